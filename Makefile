@@ -1,0 +1,93 @@
+# The few commands of a checkout. A bare Linux machine needs python3 (3.11 or newer, with venv) and make.
+#
+#   make demo PYTHON=python3.13    chooses the interpreter; after a change of mind: make clean
+#   make test ARGS="-k ring"       passes arguments to pytest
+
+PYTHON ?=
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# .ci/run measures coverage with this very recipe by putting another runner here.
+PYTEST ?= $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench soak lock clean
+
+help:
+	@echo "make demo    start everything against the embedded exchange; no network, no account"
+	@echo "make test    run the whole default test suite"
+	@echo "make check   style, types and import contracts"
+	@echo "make bench   run every benchmark in tests/benchmarks"
+	@echo "make soak    kill actors at random for a long time and count what is lost"
+	@echo "make lock    resolve requirements/*.lock anew from pyproject.toml"
+	@echo "make clean   remove the environment and the tools' caches; data/ stays"
+
+# exec: the shell is gone, so that Ctrl-C and SIGTERM reach hunter itself and its exit code is ours.
+demo: $(STAMP)
+	@exec $(BIN)/hunter start --demo
+
+test: $(STAMP)
+	@exec $(PYTEST) $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict hunter supervisor
+	$(BIN)/lint-imports --no-cache
+
+bench: $(STAMP)
+	@set -- tests/benchmarks/bench_*.py; \
+	[ -e "$$1" ] || { echo "make: no tests/benchmarks/bench_*.py to run" >&2; exit 1; }; \
+	for bench in "$$@"; do \
+	  echo "== $$bench"; PYTHONPATH=tests:. $(BIN)/python "$$bench" $(ARGS) || exit 1; \
+	done
+
+soak: $(STAMP)
+	@PYTHONPATH=tests:. exec $(BIN)/python tests/soak/kill_actors.py $(ARGS)
+
+# Two steps, because pip refuses to mix hashed requirements with a local folder. The build backend
+# is in the lock, so that the second step asks no package index for anything.
+$(STAMP): requirements/dev.lock pyproject.toml
+	@$(check-or-make-venv)
+	@echo "installing the locked dependencies into $(VENV)"
+	@$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# A working environment is kept; one that is missing, broken or too old is made again.
+define check-or-make-venv
+is_recent='import sys; sys.exit(sys.version_info < (3, 11))'; \
+if $(BIN)/python -c "$$is_recent" 2>/dev/null && $(BIN)/python -m pip --version >/dev/null 2>&1; \
+then exit 0; fi; \
+set -- $(or $(PYTHON),python3 python3.13 python3.12 python3.11); \
+for python in "$$@"; do \
+  if "$$python" -c "$$is_recent" 2>/dev/null; then found=$$python; break; fi; \
+done; \
+if [ -z "$$found" ]; then \
+  echo "make: hunter needs Python 3.11 or newer; tried: $$*" >&2; \
+  echo "make: install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; \
+fi; \
+if ! "$$found" -c 'import venv, ensurepip' 2>/dev/null; then \
+  echo "make: $$found has no venv module (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; \
+fi; \
+echo "making $(VENV) with $$("$$found" --version)"; \
+"$$found" -m venv --clear $(VENV)
+endef
+
+# The development lock is resolved first and constrains the other, so that the versions people
+# run are the versions the tests ran. One version for all Pythons; hashes of all platforms' files.
+UV_COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+  --fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-find-links \
+  --custom-compile-command "make lock"
+lock: $(STAMP)
+	$(PIP) install uv
+	$(UV_COMPILE) --upgrade --group dev --output-file requirements/dev.lock
+	$(UV_COMPILE) --upgrade --constraints requirements/dev.lock --output-file requirements/runtime.lock
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) build dist htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .import_linter_cache .coverage .coverage.* coverage.xml *.egg-info
+	find hunter supervisor tests -type d -name __pycache__ -prune -exec rm -rf {} +

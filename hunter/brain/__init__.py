@@ -1,0 +1,1 @@
+"""From ring rows to decisions: event time, features, model, user's brains, checkpoints."""

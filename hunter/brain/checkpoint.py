@@ -1,0 +1,129 @@
+"""Checkpoints of a brain process: how far it read and what it knew, for every instrument.
+
+    file    magic 8s | version u4 | generation u8 | body length u4 | body | crc32 u4 of all before
+    body    msgpack: config hash, ring id, instruments (name, arrival, positions, brain, rule)
+
+Two files, NAME.0 and NAME.1, written in turn, each under a temporary name and renamed: a death at
+any instruction leaves at least the generation before. `load` takes the newest whole file made for
+the same configuration and ring; a damaged or foreign one is counted and passed over. One writer
+per path.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import msgspec
+
+MAGIC = b"HUNTBRN\0"
+VERSION = 1
+FILE_BYTES_MAX = 64 * 1024 * 1024
+
+_HEADER = struct.Struct("<8sIQI")
+_CRC = struct.Struct("<I")
+assert _HEADER.size == 24
+assert _CRC.size == 4
+
+
+class InstrumentCheckpoint(msgspec.Struct, frozen=True, array_like=True):
+    """One instrument: rows up to `arrival` are in `brain`; `positions` are the lanes' cursors."""
+
+    instrument: str
+    arrival: int
+    positions: tuple[int, int, int, int]
+    brain: bytes
+    rule: bytes
+
+
+class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
+    """A brain process at one moment."""
+
+    config_hash: bytes
+    ring_id: str
+    instruments: tuple[InstrumentCheckpoint, ...]
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Checkpoint)
+
+
+class CheckpointStore:
+    """The two files beside `path`. The counters are for the status page."""
+
+    def __init__(self, path: Path, sync: bool = False) -> None:
+        self._paths = (
+            path.with_name(path.name + ".0"),
+            path.with_name(path.name + ".1"),
+        )
+        self._temporary = path.with_name(path.name + ".tmp")
+        self._sync = sync
+        self._generation = max((self._read(p)[0] for p in self._paths), default=0)
+        self.damaged = 0
+        """Files that were torn, altered or of another version."""
+        self.foreign = 0
+        """Whole files of another configuration or ring."""
+        self.write_errors = 0
+
+    def save(self, checkpoint: Checkpoint) -> bool:
+        """Write the next generation. False when the disk refuses: counted, the old ones stay."""
+        generation = self._generation + 1
+        body = _ENCODER.encode(checkpoint)
+        whole = _HEADER.pack(MAGIC, VERSION, generation, len(body)) + body
+        whole += _CRC.pack(zlib.crc32(whole))
+        try:
+            self._write(whole)
+            os.replace(self._temporary, self._paths[generation % 2])
+        except OSError:
+            self.write_errors += 1
+            return False
+        self._generation = generation
+        return True
+
+    def _write(self, whole: bytes) -> None:
+        self._temporary.parent.mkdir(parents=True, exist_ok=True)
+        with open(self._temporary, "wb", opener=_private) as file:
+            file.write(whole)
+            if self._sync:
+                # Only for a host's crash: the page cache outlives a killed process by itself.
+                file.flush()
+                os.fsync(file.fileno())
+
+    def load(self, config_hash: bytes, ring_id: str) -> Checkpoint | None:
+        """The newest checkpoint that fits, or None: start cold."""
+        found = [self._read(path) for path in self._paths if path.exists()]
+        self.damaged += sum(checkpoint is None for _, checkpoint in found)
+        for _, checkpoint in sorted(found, key=lambda item: -item[0]):
+            if checkpoint is None:
+                continue
+            if (checkpoint.config_hash, checkpoint.ring_id) != (config_hash, ring_id):
+                self.foreign += 1
+                continue
+            return checkpoint
+        return None
+
+    @staticmethod
+    def _read(path: Path) -> tuple[int, Checkpoint | None]:
+        """(generation, content); generation 0 and None for what is no whole checkpoint."""
+        try:
+            with path.open("rb") as file:
+                whole = file.read(FILE_BYTES_MAX + 1)
+        except OSError:
+            return 0, None
+        if not _HEADER.size + _CRC.size <= len(whole) <= FILE_BYTES_MAX:
+            return 0, None
+        magic, version, generation, length = _HEADER.unpack_from(whole)
+        body = whole[_HEADER.size : -_CRC.size]
+        sound = zlib.crc32(whole[: -_CRC.size]) == _CRC.unpack_from(whole, len(whole) - 4)[0]
+        if magic != MAGIC or version != VERSION or length != len(body) or not sound:
+            return 0, None
+        try:
+            return generation, _DECODER.decode(body)
+        except msgspec.DecodeError:
+            return 0, None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)

@@ -1,0 +1,43 @@
+"""Every message on the bus: frozen, tagged, closed, with the version of their shape."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+SHAPE_VERSION: Final = 1
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    version: int = SHAPE_VERSION
+
+
+class RestartActor(_Message, frozen=True, kw_only=True):
+    """Ask the supervisor to restart an actor by name. `reason`: operator|hang|memory.
+
+    A verdict names the `pid` it is about, so that it cannot hit the successor; 0: whoever.
+    """
+
+    actor: str
+    reason: str
+    pid: int = 0
+
+
+class StopAll(_Message, frozen=True):
+    """Ask the supervisor to stop everything in order, itself last."""
+
+
+class Describe(_Message, frozen=True):
+    """Ask the supervisor whether it answers at all."""
+
+
+class Answer(_Message, frozen=True, kw_only=True):
+    """The supervisor's answer: done or not, and why, in words."""
+
+    ok: bool
+    text: str
+
+
+Command = RestartActor | StopAll | Describe
+Message = Command | Answer

@@ -1,0 +1,171 @@
+"""The sockets of the bus and their settings; the only file that imports zmq.
+
+All are `ipc://` paths inside the runtime directory (mode 0700: ZeroMQ makes socket files that
+anybody may connect to). A second bind on such a path succeeds and steals it, so only a process that
+holds a lock binds: the supervisor's instance lock covers `control`, and its one-child-per-name rule
+covers the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Final
+
+import zmq
+
+from hunter.bus import codec
+from hunter.bus.messages import Answer, Command
+from hunter.errors import ConfigError, MalformedMessage, TimedOut
+
+PATH_BYTES_MAX: Final = 107  # sockaddr_un.sun_path, less its zero
+SIGNAL_QUEUE_MAX: Final = 10_000
+COMMAND_BYTES_MAX: Final = 65_536
+_WAKE: Final = b"\0"
+
+_context = zmq.Context.instance
+_Socket = zmq.Socket[bytes]
+
+
+def _endpoint(directory: Path, name: str) -> str:
+    path = directory / f"{name}.ipc"
+    if len(str(path).encode()) > PATH_BYTES_MAX:
+        raise ConfigError(
+            f"hunter.runtime_dir: {directory} is too long for a socket; choose a shorter path"
+        )
+    return f"ipc://{path}"
+
+
+class WakeSender:
+    """Tells a reader that its ring has news. PUB: a reader that is not there costs nothing."""
+
+    def __init__(self, runtime_dir: Path, reader: str) -> None:
+        self._socket: _Socket = _context().socket(zmq.PUB)
+        self._socket.setsockopt(zmq.SNDHWM, 2)  # one wake-up says as much as a thousand
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, 10)
+        self._socket.connect(_endpoint(runtime_dir, f"wake-{reader}"))
+
+    def wake(self) -> None:
+        with contextlib.suppress(zmq.Again):
+            self._socket.send(_WAKE, zmq.NOBLOCK)
+
+    def close(self) -> None:
+        self._socket.close(0)
+
+
+class WakeReceiver:
+    """Where a reader sleeps. It binds and writers connect, so that a writer that takes over steals
+    nothing.
+    """
+
+    def __init__(self, runtime_dir: Path, reader: str) -> None:
+        self._socket: _Socket = _context().socket(zmq.SUB)
+        self._socket.setsockopt(zmq.CONFLATE, 1)
+        self._socket.setsockopt(zmq.SUBSCRIBE, b"")
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.bind(_endpoint(runtime_dir, f"wake-{reader}"))
+
+    def wait(self, timeout_ms: int) -> bool:
+        """Sleep until woken or the time is over; whether it was woken."""
+        if not self._socket.poll(timeout_ms):
+            return False
+        self._socket.recv(zmq.NOBLOCK)
+        return True
+
+    def close(self) -> None:
+        self._socket.close(0)
+
+
+class SignalPublisher:
+    """Copies of signals for users' programs: one frame, `INSTRUMENT json`. The journal is the
+    record.
+    """
+
+    def __init__(self, runtime_dir: Path) -> None:
+        self._socket: _Socket = _context().socket(zmq.PUB)
+        self._socket.setsockopt(zmq.SNDHWM, SIGNAL_QUEUE_MAX)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.bind(_endpoint(runtime_dir, "signals"))
+
+    def publish(self, instrument: str, signal_json: bytes) -> None:
+        with contextlib.suppress(zmq.Again):
+            self._socket.send(instrument.encode() + b" " + signal_json, zmq.NOBLOCK)
+
+    def close(self) -> None:
+        self._socket.close(0)
+
+
+class ControlServer:
+    """The supervisor's ear. Answers go back to whoever asked, if it is still there."""
+
+    def __init__(self, runtime_dir: Path) -> None:
+        self._socket: _Socket = _context().socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.LINGER, 200)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, COMMAND_BYTES_MAX)
+        self._socket.bind(_endpoint(runtime_dir, "control"))
+        self.malformed = 0
+
+    def fileno(self) -> int:
+        """Edge-triggered, as all ZeroMQ descriptors: after it was readable, `receive` until it is
+        empty.
+        """
+        return int(self._socket.getsockopt(zmq.FD))
+
+    def receive(self) -> list[tuple[bytes, Command]]:
+        """All commands that are there, each with the address to answer."""
+        found: list[tuple[bytes, Command]] = []
+        while True:
+            try:
+                address, *parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return found
+            try:
+                message = codec.decode(parts[-1] if parts else b"")
+            except MalformedMessage as error:
+                self.malformed += 1
+                self.answer(address, Answer(ok=False, text=str(error)))
+                continue
+            if not isinstance(message, Answer):
+                found.append((address, message))
+
+    def answer(self, address: bytes, answer: Answer) -> None:
+        with contextlib.suppress(zmq.ZMQError):
+            self._socket.send_multipart([address, b"", codec.encode(answer)], zmq.NOBLOCK)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class ControlClient:
+    """Asks the supervisor. `ask` never waits longer than it is told to."""
+
+    def __init__(self, runtime_dir: Path) -> None:
+        self._endpoint = _endpoint(runtime_dir, "control")
+
+    def ask(self, command: Command, timeout_ms: int) -> Answer:
+        """Send one command and wait for its answer.
+
+        Raises TimedOut when the supervisor does not answer.
+        """
+        request: _Socket = _context().socket(zmq.REQ)
+        with request:
+            request.setsockopt(zmq.LINGER, 0)
+            request.connect(self._endpoint)
+            request.send(codec.encode(command))
+            if not request.poll(timeout_ms):
+                raise TimedOut(
+                    f"the supervisor did not answer within {timeout_ms} ms; see: hunter status"
+                )
+            answer = codec.decode(request.recv())
+        if not isinstance(answer, Answer):
+            raise MalformedMessage("the supervisor sent something that is not an answer")
+        return answer
+
+    def tell(self, command: Command) -> None:
+        """Send without waiting: for actors, whose loop must not stand still."""
+        request: _Socket = _context().socket(zmq.DEALER)
+        request.setsockopt(zmq.LINGER, 500)
+        request.connect(self._endpoint)
+        request.send_multipart([b"", codec.encode(command)], zmq.NOBLOCK)
+        request.close()

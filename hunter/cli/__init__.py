@@ -1,0 +1,1 @@
+"""The `hunter` command: parse, call one function, print. Commands are imported when used."""

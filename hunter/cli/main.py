@@ -1,0 +1,95 @@
+"""Entry point and command table. Errors become one line on standard error and an exit code, here
+only.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+
+from hunter.errors import HunterError
+
+# name -> (module, function, one line for the help): nothing is imported for the list
+COMMANDS: Final = {
+    "start": ("process", "start", "Start hunter and stay; -d to return when it is ready."),
+    "stop": ("process", "stop", "Stop it in order; fine when it is not running."),
+    "restart": ("process", "restart", "Restart one actor by name."),
+    "status": ("status", "status", "What runs, how well, and what to do about it."),
+    "trades": ("market", "trades", "Newest trades of an instrument."),
+    "book": ("market", "book", "Order book of an instrument."),
+    "signals": ("signals", "signals", "Newest signals."),
+    "logs": ("logs", "logs", "Log lines of all actors, or of one."),
+    "config": ("settings", "config", "Check or show the configuration."),
+    "sim": ("sim", "sim", "Run the exchange look-alike by itself."),
+}
+EXIT_CODES: Final = """\b
+Exit codes: 0 fine, 1 error, 2 usage, 3 not running, 4 no such actor, instrument or recording,
+5 running but degraded, 6 timed out, 7 verification differs, 11 already running,
+78 bad configuration, 130 interrupted."""
+
+
+class _Commands(click.Group):
+    """Loads a command's module when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[cmd_name]
+        command = getattr(import_module(f"hunter.cli.{module}"), function)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(package_name="okx-hunter", prog_name="hunter")
+def cli() -> None:
+    """Gap-free OKX market data in shared memory, and signals made from it.
+
+    \b
+    Try it:      hunter start --demo      (no network, no account)
+    Look at it:  hunter status
+    """
+
+
+def main() -> None:
+    """Console script `hunter`."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `hunter trades ... | head` ends quietly
+    try:
+        code = cli.main(prog_name="hunter", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "")
+        code = 0
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except HunterError as error:
+        click.echo(f"hunter: {error}", err=True)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = 130
+    except PermissionError as error:
+        click.echo(f"hunter: no permission: {error.filename}", err=True)
+        code = 1
+    sys.stdout.flush()
+    if code == 130:
+        os._exit(130)  # a follower thread must not hold up an interrupted command
+    sys.exit(code or 0)

@@ -1,0 +1,228 @@
+"""`hunter start`, `stop` and `restart`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+
+from hunter import clock
+from hunter.bus.messages import RestartActor
+from hunter.bus.sockets import ControlClient
+from hunter.cli.console import Console
+from hunter.cli.logs import newest_lines
+from hunter.cli.options import colour, config_option, duration, load_config
+from hunter.cli.status import read
+from hunter.clock import SystemClock
+from hunter.config import Config, find_file
+from hunter.errors import AlreadyRunning, HunterError, NotFound, NotRunning, TimedOut
+from hunter.runtime.logs import log_path
+from hunter.status.report import Report
+from hunter.system import free_port, remove_leftovers, run, running_pid, with_simulator
+
+POLL_S: Final = 0.05
+STOP_GRACE_S: Final = 1.5
+RESTART_WAIT_S: Final = 15.0
+LOG_LINES_SHOWN: Final = 5
+
+
+@click.command()
+@config_option
+@click.option("--demo", is_flag=True, help="Against the embedded exchange: no network, no account.")
+@click.option("-d", "--detach", is_flag=True, help="Return when every actor is ready.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override one key: stream.shards=2",
+)
+@click.option(
+    "--wait", "wait_s", default=30.0, show_default=True, metavar="SECONDS", help="Patience of -d."
+)
+@click.option("--background", is_flag=True, hidden=True, help="What -d starts.")
+@click.pass_context
+def start(
+    context: click.Context,
+    config_file: str | None,
+    demo: bool,
+    detach: bool,
+    overrides: tuple[str, ...],
+    wait_s: float,
+    background: bool,
+) -> None:
+    """Start hunter and stay in the foreground; Ctrl-C stops it in order."""
+    config = load_config(config_file, overrides)
+    if os.getuid() == 0 and not background:
+        click.echo("hunter: warning: running as root; a user of its own is safer", err=True)
+    pid = running_pid(config)
+    if pid is not None:
+        raise AlreadyRunning(
+            f'hunter "{config.hunter.name}" is already running (pid {pid}); see: hunter status'
+        )
+    if detach:
+        arguments = ["--background", *(["--demo"] if demo else [])]
+        file = find_file(config_file)
+        arguments += ["-c", str(file)] if file is not None else []
+        arguments += [word for override in overrides for word in ("--set", override)]
+        _start_detached(config, arguments, wait_s)
+        return
+    if demo:
+        config = with_simulator(config, free_port())
+    if background:
+        context.exit(run(config, demo=demo))
+    with _console(config, demo=demo) as console:
+        code = run(config, demo=demo, take_output=console.take_output, before_loop=console.start)
+    context.exit(code)
+
+
+@contextlib.contextmanager
+def _console(config: Config, *, demo: bool) -> Iterator[Console]:
+    """A console that gives the terminal back, whatever happens."""
+    console = Console(config, demo=demo)
+    try:
+        yield console
+    finally:
+        console.finish()
+
+
+def _start_detached(config: Config, arguments: list[str], wait_s: float) -> None:
+    config.log_dir.mkdir(parents=True, exist_ok=True)
+    path = log_path(config.log_dir, "supervisor")
+    started_ns = SystemClock().monotonic_ns()
+    with path.open("ab") as log:
+        before_bytes = log.tell()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hunter", "start", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    while True:
+        waited_s = (SystemClock().monotonic_ns() - started_ns) / 1e9
+        code = process.poll()
+        if code is not None:
+            _echo_new_lines(path, before_bytes)
+            raise click.exceptions.Exit(code or 1)
+        report = read(config)
+        if report.state == "running" and report.pid == process.pid:
+            for line in _ready_lines(report):
+                click.echo(line)
+            click.echo(
+                f"Ready in {duration(waited_s)}.   See it: hunter status   Stop it: hunter stop"
+            )
+            return
+        if waited_s > wait_s:
+            _give_up(config, process, report, wait_s)
+        clock.sleep_s(POLL_S)
+
+
+def _echo_new_lines(path: Path, before_bytes: int) -> None:
+    with path.open("rb") as log:
+        log.seek(before_bytes)
+        click.echo(log.read().decode("utf-8", "replace").rstrip(), err=True)
+
+
+def _ready_lines(report: Report) -> list[str]:
+    return [
+        f"  {colour('ok', 'green')}  {actor.name:<12} pid {actor.pid}" for actor in report.actors
+    ]
+
+
+def _give_up(
+    config: Config, process: subprocess.Popen[bytes], report: Report, wait_s: float
+) -> None:
+    """Not ready in time: say who is not, with its last log lines, and leave nothing running."""
+    late = [actor for actor in report.actors if actor.state != "ready"]
+    for reason in report.reasons:
+        click.echo(f"  ! {reason}", err=True)
+    for actor in late:
+        click.echo(f"  {actor.name} is {actor.state}; its last lines:", err=True)
+        path = log_path(config.log_dir, actor.name)
+        for line in newest_lines([path], LOG_LINES_SHOWN) if path.is_file() else []:
+            click.echo(f"      {line}", err=True)
+    process.terminate()
+    try:
+        process.wait(config.supervisor.stop_timeout_s + STOP_GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    names = ", ".join(actor.name for actor in late) or "the supervisor"
+    raise TimedOut(f"not ready within {wait_s:g} s: {names}; everything was stopped again")
+
+
+@click.command()
+@config_option
+@click.option("--timeout", "timeout_s", default=10.0, show_default=True, metavar="SECONDS")
+def stop(config_file: str | None, timeout_s: float) -> None:
+    """Stop every actor in order; fine when nothing runs."""
+    config = load_config(config_file)
+    pid = running_pid(config)
+    if not pid:
+        removed = remove_leftovers(config)
+        rest = "; removed what a killed run had left in shared memory" if removed else ""
+        click.echo(f'hunter "{config.hunter.name}" is not running{rest}')
+        return
+    started_ns = SystemClock().monotonic_ns()
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        click.echo(f'hunter "{config.hunter.name}" has just stopped')
+        return
+    signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+    if not _ended(descriptor, timeout_s):
+        # A second request means: do not be polite any more.
+        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+        if not _ended(descriptor, STOP_GRACE_S):
+            raise TimedOut(
+                f"still running after {timeout_s:g} s (pid {pid}); the last resort: kill -9 {pid}"
+            )
+    took_s = (SystemClock().monotonic_ns() - started_ns) / 1e9
+    click.echo(f'hunter "{config.hunter.name}" stopped in {took_s:.1f} s')
+
+
+def _ended(descriptor: int, timeout_s: float) -> bool:
+    """Whether the process behind a pidfd ends in time."""
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(int(timeout_s * 1000)))
+
+
+@click.command()
+@click.argument("actor")
+@config_option
+def restart(actor: str, config_file: str | None) -> None:
+    """Restart ACTOR: a polite stop, then a new process."""
+    config = load_config(config_file)
+    report = read(config)
+    if report.state == "stopped":
+        raise NotRunning(report.reasons[0])
+    before = next((item for item in report.actors if item.name == actor), None)
+    if before is None:
+        raise NotFound(f'no actor "{actor}"; there are: {", ".join(a.name for a in report.actors)}')
+    started_ns = SystemClock().monotonic_ns()
+    answer = ControlClient(config.runtime_dir).ask(
+        RestartActor(actor=actor, reason="operator"), 3_000
+    )
+    if not answer.ok:
+        raise HunterError(f"{actor} not restarted: {answer.text}")
+    while True:
+        waited_s = (SystemClock().monotonic_ns() - started_ns) / 1e9
+        now = next((item for item in read(config).actors if item.name == actor), None)
+        if now is not None and now.pid != before.pid and now.state in ("ready", "degraded"):
+            click.echo(f"{actor}: pid {before.pid} -> {now.pid} in {waited_s:.1f} s")
+            return
+        if waited_s > RESTART_WAIT_S:
+            raise TimedOut(
+                f"{actor} is not ready after {RESTART_WAIT_S:g} s; see: hunter logs {actor}"
+            )
+        clock.sleep_s(POLL_S)

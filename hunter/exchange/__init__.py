@@ -1,0 +1,1 @@
+"""Exchange protocols, one package each. Pure: no sockets, no clocks, no threads."""

@@ -1,0 +1,1 @@
+"""What is traded: instruments and sides. Knows no exchange and no process."""

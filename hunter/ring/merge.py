@@ -1,0 +1,105 @@
+"""MergedReader: the lanes of one instrument as one sequence, in the order the rows came.
+
+The arrival head is loaded first. Every row up to it was published before it was stored, so rows
+with arrival numbers up to it are complete in all lanes; later ones wait for the next poll. Reading
+the same ring again from the same cursors gives the same sequence: that is what makes the brain's
+restart exact.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hunter.ring.layout import RingLayout
+from hunter.ring.reader import ROWS_PER_POLL_MAX, LaneReader, Row
+from hunter.ring.rows import Kind
+from hunter.ring.segment import Segment
+
+
+class Cursors(NamedTuple):
+    """Where a reader stands in each lane; part of the brain's checkpoint."""
+
+    trade: int = 0
+    bbo: int = 0
+    ticker: int = 0
+    book: int = 0
+
+
+class MergedReader:
+    """All lanes of one instrument. `lapped` counts rows missed in any of them."""
+
+    def __init__(
+        self,
+        shared: Segment,
+        layout: RingLayout,
+        instrument_index: int,
+        cursors: Cursors | None = None,
+    ) -> None:
+        start = cursors or Cursors()
+        self._words = shared.words
+        self._arrival_word = layout.arrival_word(instrument_index)
+        self._arrival_seen = -1
+        self.lanes = [
+            LaneReader(shared, layout, instrument_index, kind, start[kind]) for kind in Kind
+        ]
+        self._fed = [lane for lane in self.lanes if lane.capacity]
+
+    @property
+    def cursors(self) -> Cursors:
+        return Cursors(*(lane.cursor for lane in self.lanes))
+
+    def seek(self, cursors: Cursors) -> None:
+        """Go on where another reader stood. Rows that have been overwritten since will count as
+        lapped.
+        """
+        for lane in self.lanes:
+            lane.cursor = cursors[lane.kind]
+        self._arrival_seen = -1
+
+    def seek_oldest(self) -> None:
+        """Start at the oldest rows that are safe to read; what is gone was never ours to miss."""
+        for lane in self.lanes:
+            tail = lane.tail
+            margin = lane.capacity >> 3 if tail else 0
+            lane.cursor = min(tail + margin, lane.head)
+        self._arrival_seen = -1
+
+    @property
+    def lapped(self) -> int:
+        return sum(lane.lapped for lane in self.lanes)
+
+    @property
+    def arrival_head(self) -> int:
+        return self._words[self._arrival_word]
+
+    def poll(self, row_count_max: int = ROWS_PER_POLL_MAX) -> list[tuple[Kind, Row]]:
+        """The next rows of all lanes by arrival number; at most `row_count_max` per lane."""
+        limit = self._words[self._arrival_word]
+        if limit == self._arrival_seen:
+            return []
+        complete = True
+        batches: list[tuple[LaneReader, list[Row]]] = []
+        for lane in self._fed:
+            rows = lane.poll(row_count_max)
+            if rows:
+                batches.append((lane, rows))
+                if len(rows) == row_count_max:
+                    # The lane may hold more rows below the limit than were copied.
+                    limit, complete = min(limit, int(rows[-1][1])), False
+        merged: list[tuple[Kind, Row]] = []
+        for lane, rows in batches:
+            kind = lane.kind
+            if rows[-1][1] > limit:
+                keep = sum(1 for row in rows if row[1] <= limit)
+                lane.cursor -= len(rows) - keep
+                rows = rows[:keep]
+            merged.extend((kind, row) for row in rows)
+        if len(batches) > 1:
+            merged.sort(key=_arrival_of)
+        if complete:
+            self._arrival_seen = limit
+        return merged
+
+
+def _arrival_of(item: tuple[Kind, Row]) -> float:
+    return item[1][1]

@@ -1,0 +1,1 @@
+"""What every actor process shares: the loop, the beat, the log file."""

@@ -1,0 +1,163 @@
+"""Runs one actor as a process: the loop, its beat, signals and exit codes.
+
+The beat is written by the work loop itself, not by a helper thread, so that a loop that hangs stops
+beating. This is the one place in an actor's process that catches everything: it logs, and exits;
+the supervisor acts.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import supervisor.child
+from hunter import clock
+from hunter.clock import SystemClock
+from hunter.config import load_effective
+from hunter.errors import HunterError
+from hunter.ring.segment import shared_dir
+from hunter.runtime.actor import Actor, Context
+from hunter.runtime.logs import log_path, start_logging
+from hunter.status import block, documents
+from hunter.status.page import ActorState, Page, process_start_ticks
+
+BEAT_EVERY_NS: Final = 20_000_000
+DOCUMENT_EVERY_NS: Final = 100_000_000
+USAGE_EVERY_NS: Final = 1_000_000_000
+WAIT_MS: Final = 50
+EFFECTIVE_CONFIG: Final = "effective.json"
+
+
+def run_process(make: Callable[[Context], Actor]) -> None:
+    """The whole life of an actor process: `python -m hunter.ROLE NAME RUNTIME_DIR`. Does not
+    return.
+    """
+    supervisor.child.protect()
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    name, runtime_dir = sys.argv[1], Path(sys.argv[2])
+    config = load_effective(runtime_dir / EFFECTIVE_CONFIG)
+    log, handler = start_logging(name, log_path(config.log_dir, name))
+    directory = shared_dir(config.hunter.name, runtime_dir)
+    code = 1
+    try:
+        _set_title(f"hunter: {name} ({config.hunter.name})")
+        page = block.attach(directory, writable=True).pages[name]
+        context = Context(name, config, SystemClock(), page, directory, log)
+        Runner(context, make, lambda: handler.errors).run()
+        code = 0
+    except HunterError as error:
+        log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400 - a typed error needs no traceback
+        code = error.exit_code
+    except Exception:
+        log.exception("unexpected error")
+    # Not sys.exit: a helper thread stuck in a name lookup must not hold up the end.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _set_title(title: str) -> None:
+    import setproctitle
+
+    setproctitle.setproctitle(title)
+
+
+class Runner:
+    """The loop of one actor. Time comes from the context's clock, so tests can move it."""
+
+    def __init__(
+        self, context: Context, make: Callable[[Context], Actor], error_count: Callable[[], int]
+    ) -> None:
+        self._context = context
+        self._page: Page = context.page
+        self._make = make
+        self._error_count = error_count
+        self._stopping = False
+        self._progress = 0
+        self._document_due_ns = 0
+        self._usage_due_ns = 0
+        self._cpu_seen = (0, 0)
+
+    def run(self) -> None:
+        signal.signal(signal.SIGTERM, self.request_stop)
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # Ctrl-C reaches the supervisor, which stops us in order
+        self._begin()
+        actor = self._make(self._context)
+        monotonic_ns = self._context.clock.monotonic_ns
+        actor.on_start(monotonic_ns())
+        # Ready for the supervisor means: initialised and looping. Whether the exchange answers is
+        # for the page's state to say; a stream must never be restarted because OKX is down.
+        supervisor.child.notify_ready()
+        gc.collect()
+        gc.freeze()  # what was built at the start lives for ever: no need to look at it again
+        next_beat_ns = 0
+        while not self._stopping:
+            now_ns = monotonic_ns()
+            if now_ns >= next_beat_ns:
+                next_beat_ns = now_ns + BEAT_EVERY_NS
+                self._report(actor, now_ns)
+            work = actor.do_work(now_ns)
+            if work:
+                self._progress += work
+            else:
+                actor.wait(WAIT_MS)
+        self._page.store("state", ActorState.STOPPING)
+        actor.on_stop()
+        self._page.write_document(documents.encode(actor.document()))
+        self._page.store("state", ActorState.STOPPED)
+
+    def request_stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _begin(self) -> None:
+        page, now = self._page, self._context.clock
+        page.store("state", ActorState.STARTING)
+        page.store("beat_monotonic_ns", now.monotonic_ns())
+        page.store("started_wall_ns", now.wall_ns())
+        page.store("progress", 0)
+        page.store("process_start", process_start_ticks(os.getpid()))
+        page.store("pid", os.getpid())
+
+    def _report(self, actor: Actor, now_ns: int) -> None:
+        page = self._page
+        page.store("beat_monotonic_ns", now_ns)
+        page.store("progress", self._progress)
+        if now_ns < self._document_due_ns:
+            return
+        self._document_due_ns = now_ns + DOCUMENT_EVERY_NS
+        state = actor.state()
+        page.write_document(documents.encode(actor.document()))
+        page.store("state", state)
+        page.store("errors", self._error_count())
+        supervisor.child.beat()
+        if now_ns >= self._usage_due_ns:
+            self._usage_due_ns = now_ns + USAGE_EVERY_NS
+            self._report_usage(now_ns)
+
+    def _report_usage(self, now_ns: int) -> None:
+        cpu_ns = clock.process_cpu_ns()
+        before_ns, before_cpu_ns = self._cpu_seen
+        self._cpu_seen = (now_ns, cpu_ns)
+        if before_ns:
+            self._page.store(
+                "cpu_permille", 1000 * (cpu_ns - before_cpu_ns) // (now_ns - before_ns)
+            )
+        self._page.store("rss_bytes", resident_bytes(os.getpid()))
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of a process that is in RAM; 0 when it is gone."""
+    try:
+        statm = Path(f"/proc/{pid}/statm").read_bytes()
+    except OSError:
+        return 0
+    return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")

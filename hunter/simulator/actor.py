@@ -1,0 +1,90 @@
+"""The exchange actor of `hunter start --demo`: the simulator under supervision, with a beat like
+everybody.
+
+Its event loop runs inside `wait`, so that the runner's loop, and with it the beat, is the same
+thread's work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from hunter.errors import HunterError
+from hunter.runtime.actor import Context
+from hunter.simulator.options import SimOptions
+from hunter.simulator.serve import serve
+from hunter.status.page import ActorState
+
+START_TIMEOUT_S: Final = 10.0
+TURN_S: Final = 0.02
+
+
+class ExchangeDocument(msgspec.Struct, frozen=True):
+    """Where the simulator listens."""
+
+    port: int
+
+
+class ExchangeActor:
+    """Serves the instruments of the configuration on the port its addresses name."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        config = context.config
+        self._options = SimOptions(
+            port=urlsplit(config.okx.public_url).port or 0,
+            instruments=config.okx.instruments,
+            ledger=config.data_dir / "exchange.ledger",
+        )
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._port = 0
+
+    def on_start(self, now_ns: int) -> None:
+        del now_ns
+        listening = asyncio.Event()
+
+        def ready(port: int) -> None:
+            self._port = port
+            listening.set()
+
+        self._task = self._loop.create_task(serve(self._options, ready, self._stop))
+        self._loop.run_until_complete(
+            asyncio.wait(
+                [self._task, self._loop.create_task(listening.wait())],
+                return_when=asyncio.FIRST_COMPLETED,
+                timeout=START_TIMEOUT_S,
+            )
+        )
+        if not self._port:
+            if self._task.done():
+                self._task.result()
+            raise HunterError(f"the simulator did not listen within {START_TIMEOUT_S:.0f} s")
+        self._context.log.info("serves a synthetic market on port %d", self._port)
+
+    def do_work(self, now_ns: int) -> int:
+        del now_ns
+        assert self._task is not None
+        if self._task.done():
+            self._task.result()
+            raise HunterError("the simulator ended by itself")
+        return 0
+
+    def wait(self, timeout_ms: int) -> None:
+        self._loop.run_until_complete(asyncio.sleep(min(timeout_ms / 1000, TURN_S)))
+
+    def on_stop(self) -> None:
+        self._stop.set()
+        if self._task is not None:
+            self._loop.run_until_complete(self._task)
+
+    def state(self) -> ActorState:
+        return ActorState.READY
+
+    def document(self) -> ExchangeDocument:
+        return ExchangeDocument(self._port)

@@ -1,0 +1,160 @@
+"""One client's conversation, without a socket: text in, answers and subscriptions out.
+
+Messages and codes follow websocket/subscribe and websocket/public error codes; wordings are those
+of live frames where one is known. Which instruments exist is asked of the `is_listed` given in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from hunter.simulator.channels import CHANNELS, LOGIN_CHANNELS, Key
+
+_ID = re.compile(r"[A-Za-z0-9]{1,32}")
+_HOUR_NS: Final = 3600 * 1_000_000_000
+_encode = msgspec.json.Encoder().encode
+
+WRONG_CHANNEL: Final = (
+    "Wrong URL or channel:{channel},instId:{inst_id} doesn't exist. "
+    "Please use the correct URL, channel and parameters referring to API document."
+)
+TIER_TOO_LOW: Final = "Your trading fee tier doesn't meet the requirement to access this channel"
+CLOSE_IDLE: Final = (4004, "No data received in 30s")
+CLOSE_SLOW: Final = (4005, "Buffer is full, cannot write data")
+NOTICE: Final = "The connection will soon be closed for a service upgrade. Please reconnect."
+
+
+class Reply(NamedTuple):
+    """`texts` in order; then the initial pushes of `added`. `removed` gets nothing any more."""
+
+    texts: list[bytes]
+    added: list[Key]
+    removed: list[Key]
+
+
+class Session:
+    """State of one connection on /ws/v5/`path`. Owned by its connection."""
+
+    def __init__(
+        self,
+        path: str,
+        conn_id: str,
+        is_listed: Callable[[str], bool],
+        now_ns: int,
+        requests_per_hour_max: int | None = 480,
+    ) -> None:
+        self.path = path
+        self.conn_id = conn_id
+        self.subscriptions: set[Key] = set()
+        self.active_ns = now_ns
+        self._is_listed = is_listed
+        self._is_logged_in = False
+        self._requests_max = requests_per_hour_max
+        self._requests: deque[int] = deque()
+
+    def receive(self, text: str, now_ns: int) -> Reply:
+        """Answer one text frame."""
+        self.active_ns = now_ns
+        if text == "ping":
+            return Reply([b"pong"], [], [])
+        try:
+            request = msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            request = None
+        if not isinstance(request, dict):
+            return self._error(None, "60012", f"Invalid request: {text[:1024]}")
+        request_id = request.get("id")
+        if request_id is not None and not (
+            isinstance(request_id, str) and _ID.fullmatch(request_id)
+        ):
+            return self._error(None, "60033", "Parameter id error")
+        operation, args = request.get("op"), request.get("args")
+        if not isinstance(operation, str) or not isinstance(args, list):
+            return self._error(request_id, "60012", f"Invalid request: {text[:1024]}")
+        if operation not in ("subscribe", "unsubscribe", "login"):
+            return self._error(request_id, "60019", f"Invalid op: {operation[:64]}")
+        if self._is_over_budget(now_ns):
+            return self._error(request_id, "60014", "Requests too frequent.")
+        if operation == "login":
+            return self._login(request_id, args)
+        if not args:
+            return self._error(request_id, "60013", "Invalid args: empty")
+        return self._arguments(operation, request_id, args)
+
+    def is_idle(self, now_ns: int, timeout_ns: int) -> bool:
+        """Nothing received and nothing pushed for too long."""
+        return now_ns - self.active_ns >= timeout_ns
+
+    def notice(self) -> bytes:
+        return _encode({"event": "notice", "code": "64008", "msg": NOTICE, "connId": self.conn_id})
+
+    def _arguments(self, operation: str, request_id: str | None, args: list[Any]) -> Reply:
+        reply = Reply([], [], [])
+        for arg in args:
+            reply.texts.append(self._argument(operation, request_id, arg, reply))
+        return reply
+
+    def _argument(self, operation: str, request_id: str | None, arg: Any, reply: Reply) -> bytes:
+        """One argument; its subscription goes into `reply`. Returns the answer to it."""
+        channel = arg.get("channel") if isinstance(arg, dict) else None
+        if not isinstance(channel, str):
+            shown = _encode(arg).decode()[:256]
+            return self._error_text(request_id, "60013", f"Invalid args: {shown}")
+        inst_id = arg.get("instId", "")
+        served = CHANNELS.get(channel)
+        if self.path == "public" and channel in LOGIN_CHANNELS:
+            if self._is_logged_in:
+                return self._error_text(request_id, "64003", TIER_TOO_LOW)
+            return self._error_text(request_id, "60011", "Please log in")
+        is_listed = isinstance(inst_id, str) and self._is_listed(inst_id)
+        if served is None or served.path != self.path or not is_listed:
+            message = WRONG_CHANNEL.format(channel=channel[:64], inst_id=str(inst_id)[:64])
+            return self._error_text(request_id, "60018", message)
+        key = (channel, inst_id)
+        if operation == "subscribe":
+            # A repeated argument is acked again, without a second initial push.
+            if key not in self.subscriptions:
+                self.subscriptions.add(key)
+                reply.added.append(key)
+        elif key in self.subscriptions:
+            self.subscriptions.discard(key)
+            reply.removed.append(key)
+        return _encode(
+            _with_id(request_id, {"event": operation, "arg": arg, "connId": self.conn_id})
+        )
+
+    def _login(self, request_id: str | None, args: list[Any]) -> Reply:
+        names = ("apiKey", "passphrase", "timestamp", "sign")
+        first = args[0] if args else None
+        if not isinstance(first, dict) or not all(first.get(name) for name in names):
+            return self._error(request_id, "60009", "Login failed.")
+        self._is_logged_in = True
+        answer = {"event": "login", "code": "0", "msg": "", "connId": self.conn_id}
+        return Reply([_encode(_with_id(request_id, answer))], [], [])
+
+    def _is_over_budget(self, now_ns: int) -> bool:
+        """480 requests an hour and connection; pings and the number of arguments do not count."""
+        if self._requests_max is None:
+            return False
+        while self._requests and now_ns - self._requests[0] >= _HOUR_NS:
+            self._requests.popleft()
+        if len(self._requests) >= self._requests_max:
+            return True
+        self._requests.append(now_ns)
+        return False
+
+    def _error(self, request_id: str | None, code: str, message: str) -> Reply:
+        return Reply([self._error_text(request_id, code, message)], [], [])
+
+    def _error_text(self, request_id: str | None, code: str, message: str) -> bytes:
+        answer = {"event": "error", "msg": message, "code": code, "connId": self.conn_id}
+        return _encode(_with_id(request_id, answer))
+
+
+def _with_id(request_id: str | None, answer: dict[str, Any]) -> dict[str, Any]:
+    return answer if request_id is None else {"id": request_id, **answer}

@@ -1,0 +1,120 @@
+"""What actors write into their pages: frozen, typed, JSON. Read by `report.py` and by a restarted
+actor, which goes on counting where the one before it was killed.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+Document = TypeVar("Document", bound=msgspec.Struct)
+
+
+class Percentiles(msgspec.Struct, frozen=True):
+    """Of a latency; the unit is in the name of the field that holds it."""
+
+    p50: float = 0.0
+    p99: float = 0.0
+    p999: float = 0.0
+
+
+class Feed(msgspec.Struct, frozen=True):
+    """One instrument and channel. `last_data_ns` is monotonic time, 0 before the first data."""
+
+    instrument: str
+    channel: str
+    state: str
+    messages: int = 0
+    last_data_ns: int = 0
+    gaps: int = 0
+    backfilled: int = 0
+    duplicates: int = 0
+    lost: int = 0
+    malformed: int = 0
+    lag_ms_p50: float = 0.0
+    lag_ms_p99: float = 0.0
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """One WebSocket. `state`: connecting|open|backoff|closed."""
+
+    url: str
+    state: str
+    connects: int = 0
+    last_close: str = ""
+
+
+class StreamDocument(msgspec.Struct, frozen=True):
+    """A stream process: its feeds, connections and what it last complained about."""
+
+    active: bool = True
+    feeds: tuple[Feed, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    unknown_messages: int = 0
+    exchange_errors: int = 0
+    note: str = ""
+
+
+class BrainInputs(msgspec.Struct, frozen=True):
+    """Rows consumed, by kind."""
+
+    trades: int = 0
+    tickers: int = 0
+    books: int = 0
+    bbo: int = 0
+
+
+class BrainDocument(msgspec.Struct, frozen=True):
+    """The brain's counters; `latency_us` from the frame's arrival to the decision."""
+
+    inputs: BrainInputs = BrainInputs()
+    decisions: int = 0
+    signals: int = 0
+    lapped: int = 0
+    warm: bool = False
+    latency_us: Percentiles = Percentiles()
+    journal_errors: int = 0
+    note: str = ""
+
+
+class ChildDocument(msgspec.Struct, frozen=True):
+    """An actor as the supervisor sees it; `state` in the supervisor's words."""
+
+    name: str
+    role: str
+    state: str
+    pid: int = 0
+    restarts: int = 0
+    last_exit: str | None = None
+    started_wall_ns: int = 0
+
+
+class SupervisorDocument(msgspec.Struct, frozen=True):
+    """The whole tree. `state`: starting|running|stopping|stopped."""
+
+    state: str
+    version: str
+    children: tuple[ChildDocument, ...] = ()
+    ring_ids: tuple[str, ...] = ()
+
+
+class WatchdogDocument(msgspec.Struct, frozen=True):
+    """Why the watchdog is not content, in words, and what it has asked for."""
+
+    reasons: tuple[str, ...] = ()
+    restarts_asked: int = 0
+
+
+def encode(document: msgspec.Struct) -> bytes:
+    return msgspec.json.encode(document)
+
+
+def decode(raw: bytes | None, kind: type[Document]) -> Document | None:
+    """A page's document, or None when it is absent or of another shape."""
+    if raw is None:
+        return None
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.MsgspecError:
+        return None

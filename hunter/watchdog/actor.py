@@ -1,0 +1,126 @@
+"""The watchdog's duty cycle: look at every page, judge, ask the supervisor for a restart where one
+can help.
+
+It asks by name and pid, once per incarnation: the supervisor acts, or knows better. It also says in
+words what is not as it should be without a restart being the cure: feeds that are stale, a brain
+that falls behind.
+"""
+
+from __future__ import annotations
+
+import select
+from typing import Final
+
+from hunter.bus.messages import RestartActor
+from hunter.bus.sockets import ControlClient
+from hunter.runtime.actor import Context
+from hunter.runtime.runner import resident_bytes
+from hunter.status import block, documents
+from hunter.status.block import SUPERVISOR
+from hunter.status.page import ActorState, is_alive
+from hunter.watchdog.liveness import Limits, Look, Verdict, judge
+
+_MS: Final = 1_000_000
+_MIB: Final = 1 << 20
+ASK_AGAIN_NS: Final = 5_000_000_000
+LAPPED_SHOWN_NS: Final = 60_000_000_000
+
+
+class WatchdogActor:
+    """Watches every actor but itself: the supervisor watches it."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._log = context.log
+        config = context.config
+        self._interval_ns = config.watchdog.interval_ms * _MS
+        self._limits = Limits(config.watchdog.hang_after_ms, config.watchdog.memory_limit_mb * _MIB)
+        self._control = ControlClient(config.runtime_dir)
+        self._status: block.StatusBlock | None = None
+        self._due_ns = 0
+        self._looked_ns = 0
+        self._asked: dict[tuple[str, int], int] = {}
+        self._restarts_asked = 0
+        self._reasons: tuple[str, ...] = ()
+        self._lapped_seen = 0
+        self._lapped_until_ns = 0
+        self._sleeper = select.poll()
+
+    def on_start(self, now_ns: int) -> None:
+        self._status = block.attach(self._context.shared_dir)
+        self._due_ns = self._looked_ns = now_ns
+
+    def do_work(self, now_ns: int) -> int:
+        if now_ns < self._due_ns:
+            return 0
+        overslept_ms = max(0.0, (now_ns - self._due_ns) / _MS)
+        self._due_ns = now_ns + self._interval_ns
+        self._look(now_ns, overslept_ms)
+        return 1
+
+    def wait(self, timeout_ms: int) -> None:
+        self._sleeper.poll(timeout_ms)
+
+    def on_stop(self) -> None:
+        if self._status is not None:
+            self._status.close()
+
+    def state(self) -> ActorState:
+        return ActorState.READY
+
+    def document(self) -> documents.WatchdogDocument:
+        return documents.WatchdogDocument(self._reasons, self._restarts_asked)
+
+    def _look(self, now_ns: int, overslept_ms: float) -> None:
+        assert self._status is not None
+        tree = documents.decode(
+            self._status.pages[SUPERVISOR].read_document(), documents.SupervisorDocument
+        )
+        if tree is None:
+            return
+        reasons: list[str] = []
+        for child in tree.children:
+            if child.name == self._context.name:
+                continue
+            page = self._status.pages[child.name]
+            beat = page.beat()
+            look = Look(
+                alive=beat.pid == child.pid and is_alive(beat),
+                spoken_for=child.state != "ready",
+                beat_monotonic_ns=beat.beat_monotonic_ns,
+                rss_bytes=resident_bytes(child.pid) if child.pid else 0,
+            )
+            verdict = judge(look, self._limits, now_ns, overslept_ms)
+            if verdict in (Verdict.HANG, Verdict.MEMORY):
+                self._ask(child, verdict, now_ns)
+                reasons.append(
+                    f"{child.name}: {verdict.value}; the supervisor was asked to restart it"
+                )
+            if child.role == "brain":
+                reasons += self._judge_brain(page.read_document(), now_ns)
+        self._reasons = tuple(reasons)
+
+    def _ask(self, child: documents.ChildDocument, verdict: Verdict, now_ns: int) -> None:
+        incarnation = (child.name, child.pid)
+        if now_ns - self._asked.get(incarnation, -ASK_AGAIN_NS) < ASK_AGAIN_NS:
+            return
+        self._asked = {key: at for key, at in self._asked.items() if now_ns - at < ASK_AGAIN_NS}
+        self._asked[incarnation] = now_ns
+        self._restarts_asked += 1
+        self._log.warning(
+            "%s (pid %d): %s; asking for a restart", child.name, child.pid, verdict.value
+        )
+        self._control.tell(RestartActor(actor=child.name, reason=verdict.value, pid=child.pid))
+
+    def _judge_brain(self, raw: bytes | None, now_ns: int) -> list[str]:
+        brain = documents.decode(raw, documents.BrainDocument)
+        if brain is None:
+            return []
+        if brain.lapped > self._lapped_seen:
+            self._lapped_seen = brain.lapped
+            self._lapped_until_ns = now_ns + LAPPED_SHOWN_NS
+        if now_ns < self._lapped_until_ns:
+            return [
+                f"the brain was lapped: {brain.lapped} rows went by unread; raise ring.capacity"
+            ]
+        return []

@@ -1,0 +1,54 @@
+"""Verdicts on one actor: pure, from two looks at its page.
+
+Levels: alive (its loop beats) / ready / degraded. Only an actor that is not alive, or that is past
+its memory limit, is to be restarted; one that is merely degraded, or waits for an exchange that is
+down, never is.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+_MS = 1_000_000
+
+
+class Verdict(enum.Enum):
+    """What the watchdog makes of an actor. FINE and WAIT need nothing; the others name the
+    restart's reason.
+    """
+
+    FINE = "fine"
+    WAIT = "wait"  # starting, stopping, or not there: the supervisor's business
+    HANG = "hang"
+    MEMORY = "memory"
+
+
+class Limits(NamedTuple):
+    hang_after_ms: int
+    memory_limit_bytes: int
+
+
+class Look(NamedTuple):
+    """One actor at one time. `spoken_for`: the supervisor is just starting, stopping or restarting
+    it.
+    """
+
+    alive: bool
+    spoken_for: bool
+    beat_monotonic_ns: int
+    rss_bytes: int
+
+
+def judge(look: Look, limits: Limits, now_monotonic_ns: int, overslept_ms: float) -> Verdict:
+    """`overslept_ms`: how much longer than meant the watchdog itself was away; the host may have
+    been suspended, and then nobody could beat.
+    """
+    if not look.alive or look.spoken_for:
+        return Verdict.WAIT
+    silent_ms = (now_monotonic_ns - look.beat_monotonic_ns) / _MS
+    if silent_ms - overslept_ms > limits.hang_after_ms:
+        return Verdict.HANG
+    if look.rss_bytes > limits.memory_limit_bytes:
+        return Verdict.MEMORY
+    return Verdict.FINE

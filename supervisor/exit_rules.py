@@ -1,0 +1,113 @@
+"""What follows a death: back at once, later, parked, or not at all; and who goes with it.
+
+Restart types and strategies as in Erlang/OTP, with three differences. The intensity is each
+child's own, and at the limit a child is parked and tried again rarely, so that one that cannot
+run costs the others nothing. A delay comes before each restart but the first. And with an exit
+code that says "trying again cannot help" it stays parked until somebody asks.
+"""
+
+from __future__ import annotations
+
+import random
+
+from supervisor.events import ReportKind
+from supervisor.lifecycle import ChildState, Trigger
+from supervisor.spec import Restart
+from supervisor.tree import Leaving
+from supervisor.turn import Turn
+
+GIVE_UP_EXIT_CODE = 1
+
+
+def settle(turn: Turn, i: int, last_exit: str, exit_code: int | None) -> None:
+    """Child i has no process any more."""
+    record = turn.records[i]
+    was_ready = record.ready_ns is not None
+    ready_for_ns = 0 if record.ready_ns is None else turn.now_ns - record.ready_ns
+    turn.set(
+        i,
+        last_exit=last_exit,
+        pid=None,
+        started_ns=None,
+        ready_ns=None,
+        beat_ns=None,
+        deadline_ns=None,
+        leaving=None,
+        blame=None,
+    )
+    if ready_for_ns >= turn.spec.backoff.reset_after_ns:
+        turn.set(i, failures_ns=(), attempts=0, half_open=False)
+    if turn.stopping or record.leaving in (Leaving.DOWN, Leaving.RESTART):
+        turn.move(i, Trigger.GONE_DOWN, unsettled_until_ns=None)
+        return
+    by_itself = record.leaving is None
+    normal = by_itself and exit_code == 0
+    if _is_finished(record.spec.restart, normal):
+        turn.move(i, Trigger.GONE_DOWN, wanted=False, unsettled_until_ns=None)
+        return
+    if by_itself and exit_code in record.spec.no_retry_exit_codes:
+        _park(turn, i, f"{last_exit}: not tried again until asked", None, exit_code)
+    elif normal and was_ready:
+        _back_off(turn, i)
+    else:
+        _count_failure(turn, i)
+    if was_ready:
+        _restart_group(turn, i)
+
+
+def _is_finished(restart: Restart, normal: bool) -> bool:
+    return restart is Restart.TEMPORARY or (restart is Restart.TRANSIENT and normal)
+
+
+def _count_failure(turn: Turn, i: int) -> None:
+    """One more in the window: a place on the back-off curve, or the parking place."""
+    since_ns = turn.now_ns - turn.spec.intensity.period_ns
+    recent = [at_ns for at_ns in turn.records[i].failures_ns if at_ns > since_ns]
+    record = turn.set(i, failures_ns=(*recent, turn.now_ns))
+    failure_count = len(record.failures_ns)
+    if record.half_open:
+        _park(turn, i, f"{record.last_exit} on its one try", turn.spec.parked_retry_ns)
+    elif failure_count > turn.spec.intensity.max_restarts:
+        text = f"{failure_count} failures, the last: {record.last_exit}"
+        _park(turn, i, text, turn.spec.parked_retry_ns)
+    else:
+        _back_off(turn, i)
+
+
+def _back_off(turn: Turn, i: int) -> None:
+    record = turn.records[i]
+    # text as the seed: the same draw for the same child and start, whatever the others do
+    draw = random.Random(f"{turn.before.seed} {record.name} {record.starts}").random()
+    restart_at_ns = turn.now_ns + turn.spec.backoff.delay_ns(record.attempts, draw)
+    turn.move(
+        i, Trigger.GONE_BACKOFF, deadline_ns=restart_at_ns, attempts=record.attempts + 1
+    )
+
+
+def _park(
+    turn: Turn, i: int, text: str, retry_after_ns: int | None, exit_code: int | None = None
+) -> None:
+    retry_at_ns = None if retry_after_ns is None else turn.now_ns + retry_after_ns
+    turn.move(i, Trigger.GONE_PARK, deadline_ns=retry_at_ns, unsettled_until_ns=None)
+    turn.report(ReportKind.PARKED, i, text)
+    if turn.records[i].spec.critical:
+        turn.exit_code = GIVE_UP_EXIT_CODE if exit_code is None else exit_code
+        turn.report(ReportKind.GAVE_UP, i, text)
+        turn.begin_stop()
+
+
+def _restart_group(turn: Turn, i: int) -> None:
+    """Child i was ready and is gone: those who depended on it start again, after it.
+
+    Only then: a start that failed took nothing away from anybody.
+    """
+    for j in turn.group(i):
+        other = turn.records[j]
+        if other.state in (ChildState.STARTING, ChildState.READY) and other.leaving is None:
+            turn.set(j, leaving=Leaving.RESTART)
+        elif other.state is ChildState.BACKOFF:
+            turn.rest(j)
+    record = turn.records[i]
+    if turn.group(i) and record.state is ChildState.BACKOFF:
+        assert record.deadline_ns is not None
+        turn.set(i, unsettled_until_ns=record.deadline_ns + record.spec.ready_timeout_ns)

@@ -1,0 +1,121 @@
+"""Recordings of every form come out in time order, byte for byte."""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from hunter.errors import ConfigError
+from hunter.simulator.frames import BookChange, TradeRow
+from hunter.simulator.recording import Counts, Recording, parse_frame
+
+TRADE = (
+    b'{"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","tradeId":"9",'
+    b'"px":"1.5","sz":"2","side":"buy","ts":"7","count":"3","source":"0","seqId":5}]}'
+)
+OLD_TRADE = TRADE.replace(b',"count":"3","source":"0","seqId":5', b"")
+BOOK = (
+    b'{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"snapshot","data":[{"asks":[],'
+    b'"bids":[["1","2","0","1"]],"ts":"7","checksum":-5}]}'
+)
+TICKER = b'{"arg":{"channel":"tickers","instId":"ETH-USDT"},"data":[{"last":"1"}]}'
+ACK = b'{"event":"subscribe","arg":{"channel":"trades","instId":"BTC-USDT"}}'
+
+
+def read(counts: Counts, *paths: Path) -> list[tuple[int, bytes]]:
+    return [(item.received_ns, item.push.text) for item in Recording(paths).pushes(counts)]
+
+
+def test_frames_are_decoded_as_far_as_needed() -> None:
+    counts = Counts()
+    trade, old, book = (parse_frame(text, counts) for text in (TRADE, OLD_TRADE, BOOK))
+    assert trade is not None
+    assert trade.body == TradeRow(9, 3, "1.5", "2", "buy", 7, 5)
+    assert old is not None
+    assert old.body == TradeRow(9, 1, "1.5", "2", "buy", 7, -1)
+    assert book is not None
+    assert book.body == BookChange(True, [["1", "2", "0", "1"]], [], 7, -1, -1)
+    ticker = parse_frame(TICKER, counts)
+    assert ticker is not None
+    assert (ticker.channel, ticker.inst_id, ticker.text, ticker.body) == (
+        "tickers",
+        "ETH-USDT",
+        TICKER,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("frame", "skipped", "malformed"),
+    [
+        (ACK, 1, 0),
+        (b"{}", 1, 0),
+        (b'{"arg":{"channel":"status"},"data":[{}]}', 1, 0),
+        (b"pong", 0, 1),
+        (TRADE[:-4], 0, 1),
+        (TRADE.replace(b'"9"', b'"x"'), 0, 1),
+        (BOOK.replace(b'[{"asks"', b'[],"x":[{"asks"'), 0, 1),
+    ],
+)
+def test_everything_else_is_counted(frame: bytes, skipped: int, malformed: int) -> None:
+    counts = Counts()
+    assert parse_frame(frame, counts) is None
+    assert (counts.skipped, counts.malformed) == (skipped, malformed)
+
+
+def test_files_are_merged_by_time_whatever_their_form(tmp_path: Path) -> None:
+    plain, packed, foreign = tmp_path / "a.jsonl", tmp_path / "b.jsonl.gz", tmp_path / "c.ws"
+    plain.write_bytes(b"1000000000 %s\n4000000000 %s\n" % (TRADE, BOOK))
+    packed.write_bytes(gzip.compress(b"3000000000 %s\r\nrubbish\n" % TICKER))
+    foreign.write_bytes(
+        b"wss://x/ws <-> 1.0\nwss://x/ws <- 1.1: {}\n1.5: %s\n2.5: %s\n" % (ACK, OLD_TRADE)
+    )
+    counts = Counts()
+    assert read(counts, plain, packed, foreign) == [
+        (1_000_000_000, TRADE),
+        (2_500_000_000, OLD_TRADE),
+        (3_000_000_000, TICKER),
+        (4_000_000_000, BOOK),
+    ]
+    assert (counts.frames, counts.skipped, counts.malformed) == (4, 3, 1)
+    assert Recording([plain, packed]).instruments() == ["BTC-USDT", "ETH-USDT"]
+
+
+def test_list_of_instruments_stops_looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hunter.simulator.recording.LISTED_LINES_MAX", 1)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"1 %s\n2 %s\n" % (TRADE, TICKER))
+    assert Recording([path]).instruments() == ["BTC-USDT"]
+
+
+def test_zst_uses_the_module_and_says_when_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl.zst"
+    path.write_bytes(b"1 " + TRADE + b"\n")
+    module = types.ModuleType("zstandard")
+    module.open = lambda path, mode: path.open(mode)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "zstandard", module)
+    assert read(Counts(), path) == [(1, TRADE)]
+
+    def missing(name: str) -> types.ModuleType:
+        raise ImportError(name)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    with pytest.raises(ConfigError, match="needs the zstandard package"):
+        read(Counts(), path)
+
+
+def test_capture_of_2022_is_read_whole(captures: Path) -> None:
+    counts = Counts()
+    path = captures / "okx-2022-cryptofeed" / "OKX.ws.1.0.gz"
+    frames = read(counts, path)
+    assert len(frames) == counts.frames > 350
+    assert counts.malformed == 0
+    assert sorted(Recording([path]).instruments()) == ["BTC-USD-220527", "BTC-USDT", "UNI-USD-SWAP"]
+    assert frames == sorted(frames, key=lambda frame: frame[0])

@@ -1,0 +1,243 @@
+"""The whole simulator: listening, replays of recorded markets, restarts, a clean end."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes.running_simulator import SWAP, Running, ask, receive
+from websockets.exceptions import ConnectionClosed
+
+from hunter.errors import ConfigError, HunterError
+from hunter.simulator.options import Bounds
+from hunter.simulator.serve import listening_line
+
+Start = Callable[..., Running]
+
+
+def frames_of(path: Path) -> Iterator[str]:
+    with gzip.open(path, "rt") as file:
+        for line in file:
+            yield line.rstrip("\n").partition(" ")[2]
+
+
+def read_texts(client: Any, count: int) -> list[str]:
+    texts: list[str] = []
+    while len(texts) < count:
+        text = client.recv(timeout=20)
+        if '"event"' not in text[:40]:
+            texts.append(text)
+    return texts
+
+
+CHANNELS = ("trades", "books", "bbo-tbt", "tickers")
+
+
+def test_free_replay_gives_a_subscriber_every_frame_byte_for_byte(
+    start: Start, captures: Path
+) -> None:
+    path = captures / "okx-framed-binance" / "BTC-USDT-SWAP.jsonl.gz"
+    expected = list(frames_of(path))
+    running = start(replay=(path,), speed=None)
+    client = running.connect()
+    ask(client, *CHANNELS)
+    assert read_texts(client, len(expected)) == expected
+    counts = running.get("/sim/counts")
+    assert counts["source"]["state"] == "over"
+    assert counts["source"]["frames"] == len(expected)
+    client.send("ping")
+    assert client.recv(timeout=5) == "pong"
+
+
+def test_client_in_mid_replay_continues_and_fetches_the_rest_from_rest(
+    start: Start, captures: Path
+) -> None:
+    path = captures / "okx-framed-binance" / "BTC-USDT.jsonl.gz"
+    name = "BTC-USDT"
+    running = start(replay=(path,), speed=None, bounds=Bounds(ledger_matches_max=10**6))
+    first = running.connect()
+    ask(first, *CHANNELS, inst_id=name)
+    heard = [json.loads(text) for text in read_texts(first, 8_000)]
+    second = running.connect()
+    ask(second, *CHANNELS, inst_id=name)
+    acks = receive(second, 4)
+    assert all(ack["event"] == "subscribe" for ack in acks)
+    first.close()
+    initial = receive(second, 4)
+    assert {frame["arg"]["channel"] for frame in initial} == set(CHANNELS)
+    trade = next(frame for frame in initial if frame["arg"]["channel"] == "trades")["data"][0]
+    book = next(frame for frame in initial if frame["arg"]["channel"] == "books")
+    assert book["action"] == "snapshot"
+    last_id, last_seq = int(trade["tradeId"]), book["data"][0]["seqId"]
+    while last_id < 1_000_000_000 + running.get("/sim/counts")["matches"][name]:
+        frame = json.loads(second.recv(timeout=20))
+        row = frame["data"][0]
+        if frame["arg"]["channel"] == "trades":
+            assert int(row["tradeId"]) - int(row["count"]) == last_id
+            last_id = int(row["tradeId"])
+        elif frame["arg"]["channel"] == "books":
+            assert row["prevSeqId"] == last_seq
+            last_seq = row["seqId"]
+    newest = max(
+        int(frame["data"][0]["tradeId"]) for frame in heard if frame["arg"]["channel"] == "trades"
+    )
+    after, missed = int(trade["tradeId"]) + 1, []
+    while after > newest + 1:
+        page = running.get(f"/api/v5/market/history-trades?instId={name}&after={after}")["data"]
+        missed += [int(row["tradeId"]) for row in page]
+        after = missed[-1]
+    assert [i for i in missed if i > newest] == list(range(int(trade["tradeId"]), newest, -1))
+
+
+def test_old_capture_is_replayed_at_many_times_its_speed(start: Start, captures: Path) -> None:
+    path = captures / "okx-2022-cryptofeed" / "OKX.ws.1.0.gz"
+    with gzip.open(path, "rt") as file:
+        lines = [line.rstrip("\n").partition(" ")[2] for line in file if line[0].isdigit()]
+    expected = [line for line in lines if '"data"' in line and '"event"' not in line]
+    running = start(replay=(path,), speed=50.0)
+    client = running.connect()
+    args = [
+        {"channel": channel, "instId": name}
+        for name in ("BTC-USDT", "UNI-USD-SWAP", "BTC-USD-220527")
+        for channel in CHANNELS
+    ]
+    client.send(json.dumps({"op": "subscribe", "args": args}))
+    assert read_texts(client, len(expected)) == expected
+
+
+def test_stop_says_goodbye_with_1001(start: Start) -> None:
+    running = start(rate=0.0)
+    client = running.connect()
+    with socket.create_connection(("127.0.0.1", running.port)):
+        stopper = threading.Thread(target=running.stop_serving)
+        stopper.start()
+        with pytest.raises(ConnectionClosed) as caught:
+            client.recv(timeout=5)
+        stopper.join()
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1001
+
+
+def test_stop_does_not_wait_for_a_client_that_does_not_read(start: Start) -> None:
+    running = start(rate=0.0)
+    with socket.create_connection(("127.0.0.1", running.port)) as client:
+        client.sendall(
+            b"GET /ws/v5/public HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        assert client.recv(100).startswith(b"HTTP/1.1 101")
+        running.stop_serving()
+
+
+def test_port_in_use_is_a_configuration_error(start: Start) -> None:
+    running = start(rate=0.0)
+    with pytest.raises(ConfigError, match="choose another port"):
+        start(rate=0.0, port=running.port)
+
+
+def test_recording_without_data_is_refused(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.write_text("\n")
+    with pytest.raises(ConfigError, match="no data frame"):
+        start(replay=(path,))
+
+
+def test_source_that_fails_ends_the_server_with_its_error(start: Start, tmp_path: Path) -> None:
+    running = start(rate=500.0, ledger=tmp_path / "ledger.txt")
+
+    def break_ledger(exchange: Any) -> None:
+        os.close(exchange.ledger._fd)
+        exchange.ledger._fd = 10**6
+
+    running.call(break_ledger)
+    assert isinstance(running.wait_for_failure(), HunterError)
+
+
+def test_line_names_every_address() -> None:
+    assert listening_line("127.0.0.1", 5) == (
+        "listening: ws://127.0.0.1:5/ws/v5/public ws://127.0.0.1:5/ws/v5/business "
+        "http://127.0.0.1:5"
+    )
+
+
+class Process:
+    """The simulator as `hunter sim` runs it."""
+
+    CODE = (
+        "import sys; from pathlib import Path\n"
+        "from hunter.simulator.serve import SimOptions, run\n"
+        "run(SimOptions(rate=400.0, ledger=Path(sys.argv[1])))\n"
+    )
+
+    def __init__(self, ledger: Path) -> None:
+        root = Path(__file__).parents[3]
+        self.child = subprocess.Popen(
+            [sys.executable, "-c", self.CODE, str(ledger)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root)},
+        )
+        assert self.child.stdout is not None
+        self.line = self.child.stdout.readline()
+        self.port = int(self.line.rsplit(":", 1)[1])
+
+    def trades(self, count: int) -> list[Any]:
+        from websockets.sync.client import connect
+
+        url = f"ws://127.0.0.1:{self.port}/ws/v5/public"
+        with connect(url, ping_interval=None, close_timeout=0.2) as client:
+            ask(client, "trades")
+            frames = receive(client, count + 1)
+        return [frame["data"][0] for frame in frames if "data" in frame]
+
+    def end(self, number: int) -> int:
+        self.child.send_signal(number)
+        code = self.child.wait(10)
+        assert self.child.stdout is not None
+        self.child.stdout.close()
+        return code
+
+
+def test_killed_simulator_goes_on_with_its_chain_and_its_history(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.txt"
+    first = Process(ledger)
+    seen = first.trades(50)
+    assert first.end(signal.SIGKILL) == -signal.SIGKILL
+    second = Process(ledger)
+    later = second.trades(20)
+    import http.client
+
+    start_id, end_id = int(seen[0]["tradeId"]), int(later[-1]["tradeId"])
+    client = http.client.HTTPConnection("127.0.0.1", second.port, timeout=10)
+    client.request("GET", f"/sim/ledger?instId={SWAP}&after={start_id - 1}&limit=10000")
+    rows = json.loads(client.getresponse().read())["rows"]
+    client.close()
+    assert second.end(signal.SIGTERM) == 0
+    truth = {row["trade_id"]: row for row in rows}
+    for trade in seen + later:
+        row = truth[int(trade["tradeId"])]
+        assert (row["price"], row["size"], str(row["match_count"])) == (
+            trade["px"],
+            trade["sz"],
+            trade["count"],
+        )
+    for before, after in zip(rows, rows[1:], strict=False):
+        assert after["trade_id"] - after["match_count"] == before["trade_id"]
+    assert rows[-1]["trade_id"] >= end_id
+
+
+def test_interrupt_ends_it_cleanly(tmp_path: Path) -> None:
+    process = Process(tmp_path / "ledger.txt")
+    assert process.line.startswith("listening: ws://127.0.0.1:")
+    assert process.end(signal.SIGINT) == 0

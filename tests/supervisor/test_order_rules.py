@@ -1,0 +1,117 @@
+"""First to last, last to first."""
+
+from __future__ import annotations
+
+import pytest
+
+from supervisor.commands import RestartChild, StopAll, StopChild
+from supervisor.events import Finished, ReportKind, StartExtended, Terminate
+from supervisor.spec import Restart, Strategy
+
+MS = 1_000_000
+S = 1000 * MS
+
+
+def test_a_child_starts_when_the_one_before_it_is_ready(make_world):
+    world = make_world("abc")
+    assert world.starts() == ["a"]
+    world.pass_ns(1 * S)
+    assert world.starts() == ["a"]
+    world.ready("a")
+    assert world.starts() == ["a", "b"]
+    world.ready("b")
+    assert world.starts() == ["a", "b", "c"]
+
+
+def test_a_child_that_is_never_ready_holds_up_the_others_for_its_ready_timeout_only(make_world):
+    world = make_world("ab")
+    world.pass_ns(20 * S - 1)
+    assert world.states() == ["starting", "stopped"]
+    world.pass_ns(1)
+    assert world.states() == ["killing", "starting"]
+
+
+def test_a_child_that_crashes_at_its_start_holds_up_the_others_until_it_is_parked(make_world):
+    world = make_world("ab")
+    for _ in range(6):
+        assert world.states()[1] == "stopped"
+        world.pass_ns(2 * S)
+        world.crash("a")
+    assert world.states() == ["parked", "starting"]
+
+
+def test_a_slow_crash_loop_cannot_hold_up_the_others_for_ever(make_world):
+    world = make_world("ab")
+    for _ in range(3):
+        world.pass_ns(10 * S)
+        if "a" in world.pids:
+            world.crash("a")
+    assert world.starts().count("a") > 1
+    assert not world.reports(ReportKind.PARKED)
+    assert world.states()[1] == "starting"
+
+
+def test_more_time_to_start_holds_up_the_others_longer(make_world):
+    world = make_world("ab")
+    world.feed(StartExtended("a", 60 * S))
+    world.pass_ns(60 * S - 1)
+    assert world.states() == ["starting", "stopped"]
+    world.pass_ns(1)
+    assert world.states() == ["killing", "starting"]
+
+
+def test_a_child_that_finished_is_not_waited_for(make_world):
+    world = make_world("ab", first={"restart": Restart.TEMPORARY})
+    world.exit("a", code=1)
+    assert world.states() == ["stopped", "starting"]
+
+
+def test_a_restart_of_one_child_waits_for_nobody(running_world):
+    world = running_world("ab")
+    world.crash("a")
+    world.crash("b")
+    assert world.states() == ["starting", "starting"]
+
+
+def test_a_stop_goes_from_the_last_to_the_first(running_world):
+    world = running_world("abc")
+    world.feed(StopAll())
+    for name in "cba":
+        assert [a for a in world.actions if isinstance(a, Terminate)][-1] == Terminate(name)
+        assert Finished(0) not in world.actions
+        world.exit(name, code=0)
+    assert world.actions[-1] == Finished(0)
+
+
+def test_a_stop_waits_for_a_child_that_is_on_its_way_out_already(running_world):
+    world = running_world("abc")
+    world.ask(StopChild("b"))
+    world.exit("c", code=0)
+    world.feed(StopAll())
+    world.exit("c", code=0)
+    assert world.states() == ["ready", "stopping", "stopped"]
+    world.exit("b", code=0)
+    assert world.states() == ["stopping", "stopped", "stopped"]
+
+
+def test_a_stop_during_the_start_starts_nobody_else(make_world):
+    world = make_world("abc")
+    world.ready("a")
+    world.feed(StopAll())
+    assert world.states() == ["ready", "stopping", "stopped"]
+    world.ready("b")
+    assert world.states() == ["ready", "stopping", "stopped"]
+    world.exit("b", code=0)
+    world.exit("a", code=0)
+    assert world.starts() == ["a", "b"]
+
+
+@pytest.mark.parametrize("strategy", [Strategy.REST_FOR_ONE, Strategy.ONE_FOR_ALL])
+def test_the_old_generation_goes_before_the_new_one_comes(running_world, strategy):
+    world = running_world("ab", strategy=strategy)
+    world.ask(RestartChild("b"))
+    world.crash("a")
+    world.pass_ns(1 * S)
+    assert world.states() == ["backoff", "stopping"]
+    world.exit("b", code=0)
+    assert world.states() == ["starting", "stopped"]
