@@ -1,4 +1,5 @@
-# The few commands of a checkout. A bare Linux machine needs python3 (3.11 or newer, with venv) and make.
+# The few commands of a checkout. A bare Linux machine needs make and python3 (3.11 or newer, with
+# venv).
 #
 #   make demo PYTHON=python3.13    chooses the interpreter; after a change of mind: make clean
 #   make test ARGS="-k ring"       passes arguments to pytest

@@ -76,7 +76,7 @@ class Instance:
                 f'hunter "{config.hunter.name}" is not running; start it: hunter start'
             ) from error
 
-    def status(self) -> report.Report:
+    def status(self) -> report.StatusReport:
         """What `hunter status --json` prints, as an object."""
         now = SystemClock()
         return report.make_report(self._status, self._rings, now.wall_ns(), now.monotonic_ns())

@@ -3,25 +3,33 @@
 Restart types and strategies as in Erlang/OTP, with three differences. The intensity is each
 child's own, and at the limit a child is parked and tried again rarely, so that one that cannot
 run costs the others nothing. A delay comes before each restart but the first. And with an exit
-code that says "trying again cannot help" it stays parked until somebody asks.
+code that says "trying again cannot help" it stays parked until somebody asks. A ready child that
+somebody else killed is back at once, as often as it takes.
 """
 
 from __future__ import annotations
 
 import random
+from signal import SIGKILL, SIGTERM
+from typing import Final
 
-from supervisor.events import ReportKind
+from supervisor.events import ChildExited, ReportKind
 from supervisor.lifecycle import ChildState, Trigger
-from supervisor.spec import Restart
+from supervisor.spec import MILLISECOND_NS, Restart
 from supervisor.tree import Leaving
 from supervisor.turn import Turn
 
 GIVE_UP_EXIT_CODE = 1
+# Below this a ready child's death by SIGKILL looks like a program that is killed for what it does
+# (out of memory at the first work), and must be paced like any other crash.
+KILLED_BY_OTHERS_AFTER_NS: Final = 500 * MILLISECOND_NS
+_FROM_OUTSIDE: Final = (SIGKILL, SIGTERM)
 
 
-def settle(turn: Turn, i: int, last_exit: str, exit_code: int | None) -> None:
-    """Child i has no process any more."""
+def settle(turn: Turn, i: int, last_exit: str, event: ChildExited | None) -> None:
+    """Child i has no process any more; `event` is None if it never had one."""
     record = turn.records[i]
+    exit_code = None if event is None else event.exit_code
     was_ready = record.ready_ns is not None
     ready_for_ns = 0 if record.ready_ns is None else turn.now_ns - record.ready_ns
     turn.set(
@@ -47,6 +55,9 @@ def settle(turn: Turn, i: int, last_exit: str, exit_code: int | None) -> None:
         return
     if by_itself and exit_code in record.spec.no_retry_exit_codes:
         _park(turn, i, f"{last_exit}: not tried again until asked", None, exit_code)
+    elif by_itself and _is_killed_by_others(event, ready_for_ns):
+        # Nobody's fault but the killer's: back at once, and no step towards being parked.
+        turn.move(i, Trigger.GONE_BACKOFF, deadline_ns=turn.now_ns)
     elif normal and was_ready:
         _back_off(turn, i)
     else:
@@ -57,6 +68,16 @@ def settle(turn: Turn, i: int, last_exit: str, exit_code: int | None) -> None:
 
 def _is_finished(restart: Restart, normal: bool) -> bool:
     return restart is Restart.TEMPORARY or (restart is Restart.TRANSIENT and normal)
+
+
+def _is_killed_by_others(event: ChildExited | None, ready_for_ns: int) -> bool:
+    """Whether somebody else's signal ended a child that did its work. A program does not send these
+    two to itself; what it does wrong ends in another signal, an exit code, or a hang."""
+    return (
+        event is not None
+        and event.signal in _FROM_OUTSIDE
+        and ready_for_ns >= KILLED_BY_OTHERS_AFTER_NS
+    )
 
 
 def _count_failure(turn: Turn, i: int) -> None:
@@ -79,9 +100,7 @@ def _back_off(turn: Turn, i: int) -> None:
     # text as the seed: the same draw for the same child and start, whatever the others do
     draw = random.Random(f"{turn.before.seed} {record.name} {record.starts}").random()
     restart_at_ns = turn.now_ns + turn.spec.backoff.delay_ns(record.attempts, draw)
-    turn.move(
-        i, Trigger.GONE_BACKOFF, deadline_ns=restart_at_ns, attempts=record.attempts + 1
-    )
+    turn.move(i, Trigger.GONE_BACKOFF, deadline_ns=restart_at_ns, attempts=record.attempts + 1)
 
 
 def _park(

@@ -26,9 +26,7 @@ class ChildState(enum.Enum):
         return self in LIVE
 
 
-LIVE = frozenset(
-    {ChildState.STARTING, ChildState.READY, ChildState.STOPPING, ChildState.KILLING}
-)
+LIVE = frozenset({ChildState.STARTING, ChildState.READY, ChildState.STOPPING, ChildState.KILLING})
 
 
 class Trigger(enum.Enum):

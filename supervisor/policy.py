@@ -39,13 +39,11 @@ from supervisor.events import (
 from supervisor.exit_rules import settle
 from supervisor.lifecycle import ChildState, Trigger
 from supervisor.order_rules import start_in_order, stop_in_order
-from supervisor.spec import SECOND_NS
 from supervisor.tree import ChildRecord, Leaving, Tree, describe
 from supervisor.turn import Turn
 
 START_TIMEOUT = "start timeout"
 SPAWN_ERROR = "spawn error"
-OVERSLEPT_NS = 2 * SECOND_NS
 
 _ChildEvent = ChildSpawned | SpawnFailed | ChildReady | ChildBeat | StartExtended | ChildExited
 
@@ -132,11 +130,11 @@ def _notice(turn: Turn, i: int, event: _ChildEvent) -> None:
         case StartExtended(extra_ns=extra_ns):
             if is_starting:
                 _extend_start(turn, i, turn.now_ns + extra_ns)
-        case ChildExited(exit_code=exit_code):
+        case ChildExited():
             text = record.blame or event.text
             asked = record.leaving in (Leaving.RESTART, Leaving.DOWN)
             turn.report(ReportKind.DIED, i, text, asked=asked)
-            settle(turn, i, text, exit_code)
+            settle(turn, i, text, event)
 
 
 def _extend_start(turn: Turn, i: int, until_ns: int) -> None:
@@ -151,12 +149,13 @@ def _forgive(turn: Turn, late_ns: int) -> None:
     """Nobody is blamed for the time in which we were not looking.
 
     A supervisor that was stopped, or got no processor, comes back to deadlines that it has missed
-    itself. After a long absence every child begins anew: it may have been stopped with us, and
-    needs a moment to beat again.
+    itself. After an absence as long as a child's whole allowance the child begins anew: it may have
+    been stopped with us, and needs a moment to beat again.
     """
     for i, record in enumerate(turn.records):
-        if record.beat_ns is not None:
-            seen_ns = turn.now_ns if late_ns > OVERSLEPT_NS else record.beat_ns + late_ns
+        if record.beat_ns is not None and record.spec.hang_after_ns is not None:
+            was_away = late_ns >= record.spec.hang_after_ns
+            seen_ns = turn.now_ns if was_away else record.beat_ns + late_ns
             turn.set(i, beat_ns=min(turn.now_ns, seen_ns))
         if record.state is ChildState.STARTING and record.deadline_ns is not None:
             turn.set(i, deadline_ns=record.deadline_ns + late_ns)

@@ -66,7 +66,7 @@ class Observer(Protocol):
 
 
 class Supervisor:
-    """Runs one tree. The names and types of the constructor's arguments are the whole interface."""
+    """Runs one tree, once."""
 
     def __init__(
         self,

@@ -211,9 +211,7 @@ class FlowBrain:
             return f"crossed book: bid {quote.bid:g} not below ask {quote.ask:g}"
         return "" if quote.usable else "one-sided book: no bid or no ask"
 
-    def _judge(
-        self, probability_up: float, values: tuple[float, ...]
-    ) -> tuple[Direction, str]:
+    def _judge(self, probability_up: float, values: tuple[float, ...]) -> tuple[Direction, str]:
         terms = self._terms(values)
         edge = abs(2.0 * probability_up - 1.0)
         # No edge at exactly 1/2 whatever the threshold: there is no side to take.

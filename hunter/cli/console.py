@@ -21,7 +21,7 @@ from hunter.config import Config
 from hunter.errors import HunterError
 from hunter.ring.rows import Kind
 from hunter.signals.journal_reader import last_signals
-from hunter.status.report import Report
+from hunter.status.report import StatusReport
 
 POLL_S: Final = 0.2
 MARKET_EVERY_NS: Final = 2_000_000_000
@@ -148,7 +148,7 @@ def _book(instance: Instance, name: str) -> str:
     return f"book {bids[0]:,} x {asks[0]:,} valid"
 
 
-def _totals(report: Report) -> str:
+def _totals(report: StatusReport) -> str:
     messages = sum(feed.messages for feed in report.feeds)
     warming = "" if report.brain.warm else " (the brain is warming up)"
     lost = sum(feed.lost for feed in report.feeds)

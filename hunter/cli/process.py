@@ -25,7 +25,7 @@ from hunter.clock import SystemClock
 from hunter.config import Config, find_file
 from hunter.errors import AlreadyRunning, HunterError, NotFound, NotRunning, TimedOut
 from hunter.runtime.logs import log_path
-from hunter.status.report import Report
+from hunter.status.report import StatusReport
 from hunter.system import free_port, remove_leftovers, run, running_pid, with_simulator
 
 POLL_S: Final = 0.05
@@ -132,14 +132,14 @@ def _echo_new_lines(path: Path, before_bytes: int) -> None:
         click.echo(log.read().decode("utf-8", "replace").rstrip(), err=True)
 
 
-def _ready_lines(report: Report) -> list[str]:
+def _ready_lines(report: StatusReport) -> list[str]:
     return [
         f"  {colour('ok', 'green')}  {actor.name:<12} pid {actor.pid}" for actor in report.actors
     ]
 
 
 def _give_up(
-    config: Config, process: subprocess.Popen[bytes], report: Report, wait_s: float
+    config: Config, process: subprocess.Popen[bytes], report: StatusReport, wait_s: float
 ) -> None:
     """Not ready in time: say who is not, with its last log lines, and leave nothing running."""
     late = [actor for actor in report.actors if actor.state != "ready"]

@@ -18,7 +18,7 @@ from hunter.cli.options import (
 )
 from hunter.config import Config
 from hunter.errors import NotRunning
-from hunter.status.report import Report, stopped_report
+from hunter.status.report import StatusReport, stopped_report
 
 WATCH_EVERY_S = 1.0
 _EXIT = {"running": 0, "starting": 5, "degraded": 5, "stopping": 5, "stopped": 3}
@@ -55,7 +55,7 @@ def status(context: click.Context, config_file: str | None, as_json: bool, watch
         clock.sleep_s(WATCH_EVERY_S)
 
 
-def read(config: Config) -> Report:
+def read(config: Config) -> StatusReport:
     """The report now; of a stopped instance when there is nothing to read."""
     try:
         with Instance(config) as instance:
@@ -64,7 +64,7 @@ def read(config: Config) -> Report:
         return stopped_report(config.hunter.name, "", str(error))
 
 
-def text(report: Report) -> str:
+def text(report: StatusReport) -> str:
     """The screen."""
     if report.state == "stopped" and not report.actors:
         return f"{colour('● stopped', 'red')}  {report.reasons[0]}"
@@ -97,7 +97,7 @@ def _state(state: str) -> str:
     return colour(state, _STATE_COLOURS.get(state, "yellow"))
 
 
-def _actors(report: Report) -> list[str]:
+def _actors(report: StatusReport) -> list[str]:
     rows = [
         ["ACTOR", "STATE", "PID", "UP", "RESTARTS", "LAST EXIT", "BEAT", "CPU", "RSS", "ERRORS"]
     ]
@@ -119,7 +119,7 @@ def _actors(report: Report) -> list[str]:
     return table(rows, {2, 3, 4, 6, 7, 8, 9})
 
 
-def _feeds(report: Report) -> list[str]:
+def _feeds(report: StatusReport) -> list[str]:
     rows = [
         [
             "INSTRUMENT",
@@ -154,7 +154,7 @@ def _feeds(report: Report) -> list[str]:
     return table(rows, set(range(3, 11)))
 
 
-def _brain(report: Report) -> list[str]:
+def _brain(report: StatusReport) -> list[str]:
     brain = report.brain
     rings = "  ".join(
         f"{ring.instrument} {ring.sequence:,} of {ring.capacity:,} kept" for ring in report.rings

@@ -54,16 +54,30 @@ def _read_sound(path: Path) -> RingLayout:
 
 
 def check_heads(found: segment.Segment, layout: RingLayout) -> None:
-    """Raise SegmentError unless the last published row of each lane is the one its head names."""
-    for index in range(len(layout.instruments)):
+    """Raise SegmentError unless the heads are such as a writer leaves them, whenever it is killed.
+
+    A head names the lane's newest row. An intent may be ahead of it by an unpublished batch, which
+    is never more than half the lane; a larger one would hide rows from readers for ever. An arrival
+    head may be behind the newest row's, never ahead.
+    """
+    for index, name in enumerate(layout.instruments):
+        arrival_newest = 0
         for kind in Kind:
-            if not layout.capacities[kind]:
+            capacity = layout.capacities[kind]
+            if not capacity:
                 continue
-            head = found.words[layout.intent_word(index, kind) + 1]
+            lane = f"{name} {kind.name.lower()}"
+            word = layout.intent_word(index, kind)
+            intent, head = found.words[word], found.words[word + 1]
             row = last_row(found, layout, index, kind)
-            if head and (row is None or row[0] != head):
-                name = layout.instruments[index]
-                raise SegmentError(f"damaged: head of {name} {kind.name.lower()} names no row")
+            if row is not None:
+                if row[0] != head:
+                    raise SegmentError(f"damaged: head of {lane} names no row")
+                arrival_newest = max(arrival_newest, int(row[1]))
+            if not head <= intent <= head + (capacity >> 1):
+                raise SegmentError(f"damaged: intent of {lane} does not fit its head")
+        if found.words[layout.arrival_word(index)] > arrival_newest:
+            raise SegmentError(f"damaged: arrival head of {name} names no row")
 
 
 def last_row(

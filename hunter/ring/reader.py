@@ -79,8 +79,9 @@ class LaneReader:
     def last_bytes(self, row_count: int) -> bytearray:
         """Copy of the newest `row_count` readable rows; leaves the cursor alone."""
         while True:
-            head = self.head
-            start = max(self.tail, head - row_count, 0)
+            # Tail first: head never lies behind a tail that was loaded before it.
+            tail, head = self.tail, self.head
+            start = max(tail, head - row_count)
             rows = self._copy(start, head - start)
             # Rows that were overwritten during the copy are the oldest ones: cut them off.
             overwritten = self.tail - start

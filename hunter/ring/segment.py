@@ -40,7 +40,12 @@ def make_private_dir(path: Path) -> None:
     """Create `path` with mode 0700, or check that it is a directory of ours that nobody else can
     enter.
     """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SegmentUnusable(
+            f"{path} cannot be a directory: {error.strerror}; remove it or set [hunter] runtime_dir"
+        ) from error
     info = path.lstat()
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
         raise SegmentUnusable(

@@ -56,8 +56,9 @@ class _Lane:
     """
 
     __slots__ = (
-        "capacity",
+        "batch_row_count_max",
         "head",
+        "index",
         "intent",
         "intent_word",
         "mask",
@@ -67,8 +68,10 @@ class _Lane:
     )
 
     def __init__(self, shared: segment.Segment, layout: RingLayout, index: int, kind: Kind) -> None:
-        self.capacity = layout.capacities[kind]
-        self.mask = self.capacity - 1
+        self.index = index
+        # An unpublished batch may never lap itself; readers keep half the lane meanwhile.
+        self.batch_row_count_max = layout.capacities[kind] >> 1
+        self.mask = layout.capacities[kind] - 1
         self.row_bytes = ROW_BYTES[kind]
         self.offset = layout.lane_offset(index, kind)
         self.intent_word = layout.intent_word(index, kind)
@@ -90,14 +93,17 @@ class RingWriter:
         self.check()
         self._view, self._words = self._segment.view, self._segment.words
         count = len(layout.instruments)
-        self._lanes = [
-            [_Lane(self._segment, layout, index, kind) for kind in Kind] for index in range(count)
-        ]
+        # One list a kind: looking a lane up by an enum's member would cost as much as the row.
+        self._trade_lanes, self._bbo_lanes, self._ticker_lanes, self._book_lanes = (
+            [_Lane(self._segment, layout, index, kind) for index in range(count)] for kind in Kind
+        )
+        self._unpublished: list[_Lane] = []
         self._arrivals = [self._adopted_arrival(index) for index in range(count)]
-        self._dirty: set[int] = set()
+        self._first_arrival_word = layout.arrival_word(0)
         self.epoch = self._begin_epoch(now_wall_ns)
+        self._epoch_u2, self._epoch_u4 = self.epoch & 0xFFFF, self.epoch & 0xFFFFFFFF
         for index in range(count):
-            self._words[layout.arrival_word(index)] = self._arrivals[index]
+            self._words[self._first_arrival_word + index] = self._arrivals[index]
 
     def check(self) -> None:
         """Raise SegmentError when a head names no row: then the segment must not be continued."""
@@ -141,10 +147,10 @@ class RingWriter:
     ) -> None:
         """`trade`: (trade_id, exchange_ts_ns, price, size, count, side +1/-1)."""
         trade_id, exchange_ts_ns, price, size, count, side = trade
-        offset, sequence, arrival = self._claim(index, Kind.TRADE)
+        offset, sequence, arrival = self._claim(self._trade_lanes[index])
         _trade(
             self._view, offset, sequence, arrival, trade_id, exchange_ts_ns, received_ts_ns,
-            price, size, count, side, flags, self.epoch & 0xFFFF,
+            price, size, count, side, flags, self._epoch_u2,
         )  # fmt: skip
 
     def put_bbo(
@@ -157,10 +163,10 @@ class RingWriter:
         NaN, 0.
         """
         seq_id, exchange_ts_ns, bid_price, bid_size, ask_price, ask_size = quote
-        offset, sequence, arrival = self._claim(index, Kind.BBO)
+        offset, sequence, arrival = self._claim(self._bbo_lanes[index])
         _bbo(
             self._view, offset, sequence, arrival, seq_id, exchange_ts_ns, received_ts_ns,
-            bid_price, bid_size, ask_price, ask_size, 0, self.epoch & 0xFFFFFFFF,
+            bid_price, bid_size, ask_price, ask_size, 0, self._epoch_u4,
         )  # fmt: skip
 
     def put_ticker(
@@ -169,10 +175,10 @@ class RingWriter:
         """`numbers`: last price and size, bid price and size, ask price and size, then open, high,
         low, volume and volume in currency of 24 h; what the exchange left empty is NaN.
         """
-        offset, sequence, arrival = self._claim(index, Kind.TICKER)
+        offset, sequence, arrival = self._claim(self._ticker_lanes[index])
         _ticker(
             self._view, offset, sequence, arrival, exchange_ts_ns, received_ts_ns,
-            *numbers[:6], 0, self.epoch & 0xFFFFFFFF, *numbers[6:],
+            *numbers[:6], 0, self._epoch_u4, *numbers[6:],
         )  # fmt: skip
 
     def put_book(
@@ -187,46 +193,47 @@ class RingWriter:
         a side; None marks the book invalid from this row on.
         """
         bids, asks = top if top is not None else ((), ())
-        offset, sequence, arrival = self._claim(index, Kind.BOOK)
+        offset, sequence, arrival = self._claim(self._book_lanes[index])
         _book(
             self._view, offset, sequence, arrival, seq_id, exchange_ts_ns, received_ts_ns,
-            top is not None, len(bids) // 2, len(asks) // 2, self.epoch & 0xFFFFFFFF,
+            top is not None, len(bids) // 2, len(asks) // 2, self._epoch_u4,
             *bids, *_NO_LEVELS[len(bids) :], *asks, *_NO_LEVELS[len(asks) :],
         )  # fmt: skip
 
-    def _claim(self, index: int, kind: Kind) -> tuple[int, int, int]:
-        lane = self._lanes[index][kind]
-        if lane.position - lane.head >= lane.capacity >> 1:
-            # An unpublished batch may never lap itself; readers keep half the lane meanwhile.
-            assert lane.capacity, f"no {kind.name} lane: no channel feeds it"
+    def _claim(self, lane: _Lane) -> tuple[int, int, int]:
+        """Where the lane's next row lies, its sequence and its arrival number."""
+        position = lane.position
+        unpublished_row_count = position - lane.head
+        if unpublished_row_count >= lane.batch_row_count_max:
+            assert lane.batch_row_count_max, "no such lane: no channel feeds it"
             self.publish()
-        sequence = lane.position + 1
+            unpublished_row_count = 0
+        if not unpublished_row_count:
+            self._unpublished.append(lane)
+        lane.position = sequence = position + 1
         if sequence > lane.intent:
-            lane.intent = self._words[lane.intent_word] = sequence
-        offset = lane.offset + (lane.position & lane.mask) * lane.row_bytes
-        lane.position = sequence
-        arrival = self._arrivals[index] = self._arrivals[index] + 1
-        self._dirty.add(index)
-        return offset, sequence, arrival
+            self._words[lane.intent_word] = lane.intent = sequence
+        index = lane.index
+        self._arrivals[index] = arrival = self._arrivals[index] + 1
+        return lane.offset + (position & lane.mask) * lane.row_bytes, sequence, arrival
 
-    def publish(self) -> int:
-        """Make all rows put so far visible; returns how many instruments have news.
+    def publish(self) -> bool:
+        """Make all rows put so far visible; returns whether there were any.
 
         Raises WriterFenced when another writer has taken the segment over.
         """
-        if not self._dirty:
-            return 0
-        words = self._words
+        lanes, words = self._unpublished, self._words
+        if not lanes:
+            return False
         if words[EPOCH_WORD] != self.epoch:
             raise WriterFenced("another process writes this ring now; this one must stop")
-        for index in self._dirty:
-            for lane in self._lanes[index]:
-                if lane.head != lane.position:
-                    words[lane.intent_word + 1] = lane.head = lane.position
-            words[self.layout.arrival_word(index)] = self._arrivals[index]
-        news = len(self._dirty)
-        self._dirty.clear()
-        return news
+        for lane in lanes:
+            words[lane.intent_word + 1] = lane.head = lane.position
+        # After the heads of all lanes: a reader takes rows up to here for complete in every lane.
+        for lane in lanes:
+            words[self._first_arrival_word + lane.index] = self._arrivals[lane.index]
+        lanes.clear()
+        return True
 
     def close(self) -> None:
         self._segment.close()

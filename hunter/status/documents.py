@@ -19,7 +19,7 @@ class Percentiles(msgspec.Struct, frozen=True):
     p999: float = 0.0
 
 
-class Feed(msgspec.Struct, frozen=True):
+class FeedDocument(msgspec.Struct, frozen=True):
     """One instrument and channel. `last_data_ns` is monotonic time, 0 before the first data."""
 
     instrument: str
@@ -36,7 +36,7 @@ class Feed(msgspec.Struct, frozen=True):
     lag_ms_p99: float = 0.0
 
 
-class Connection(msgspec.Struct, frozen=True):
+class ConnectionDocument(msgspec.Struct, frozen=True):
     """One WebSocket. `state`: connecting|open|backoff|closed."""
 
     url: str
@@ -49,8 +49,8 @@ class StreamDocument(msgspec.Struct, frozen=True):
     """A stream process: its feeds, connections and what it last complained about."""
 
     active: bool = True
-    feeds: tuple[Feed, ...] = ()
-    connections: tuple[Connection, ...] = ()
+    feeds: tuple[FeedDocument, ...] = ()
+    connections: tuple[ConnectionDocument, ...] = ()
     unknown_messages: int = 0
     exchange_errors: int = 0
     note: str = ""

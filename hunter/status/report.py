@@ -2,7 +2,7 @@
 alive.
 
 Pure apart from those reads: time is passed in. The fields are those of the public JSON, see
-`Report`.
+`StatusReport`.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class MemoryReport(msgspec.Struct):
     shared_bytes: int
 
 
-class Report(msgspec.Struct):
+class StatusReport(msgspec.Struct):
     """`hunter status --json`; every number's unit is in its name."""
 
     schema: int
@@ -112,9 +112,9 @@ class Report(msgspec.Struct):
     memory: MemoryReport
 
 
-def stopped_report(name: str, version: str, reason: str) -> Report:
+def stopped_report(name: str, version: str, reason: str) -> StatusReport:
     """Of an instance that is not there."""
-    return Report(
+    return StatusReport(
         SCHEMA,
         "stopped",
         name,
@@ -136,7 +136,7 @@ def make_report(
     rings: Sequence[tuple[Segment, RingLayout]],
     now_wall_ns: int,
     now_monotonic_ns: int,
-) -> Report:
+) -> StatusReport:
     """Read every page and head once and say what they add up to."""
     page = status.pages[SUPERVISOR]
     beat = page.beat()
@@ -172,7 +172,7 @@ def make_report(
             reasons += watch.reasons
     reasons += _actor_reasons(actors) if alive else []
     reasons += _feed_reasons(feeds, tree.state) if alive else []
-    return Report(
+    return StatusReport(
         schema=SCHEMA,
         state=_state(tree.state, alive, actors, reasons),
         name=status.instance,

@@ -26,7 +26,13 @@ from hunter.exchange.okx.events import (
     Unknown,
 )
 from hunter.exchange.okx.requests import Subscription
-from hunter.exchange.okx.rest import RestError, parse_trades_answer, trades_path
+from hunter.exchange.okx.rest import (
+    RestError,
+    books_path,
+    parse_books_answer,
+    parse_trades_answer,
+    trades_path,
+)
 from hunter.exchange.okx.rows import Trade
 from hunter.exchange.okx.states import SubscriptionState
 from hunter.ring.segment import WriterLease
@@ -43,13 +49,14 @@ from hunter.stream.worker import Result, Worker
 
 BRAIN: Final = "brain-0"
 _MS: Final = 1_000_000
+BOOK_AGAIN_NS: Final = 1_000_000_000
 _LAG_WINDOW_NS: Final = 60_000_000_000
 
 
 class _Fetch(NamedTuple):
     """What a REST request was for."""
 
-    purpose: str  # backfill | probe
+    purpose: str  # backfill | probe | book
     instrument: str
 
 
@@ -86,6 +93,7 @@ class StreamActor:
         self._poller.register(self._worker.fileno(), select.POLLIN)
         self._polled: tuple[int, int] | None = None
         self._probing = False
+        self._book_due_ns: dict[str, int] = {}
         self._unknown = 0
         self._halve_due_ns = 0
         self._note = ""
@@ -177,7 +185,7 @@ class StreamActor:
             note=self._note,
         )
 
-    def _feed_documents(self) -> list[documents.Feed]:
+    def _feed_documents(self) -> list[documents.FeedDocument]:
         states: dict[Subscription, SubscriptionState] = {
             subscription: self._link.subscription_state(subscription)
             for subscription in self._subscriptions
@@ -203,6 +211,8 @@ class StreamActor:
                     feed.on_closed(received_ts_ns)
             case Refused(subscription, code, msg):
                 self._link.exchange_errors += 1
+                feed = self._feeds[subscription.inst_id]
+                feed.on_lost_channel(subscription.channel, received_ts_ns)
                 self._log.error(
                     "%s %s refused: %s %s", subscription.channel, subscription.inst_id, code, msg
                 )
@@ -218,14 +228,16 @@ class StreamActor:
                 self._unknown += 1
                 self._log.info("ignored: %s", what)
             case DataSilent():
-                self._on_silence(event, now_ns)
+                self._on_silence(event, received_ts_ns, now_ns)
             case _:
                 pass  # acknowledgements, pongs and deaths speak through states and Closed
 
-    def _on_silence(self, event: DataSilent, now_ns: int) -> None:
+    def _on_silence(self, event: DataSilent, received_ts_ns: int, now_ns: int) -> None:
         if not event.whole_connection:
             for subscription in event.subscriptions:
-                self._feeds[subscription.inst_id].counters[subscription.channel].silent = True
+                feed = self._feeds[subscription.inst_id]
+                feed.counters[subscription.channel].silent = True
+                feed.on_lost_channel(subscription.channel, received_ts_ns)
                 self._link.session.resubscribe(subscription, now_ns)
             self._link.flush()
             return
@@ -252,6 +264,9 @@ class StreamActor:
                 self._link.flush()
             if feed.chain.holes:
                 self._fill(instrument, feed, now_ns)
+            if feed.wants_book and now_ns >= self._book_due_ns.get(instrument, 0):
+                self._book_due_ns[instrument] = now_ns + BOOK_AGAIN_NS
+                self._fetch(_Fetch("book", instrument), books_path(instrument))
         if now_ns >= self._halve_due_ns:
             self._halve_due_ns = now_ns + _LAG_WINDOW_NS
             for feed in self._feeds.values():
@@ -280,6 +295,10 @@ class StreamActor:
             self._on_no_answer(result.key, result.error, now_ns)
             return
         try:
+            if result.key.purpose == "book":
+                feed = self._feeds[result.key.instrument]
+                feed.on_rest_book(parse_books_answer(*result.value), self._context.clock.wall_ns())
+                return
             rows = parse_trades_answer(*result.value)
         except (RestError, MalformedMessage) as error:
             self._on_no_answer(result.key, error, now_ns)
@@ -299,7 +318,7 @@ class StreamActor:
             self._probing = False
             self._set_silent()
             self._link.abort("no data, and REST does not answer")
-        else:
+        elif what.purpose == "backfill":
             self._backfills[what.instrument].failed(now_ns)
 
     def _on_probe(self, rows: list[Trade], instrument: str) -> None:

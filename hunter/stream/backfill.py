@@ -31,20 +31,16 @@ class Backfill:
         self._chain = chain
         self._asking = False
         self._due_ns = 0
+        # What was learnt about the hole that begins here; another one begins anew.
+        self._after_id: int | None = None
         self._page_before: int | None = None
         self._vain_rounds = 0
-        self._since_ns: int | None = None
+        self._since_ns = 0
 
     def next_path(self, now_ns: int) -> str | None:
         """The request to send now, if any; call `answered` or `failed` with what became of it."""
-        holes = self._chain.holes
-        if not holes:
-            self._since_ns = None
-            self._page_before = None
-            self._vain_rounds = 0
+        if not self._look(now_ns):
             return None
-        if self._since_ns is None:
-            self._since_ns = now_ns
         if self._asking or now_ns < self._due_ns:
             return None
         self._asking = True
@@ -54,23 +50,19 @@ class Backfill:
 
     def hopeless(self, now_ns: int) -> bool:
         """Whether what is missing now should be counted as lost."""
-        holes = self._chain.holes
-        if not holes:
+        if not self._look(now_ns):
             return False
-        if sum(hole.match_count for hole in holes) > HOLE_MATCHES_MAX:
+        if sum(hole.match_count for hole in self._chain.holes) > HOLE_MATCHES_MAX:
             return True
-        if self._vain_rounds >= VAIN_ROUNDS_MAX:
-            return True
-        return self._since_ns is not None and now_ns - self._since_ns > GIVE_UP_AFTER_NS
+        return self._vain_rounds >= VAIN_ROUNDS_MAX or now_ns - self._since_ns > GIVE_UP_AFTER_NS
 
     def answered(self, rows: list[Trade], now_ns: int) -> None:
         """The rows of the answer have been given to the chain; plan what is still missing."""
         self._asking = False
         self._due_ns = now_ns + REQUEST_EVERY_NS
-        holes = self._chain.holes
-        if not holes:
+        if not self._look(now_ns):
             return
-        oldest = holes[0]
+        oldest = self._chain.holes[0]
         lowest = min((row.trade_id - row.count + 1 for row in rows), default=None)
         if lowest is None or lowest <= oldest.after_id + 1:
             # The answer covers the hole, or has nothing older: the matches are not there (yet).
@@ -89,3 +81,15 @@ class Backfill:
         if not self._chain.holes:
             return never_ns
         return never_ns if self._asking else self._due_ns
+
+    def _look(self, now_ns: int) -> bool:
+        """Whether anything is missing. Time and rounds count for the oldest hole alone: a feed that
+        loses something every minute must not have given up what it lost just now.
+        """
+        holes = self._chain.holes
+        if holes and holes[0].after_id != self._after_id:
+            self._after_id = holes[0].after_id
+            self._page_before = None
+            self._vain_rounds = 0
+            self._since_ns = now_ns
+        return bool(holes)

@@ -21,10 +21,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidHandshake
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
-from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from hunter.stream.worker import Worker
@@ -69,7 +67,7 @@ class Connection:
         self._fragments: list[bytes] = []
         self._addresses: list[Any] = []
         host, port = self._host, self._port
-        if not worker.submit(self, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)):
+        if not worker.submit(self, lambda: _look_up(host, port)):
             self.abort("too many name look-ups are waiting")
 
     def resolved(self, addresses: list[Any] | None, error: OSError | None) -> None:
@@ -137,7 +135,11 @@ class Connection:
 
     def _connect_next(self) -> None:
         family, kind, proto, _, address = self._addresses.pop(0)
-        link = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, proto)
+        try:
+            link = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, proto)
+        except OSError as error:  # such as an IPv6 address on a host without IPv6
+            self._connect_failed(error)
+            return
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = link
         self.phase = Phase.CONNECTING
@@ -150,8 +152,9 @@ class Connection:
 
     def _connect_failed(self, error: OSError) -> None:
         if self._addresses:
-            assert self._socket is not None
-            self._socket.close()
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
             self._connect_next()
         else:
             self.abort(f"cannot connect to {self._host}:{self._port}: {error.strerror}")
@@ -236,7 +239,8 @@ class Connection:
                         payloads.append(b"".join(self._fragments))
                         self._fragments.clear()
             elif isinstance(event, Response):
-                if self._protocol.state is State.OPEN:
+                # Not by the protocol's state: a close in the same read has ended OPEN again.
+                if self._protocol.handshake_exc is None:
                     self.phase = Phase.OPEN
                 else:
                     self.abort(f"handshake refused: {self._handshake_reason(event)}")
@@ -251,10 +255,20 @@ class Connection:
             self._flush()
 
     def _close_reason(self) -> str:
+        protocol = self._protocol
         if self.phase is not Phase.OPEN:
-            refused = self._protocol.handshake_exc
+            refused = protocol.handshake_exc
             return f"handshake failed: {refused or 'the server closed'}"
-        if isinstance(self._protocol.parser_exc, InvalidHandshake):
-            return str(self._protocol.parser_exc)
-        code, text = self._protocol.close_code, self._protocol.close_reason
-        return f"closed {code} {text}".rstrip()
+        # The library's own close_code is None until the end of the stream, which is not waited for.
+        close = protocol.close_rcvd or protocol.close_sent
+        if close is None:
+            return "closed 1006"
+        return f"closed {int(close.code)} {close.reason}".rstrip()
+
+
+def _look_up(host: str, port: int) -> list[Any]:
+    """Addresses of a host; waits. Raises OSError, also for what cannot be a name."""
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"not a host name: {error}") from error

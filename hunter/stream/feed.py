@@ -15,7 +15,7 @@ from hunter.exchange.okx.events import Data
 from hunter.exchange.okx.orderbook import Applied, OrderBook
 from hunter.exchange.okx.parse import parse_bbo, parse_books, parse_tickers, parse_trades
 from hunter.exchange.okx.requests import Subscription
-from hunter.exchange.okx.rows import Trade, TradeSource
+from hunter.exchange.okx.rows import BookUpdate, Trade, TradeSource
 from hunter.exchange.okx.states import SubscriptionState
 from hunter.exchange.okx.tradechain import (
     Duplicate,
@@ -54,8 +54,8 @@ class Counters:
         "silent",
     )
 
-    def __init__(self, before: documents.Feed | None) -> None:
-        known = before or documents.Feed("", "", "")
+    def __init__(self, before: documents.FeedDocument | None) -> None:
+        known = before or documents.FeedDocument("", "", "")
         self.messages = known.messages
         self.gaps = known.gaps
         self.backfilled = known.backfilled
@@ -80,7 +80,7 @@ class InstrumentFeed:
         index: int,
         writer: RingWriter,
         channels: tuple[str, ...],
-        before: dict[str, documents.Feed],
+        before: dict[str, documents.FeedDocument],
         received_ts_ns: int,
     ) -> None:
         self.instrument = instrument
@@ -132,6 +132,17 @@ class InstrumentFeed:
         """Nobody has the missing matches: count them lost and go on."""
         self._commit(self.chain.give_up(now_ns), received_ts_ns)
 
+    @property
+    def wants_book(self) -> bool:
+        """Whether updates wait for a book from REST: bring it to `on_rest_book`."""
+        return self._book.bootstrapping
+
+    def on_rest_book(self, snapshot: BookUpdate, received_ts_ns: int) -> None:
+        """A REST book. One that is too old for the updates kept changes nothing: ask again."""
+        book = self._book
+        if book.bootstrapping and book.bootstrap(snapshot) is Applied.APPLIED:
+            self._show_book(received_ts_ns)
+
     def on_closed(self, received_ts_ns: int) -> None:
         """The connection is gone, and with it what only it could keep up to date."""
         self._book = OrderBook()
@@ -140,9 +151,16 @@ class InstrumentFeed:
         for counters in self.counters.values():
             counters.first_push = True
 
-    def feed_documents(self, states: dict[Subscription, SubscriptionState]) -> list[documents.Feed]:
+    def on_lost_channel(self, channel: str, received_ts_ns: int) -> None:
+        """Refused, or silent beyond what it promises: what it kept up to date is void."""
+        if channel == self._book_channel and self._book_shown:
+            self._hide_book(received_ts_ns)
+
+    def feed_documents(
+        self, states: dict[Subscription, SubscriptionState]
+    ) -> list[documents.FeedDocument]:
         return [
-            documents.Feed(
+            documents.FeedDocument(
                 instrument=self.instrument,
                 channel=name,
                 state=self._state(name, states[Subscription(name, self.instrument)]),
@@ -201,20 +219,25 @@ class InstrumentFeed:
         book = self._book
         for update in parse_books(data.payload, data.action):
             applied = book.apply(update)
-            if applied in _BOOK_CHANGED:
-                self._book_shown = True
-                self._writer.put_book(
-                    self._index,
-                    received_ts_ns,
-                    book.seq_id,
-                    book.exchange_ts_ns,
-                    book.top(BOOK_LEVELS),
-                )
+            if applied is Applied.IGNORED:
+                # Updates without a snapshot: it was lost, or OKX has stopped sending them. Keep the
+                # updates and take the REST book as the seed (change log of 2026-02-12).
+                book.begin_bootstrap()
+                book.apply(update)
+            elif applied in _BOOK_CHANGED:
+                self._show_book(received_ts_ns)
             elif applied in _BOOK_BROKEN:
                 self.counters[data.channel].gaps += 1
                 self.news.append(f"{data.channel}: {applied.value}; resubscribing")
                 self._break_book(received_ts_ns)
         return book.exchange_ts_ns
+
+    def _show_book(self, received_ts_ns: int) -> None:
+        book = self._book
+        self._book_shown = True
+        self._writer.put_book(
+            self._index, received_ts_ns, book.seq_id, book.exchange_ts_ns, book.top(BOOK_LEVELS)
+        )
 
     def _break_book(self, received_ts_ns: int) -> None:
         self._hide_book(received_ts_ns)

@@ -18,7 +18,7 @@ from hunter.exchange.okx.session import OkxSession
 from hunter.exchange.okx.states import SessionState, SubscriptionState
 from hunter.status import documents
 from hunter.stream.connection import Connection, Phase
-from hunter.stream.reconnect import Backoff
+from hunter.stream.reconnect import ReconnectBackoff
 from hunter.stream.worker import Worker
 
 _MS: Final = 1_000_000
@@ -58,7 +58,7 @@ class Link:
             ping_timeout_ns=settings.ping_after_ms * _MS,
             stale_after_ns=settings.stale_after_ms * _MS,
         )
-        self._backoff = Backoff(settings, generator)
+        self._backoff = ReconnectBackoff(settings, generator)
         self._connection: Connection | None = None
         self.session = OkxSession(subscriptions, self._limits)
         self._retry_at_ns = 0
@@ -138,10 +138,10 @@ class Link:
             return SubscriptionState.PENDING
         return self.session.subscription_state(subscription)
 
-    def document(self) -> documents.Connection:
+    def document(self) -> documents.ConnectionDocument:
         connection = self._connection
         state = "backoff" if connection is None else connection.phase.value
-        return documents.Connection(self.url, state, self.connects, self.last_close)
+        return documents.ConnectionDocument(self.url, state, self.connects, self.last_close)
 
     def _send(self, connection: Connection) -> None:
         for frame in self.session.data_to_send():

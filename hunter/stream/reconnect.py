@@ -19,7 +19,7 @@ FIRST_RETRY_MS_MAX: Final = 250
 _MS: Final = 1_000_000
 
 
-class Backoff:
+class ReconnectBackoff:
     """Of one connection. All times are monotonic nanoseconds."""
 
     def __init__(self, settings: StreamSection, generator: random.Random) -> None:

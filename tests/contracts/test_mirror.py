@@ -22,14 +22,9 @@ WITHOUT_TEST = {
 
 
 def holds_code(tree: ast.Module) -> bool:
-    """Whether a module has anything but a docstring, imports and plain constants."""
-    plain = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
-    for node in tree.body:
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            continue
-        if not isinstance(node, plain):
-            return True
-    return False
+    """Whether a module has more than declarations: constants, imports, classes without methods."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    return any(isinstance(node, functions) for node in ast.walk(tree))
 
 
 def test_file_of(name: str) -> str:
@@ -94,7 +89,7 @@ def test_every_test_file_holds_a_test(test_sources: list[Any]) -> None:
 
 def test_untested_sees_a_module_with_code_and_no_test() -> None:
     code = ast.parse('"""What."""\nimport os\nX = 1\ndef f(): ...\n')
-    plain = ast.parse('"""What."""\nimport os\nX = 1\n')
+    plain = ast.parse('"""What."""\nimport os\nX = 1\nclass A:\n    b: int = 1\n')
     modules = {"hunter/a/b.py": code, "hunter/a/c.py": code, "hunter/a/__init__.py": plain}
     assert untested(modules, {"tests/hunter/a/test_b.py"}) == ["hunter/a/c.py"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import threading
@@ -30,7 +31,7 @@ class Running:
         self._stop: asyncio.Event
         self._exchange: Exchange
         self._thread = threading.Thread(target=self._run)
-        self._clients: list[ClientConnection] = []
+        self._clients = contextlib.ExitStack()
         self._thread.start()
         assert self._is_up.wait(10)
         if self.failure is not None:
@@ -70,9 +71,9 @@ class Running:
     def connect_to(self, path: str, **options: Any) -> ClientConnection:
         options.setdefault("compression", None)
         url = f"ws://127.0.0.1:{self.port}{path}"
-        client = connect(url, ping_interval=None, close_timeout=1, **options)
-        self._clients.append(client)
-        return client
+        return self._clients.enter_context(
+            connect(url, ping_interval=None, close_timeout=1, **options)
+        )
 
     def request(self, target: str, method: str = "GET", body: bytes | None = None) -> Any:
         """(status, decoded body) of one REST request."""
@@ -90,8 +91,7 @@ class Running:
         return body
 
     def stop(self) -> None:
-        for client in self._clients:
-            client.close()
+        self._clients.close()
         self.stop_serving()
 
     def wait_for_failure(self) -> BaseException | None:

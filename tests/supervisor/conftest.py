@@ -100,7 +100,7 @@ class World:
         return self.feed(ChildExited(name, code, signal))
 
     def crash(self, name: str) -> list[Action]:
-        return self.exit(name, signal=9)
+        return self.exit(name, signal=11)
 
     def pass_ns(self, duration_ns: int) -> list[Action]:
         """Time passes; the policy is woken at the moments it asked for, and no others."""

@@ -120,7 +120,8 @@ def test_the_import_is_light():
     root = os.path.dirname(os.path.dirname(child.__file__))
     code = (
         "import __future__, os, signal, sys; sys.path.insert(0, sys.argv[1]);"
-        "before = set(sys.modules); import supervisor.child; print(*sorted(set(sys.modules) - before))"
+        "before = set(sys.modules); import supervisor.child;"
+        "print(*sorted(set(sys.modules) - before))"
     )
     argv = [sys.executable, "-S", "-c", code, root]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30)

@@ -6,6 +6,7 @@ import pytest
 
 from supervisor.commands import HANG, RestartChild, StartChild, StopAll, StopChild
 from supervisor.events import Diagnose, Kill, ReportKind, Spawn, Terminate
+from supervisor.spec import Strategy
 
 MS = 1_000_000
 S = 1000 * MS
@@ -100,6 +101,16 @@ def test_a_second_request_for_the_same_restart_changes_nothing(running_world):
     before = world.tree.records
     assert world.ask(RestartChild("a")).ok
     assert world.ask(RestartChild("a", HANG)).ok
+    assert world.tree.records == before
+
+
+@pytest.mark.parametrize("reason", ["operator", HANG])
+def test_a_restart_of_one_that_is_about_to_be_restarted_changes_nothing(running_world, reason):
+    world = running_world("abc", strategy=Strategy.REST_FOR_ONE)
+    world.crash("a")
+    assert world.states() == ["backoff", "ready", "stopping"]
+    before = world.tree.records
+    assert "nothing to do" in world.ask(RestartChild("b", reason)).text
     assert world.tree.records == before
 
 

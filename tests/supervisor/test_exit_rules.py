@@ -148,7 +148,7 @@ def test_one_failure_more_than_the_intensity_parks_and_the_others_run(running_wo
     assert world.record("b").restarts == 5
     (report,) = world.reports(ReportKind.PARKED)
     assert "6 failures" in report.text
-    assert "signal 9" in report.text
+    assert "signal 11" in report.text
 
 
 def test_failures_outside_the_period_do_not_count(running_world):
@@ -281,6 +281,18 @@ def test_rest_for_one_the_rest_starts_without_one_that_is_parked(running_world):
     assert world.states() == ["parked", "starting"]
 
 
+def test_rest_for_one_a_try_that_fails_leaves_those_alone_who_run_without_it(running_world):
+    world = running_world(
+        "ab", strategy=Strategy.REST_FOR_ONE, intensity=RestartIntensity(max_restarts=0)
+    )
+    world.crash("a")
+    world.exit("b", code=0)
+    world.ready("b")
+    world.pass_ns(60 * S)
+    world.crash("a")
+    assert world.states() == ["parked", "ready"]
+
+
 def test_rest_for_one_the_rest_does_not_wait_longer_than_the_ready_timeout(running_world):
     world = running_world("ab", strategy=Strategy.REST_FOR_ONE, backoff=EVEN)
     world.crash("a")
@@ -347,3 +359,27 @@ def test_within_one_period_never_more_restarts_than_the_intensity(world_class, g
     ]
     # 5 restarts, one half-open try, and one because a restart seen late is dated late
     assert max(in_period, default=0) <= 7
+
+
+@pytest.mark.parametrize("signal", [9, 15])
+def test_ready_child_killed_by_others_is_back_at_once_however_often(running_world, signal):
+    world = running_world("a", intensity=RestartIntensity(max_restarts=2))
+    for count in range(1, 20):
+        world.now_ns += S
+        world.exit("a", signal=signal)
+        assert world.record("a").state.value == "starting"
+        world.ready("a")
+        assert world.record("a").restarts == count
+    assert world.record("a").failures_ns == ()
+    assert not world.reports(ReportKind.PARKED)
+
+
+@pytest.mark.parametrize(
+    ("signal", "ready_for_ns"),
+    [pytest.param(9, 499 * MS, id="killed_early"), pytest.param(11, 10 * S, id="own_crash")],
+)
+def test_other_deaths_by_signal_count_towards_the_limit(running_world, signal, ready_for_ns):
+    world = running_world("a", intensity=RestartIntensity(max_restarts=0))
+    world.now_ns += ready_for_ns
+    world.exit("a", signal=signal)
+    assert world.record("a").state.value == "parked"

@@ -30,7 +30,7 @@ from supervisor.commands import (
 from supervisor.events import ReportKind
 from supervisor.process import process_entry
 from supervisor.runner import Supervisor
-from supervisor.spec import Backoff, ChildSpec, RestartIntensity, TreeSpec
+from supervisor.spec import Backoff, ChildSpec, Restart, RestartIntensity, TreeSpec
 
 MS = 1_000_000
 S = 1000 * MS
@@ -317,6 +317,18 @@ def test_a_child_that_is_never_ready_is_killed_and_does_not_hold_up_the_rest(pla
     play({"a": MUTE, "b": WORK}, scenario, limits={"a": {"ready_timeout_ns": 100 * MS}}, **FAST)
 
 
+def test_a_childs_last_words_are_heard_before_its_death(play, is_gone):
+    def scenario(stage):
+        yield stage.is_in(a="starting")
+        assert is_gone(stage.record("a").pid), "the loop waits, and finds both at once"
+        yield stage.is_in(a="stopped")
+
+    each = {"restart": Restart.TEMPORARY}
+    stage = play({"a": "child.notify_ready()"}, scenario, each=each)
+    kinds = [report.kind for report in stage.script.reports]
+    assert kinds[:3] == [ReportKind.STARTED, ReportKind.READY, ReportKind.DIED]
+
+
 def test_a_child_may_ask_for_more_time_to_start(play):
     code = "child.extend_start(30); time.sleep(0.4); " + WORK
 
@@ -389,6 +401,7 @@ def test_a_stopped_process_takes_the_sigterm(play):
     def scenario(stage):
         yield stage.is_in(a="ready")
         os.kill(stage.record("a").pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, stage.record("a").pid, os.WSTOPPED)
 
     stage = play({"a": POLITE}, scenario, each={"stop_timeout_ns": 10 * S})
     assert stage.record("a").last_exit == "exit 0"
@@ -634,9 +647,14 @@ def test_a_killed_supervisor_is_noticed_on_the_life_line(supervisor_process, is_
 
 def test_a_supervisor_that_was_stopped_kills_nobody_when_it_goes_on(supervisor_process):
     process, pids = supervisor_process(BEATS, hang_after_ns=300 * MS)
-    os.kill(process.pid, signal.SIGSTOP)
+    together = [*pids[:2], process.pid]  # as when a laptop or a container is paused
+    for pid in together:
+        os.kill(pid, signal.SIGSTOP)
     select.select([], [], [], 1.0)
     os.kill(process.pid, signal.SIGCONT)
+    select.select([], [], [], 0.1)  # it looks, and the children have not said a word yet
+    for pid in pids[:2]:
+        os.kill(pid, signal.SIGCONT)
     # any restart within two ticks would print a line of pids
     assert not select.select([process.stdout], [], [], 1.0)[0]
     assert all(process_entry(pid) is not None for pid in pids)

@@ -51,7 +51,7 @@ def test_describe_tells_state_pid_and_last_exit(running_world):
         "wanted": True,
         "pid": world.pids["b"],
         "restarts": 1,
-        "last_exit": "signal 9",
+        "last_exit": "signal 11",
         "uptime_ns": 5,
     }
 

@@ -52,7 +52,7 @@ class SessionLimits(msgspec.Struct, frozen=True):
     malformed_per_minute_max: int = 10
 
 
-class Tracked:
+class TrackedSubscription:
     """One subscription of a session and all that is known about it. Changed by `session`."""
 
     __slots__ = (
@@ -90,7 +90,7 @@ class Tracked:
 class Asks:
     """The schedule of requests of one session."""
 
-    def __init__(self, tracked: Iterable[Tracked], limits: SessionLimits) -> None:
+    def __init__(self, tracked: Iterable[TrackedSubscription], limits: SessionLimits) -> None:
         self._tracked = list(tracked)
         self._limits = limits
         self._sent_ns: deque[int] = deque()
@@ -112,14 +112,14 @@ class Asks:
         """When something is to be sent or has waited too long."""
         return max(self._due_ns, self._pause_until_ns)
 
-    def ask(self, tracked: Tracked, operation: Operation, due_ns: int) -> None:
+    def ask(self, tracked: TrackedSubscription, operation: Operation, due_ns: int) -> None:
         """Send `operation` for it at `due_ns`, and again until `answered`."""
         tracked.operation = operation
         tracked.due_ns = due_ns
         tracked.ask_count = 0
         self._due_ns = min(self._due_ns, due_ns)
 
-    def answered(self, tracked: Tracked) -> None:
+    def answered(self, tracked: TrackedSubscription) -> None:
         """Nothing is to be asked for it any more."""
         tracked.operation = None
         tracked.due_ns = NEVER_NS
@@ -131,11 +131,11 @@ class Asks:
         """The request an answer is about, if it is one of the latest."""
         return self._requests.get(request_id)
 
-    def outstanding(self) -> list[Tracked]:
+    def outstanding(self) -> list[TrackedSubscription]:
         """Those that were sent and wait for an answer."""
         return [item for item in self._tracked if item.operation is not None and item.ask_count]
 
-    def probe(self, suspects: Iterable[Tracked], now_ns: int) -> None:
+    def probe(self, suspects: Iterable[TrackedSubscription], now_ns: int) -> None:
         """Ask each again alone: one of them is refused and the answer did not say which."""
         for item in suspects:
             # Those alone already wait for their answer, or every further error would ask again.
@@ -154,7 +154,7 @@ class Asks:
             item.due_ns = self._pause_until_ns
         self._settle()
 
-    def resync_delay_ns(self, tracked: Tracked, now_ns: int) -> int:
+    def resync_delay_ns(self, tracked: TrackedSubscription, now_ns: int) -> int:
         """How long to wait before asking anew for one that was asked anew before; counts it."""
         if now_ns - tracked.resync_ns > _RESYNC_FORGOTTEN_NS:
             tracked.resync_count = 0
@@ -165,7 +165,7 @@ class Asks:
         tracked.resync_ns = now_ns
         return delay_ns
 
-    def take_due(self, now_ns: int) -> tuple[list[SubscriptionRequest], list[Tracked]]:
+    def take_due(self, now_ns: int) -> tuple[list[SubscriptionRequest], list[TrackedSubscription]]:
         """Requests to send now, and the subscriptions that were asked for often enough."""
         if now_ns < self.due_ns:
             return [], []
@@ -190,7 +190,7 @@ class Asks:
         self._settle()
         return sent, exhausted
 
-    def _compose(self, items: list[Tracked]) -> list[SubscriptionRequest]:
+    def _compose(self, items: list[TrackedSubscription]) -> list[SubscriptionRequest]:
         """Unsubscribes first; those to be asked alone last."""
         composed: list[SubscriptionRequest] = []
         for operation in (Operation.UNSUBSCRIBE, Operation.SUBSCRIBE):

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from hunter.exchange.okx.asks import NEVER_NS, Asks, SessionLimits, Tracked
+from hunter.exchange.okx.asks import NEVER_NS, Asks, SessionLimits, TrackedSubscription
 from hunter.exchange.okx.endpoints import (
     CODE_SERVICE_UPGRADE,
     CODE_TOO_FREQUENT,
@@ -70,8 +70,8 @@ class OkxSession:
         self._limits = limits or SessionLimits()
         self._state = SessionState.CONNECTING
         # A plain tuple finds the Subscription it equals, and is cheaper to make on every frame.
-        self._tracked: dict[tuple[str, str], Tracked] = {
-            item: Tracked(item) for item in subscriptions
+        self._tracked: dict[tuple[str, str], TrackedSubscription] = {
+            item: TrackedSubscription(item) for item in subscriptions
         }
         self._asks = Asks(self._tracked.values(), self._limits)
         self._outbox: list[bytes] = []
@@ -271,7 +271,7 @@ class OkxSession:
         self._unknown_count += 1
         return [Unknown(f"event {_text(envelope.event)}"[:_TEXT_LENGTH_MAX])]
 
-    def _receive_ack(self, item: Tracked, now_ns: int) -> list[Event]:
+    def _receive_ack(self, item: TrackedSubscription, now_ns: int) -> list[Event]:
         self._ack_count += 1
         if item.operation is Operation.UNSUBSCRIBE:
             # A late answer to the request before: it says nothing about the new one.
@@ -294,7 +294,7 @@ class OkxSession:
         self._asks.probe(suspects, now_ns)
         return [ExchangeError(code, msg)]
 
-    def _suspects(self, msg: str, request_id: str) -> list[Tracked]:
+    def _suspects(self, msg: str, request_id: str) -> list[TrackedSubscription]:
         """Which subscriptions an error may be about; one if it can be told."""
         request = self._asks.request(request_id)
         if request is not None and len(request.subscriptions) == 1:
@@ -308,7 +308,7 @@ class OkxSession:
             return [item for item in outstanding if item.subscription in request.subscriptions]
         return outstanding
 
-    def _refuse(self, item: Tracked, code: str, msg: str, now_ns: int) -> list[Event]:
+    def _refuse(self, item: TrackedSubscription, code: str, msg: str, now_ns: int) -> list[Event]:
         if item.operation is Operation.UNSUBSCRIBE:
             # It was not subscribed: that is what the unsubscribe was for.
             self._asks.ask(item, Operation.SUBSCRIBE, now_ns)
@@ -318,7 +318,7 @@ class OkxSession:
         self._asks.answered(item)
         return [Refused(item.subscription, code, msg)]
 
-    def _first_data(self, item: Tracked, action: str, now_ns: int) -> None:
+    def _first_data(self, item: TrackedSubscription, action: str, now_ns: int) -> None:
         """Data of a subscription that is not live (yet)."""
         leaving = item.operation is Operation.UNSUBSCRIBE
         snapshot = action == "snapshot" and not leaving
@@ -355,10 +355,10 @@ class OkxSession:
         self._review(now_ns)
         return events
 
-    def _find(self, arg: Arg) -> Tracked | None:
+    def _find(self, arg: Arg) -> TrackedSubscription | None:
         return self._tracked.get((arg.channel, arg.inst_id or arg.inst_type))
 
-    def _step(self, item: Tracked, trigger: SubscriptionTrigger, now_ns: int) -> None:
+    def _step(self, item: TrackedSubscription, trigger: SubscriptionTrigger, now_ns: int) -> None:
         before = item.state
         item.state = SUBSCRIPTION[before, trigger]
         if item.state is not before:
@@ -397,7 +397,7 @@ class OkxSession:
         return since_ns + self._limits.stale_after_ns
 
 
-def _overdue_ns(item: Tracked) -> int:
+def _overdue_ns(item: TrackedSubscription) -> int:
     silence_ns_max = item.traits.silence_ns_max
     if silence_ns_max is None or item.state not in (SubscriptionState.ACKED, _LIVE):
         return NEVER_NS

@@ -349,7 +349,6 @@ class TradeChain:
         self._lost_ranges.append(lost)
         self._lost_match_count += lost.match_count
         outcomes.append(lost)
-        self._released = hole.before_id - 1
         outcomes += self._release(now_ns)
         return outcomes
 

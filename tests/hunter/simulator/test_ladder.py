@@ -49,6 +49,8 @@ def test_taker_eats_best_prices_first_and_leaves_the_last_level() -> None:
     assert asks.take(7, levels_max=9) == [Fill(101, 4, 2), Fill(102, 3, 1)]
     assert asks.take(99, levels_max=9) == [Fill(102, 3, 2)]
     assert asks.take(99, levels_max=9) == []
+    asks.put(102, 5, 3)
+    assert asks.take(5, levels_max=1) == [Fill(102, 5, 3)]
     assert (asks.best_tick(), asks.best_lots()) == (103, 10)
 
 

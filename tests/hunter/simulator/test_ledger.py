@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from itertools import islice, pairwise
 from pathlib import Path
@@ -135,9 +136,11 @@ def test_file_that_is_no_ledger_is_refused_with_the_next_step(tmp_path: Path) ->
 def test_write_that_fails_says_which_file(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.txt")
     ledger.record(push(1))
-    ledger._fd = 10**6  # a descriptor nobody has
+    os.close(ledger._fd)
+    ledger._fd = os.open("/dev/null", os.O_RDONLY)
     with pytest.raises(HunterError, match=r"cannot write ledger .*ledger\.txt"):
         ledger.flush()
+    ledger.close()
 
 
 def test_pages_join_without_hole_or_overlap() -> None:

@@ -6,6 +6,7 @@ import json
 from bisect import bisect_left
 from collections import Counter
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -93,8 +94,8 @@ def test_pushes_do_not_depend_on_how_often_time_is_told(gaps_ns: list[int], seed
 
 
 def test_mean_rate_is_the_one_asked_for() -> None:
-    rows = rows_of(run(market(rate=50.0), 300.0, step_ns=SECOND_NS))
-    assert abs(len(rows) / 300.0 - 50.0) < 6.0
+    rows = rows_of(run(market(rate=50.0), 150.0, step_ns=SECOND_NS))
+    assert abs(len(rows) / 150.0 - 50.0) < 8.0
 
 
 def test_matches_on_the_business_channel_add_up_to_the_rows() -> None:
@@ -126,7 +127,7 @@ def test_pushes_keep_their_slots() -> None:
             times[push.channel].append(int(data(push)["ts"]))
     least_ms = {"books": 100, "bbo-tbt": 10, "tickers": 100, "books5": 100}
     for channel, stamps in times.items():
-        gaps = [later - earlier for earlier, later in zip(stamps, stamps[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(stamps)]
         assert gaps
         assert min(gaps) >= least_ms[channel], channel
 
@@ -199,7 +200,7 @@ def test_sequence_reset_falls_back_once_and_still_chains() -> None:
 def test_queue_imbalance_weakly_predicts_the_next_second(seed: int) -> None:
     one = market(seed=seed)
     tops = []
-    for step in range(1, 4_000):
+    for step in range(1, 3_000):
         one.advance(START_NS + step * 100_000_000)
         bid, ask = one.bids.best_lots(), one.asks.best_lots()
         tops.append(((bid - ask) / (bid + ask), one.bids.best_tick() + one.asks.best_tick()))
@@ -207,5 +208,5 @@ def test_queue_imbalance_weakly_predicts_the_next_second(seed: int) -> None:
     ups = [imbalance for imbalance, move in pairs if move > 0]
     downs = sorted(imbalance for imbalance, move in pairs if move < 0)
     auc = sum(bisect_left(downs, value) for value in ups) / (len(ups) * len(downs))
-    assert len(ups) + len(downs) > 500
+    assert len(ups) + len(downs) > 350
     assert 0.58 < auc < 0.85, auc

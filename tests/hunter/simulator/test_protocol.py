@@ -106,8 +106,8 @@ def test_wrong_channel_text_is_the_live_one() -> None:
     assert json.loads(answer) == {
         "id": "x",
         "event": "error",
-        "msg": "Wrong URL or channel:candle1m,instId:BTC-USDT doesn't exist. Please use the correct "
-        "URL, channel and parameters referring to API document.",
+        "msg": "Wrong URL or channel:candle1m,instId:BTC-USDT doesn't exist. Please use the "
+        "correct URL, channel and parameters referring to API document.",
         "code": "60018",
         "connId": "a4d3ae55",
     }

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from hunter.exchange.okx.asks import NEVER_NS, Asks, SessionLimits, Tracked
+from hunter.exchange.okx.asks import NEVER_NS, Asks, SessionLimits, TrackedSubscription
 from hunter.exchange.okx.requests import Operation, Subscription
 
 S = 1_000_000_000
 
 
-def schedule(count: int, **limits: int) -> tuple[Asks, list[Tracked]]:
-    tracked = [Tracked(Subscription("trades", f"C{index}-USDT")) for index in range(count)]
+def schedule(count: int, **limits: int) -> tuple[Asks, list[TrackedSubscription]]:
+    tracked = [
+        TrackedSubscription(Subscription("trades", f"C{index}-USDT")) for index in range(count)
+    ]
     return Asks(tracked, SessionLimits(**limits)), tracked
 
 
@@ -46,6 +48,19 @@ def test_unsubscribes_go_first_and_the_suspected_last() -> None:
         second.subscription,
         first.subscription,
     ]
+
+
+def test_probed_ask_goes_back_into_batches_once_answered() -> None:
+    asks, items = schedule(2)
+    for item in items:
+        asks.ask(item, Operation.SUBSCRIBE, 0)
+    assert len(asks.take_due(0)[0]) == 1
+    asks.probe(items, 0)
+    assert len(asks.take_due(0)[0]) == 2
+    for item in items:
+        asks.answered(item)
+        asks.ask(item, Operation.UNSUBSCRIBE, S)
+    assert len(asks.take_due(S)[0]) == 1
 
 
 def test_ask_without_answer_ends_as_exhausted() -> None:

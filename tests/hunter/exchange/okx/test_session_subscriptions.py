@@ -164,6 +164,15 @@ def test_resubscribe_unsubscribes_then_subscribes_and_waits_for_a_snapshot() -> 
     assert session.subscription_state(BOOKS) is SubscriptionState.LIVE
 
 
+def test_snapshot_of_the_run_that_is_being_left_does_not_end_the_resync() -> None:
+    session = opened(BOOKS, acked=True)
+    session.resubscribe(BOOKS, 700 * S)
+    session.receive(push(BOOKS, "snapshot"), 700 * S)
+    assert session.subscription_state(BOOKS) is SubscriptionState.RESYNC
+    session.receive(ack(BOOKS, "unsubscribe"), 700 * S)
+    assert ("subscribe", [BOOKS]) in sent(session)
+
+
 def test_resubscribe_without_a_snapshot_becomes_live_by_data_after_the_ack() -> None:
     session = opened(BOOKS, acked=True)
     session.resubscribe(BOOKS, 700 * S)

@@ -249,13 +249,13 @@ def test_restart_gives_up_open_holes_first(chain: TradeChain) -> None:
 @pytest.mark.parametrize(
     "rows",
     [
-        [row(5, 1, T0), row(6, 1, T0), row(7, 1, T0)],
+        [row(5, 1, NEWER - 1), row(6, 1, NEWER - 1), row(7, 1, NEWER - 1)],
         [row(5, 1, NEWER), row(7, 1, NEWER), row(8, 1, NEWER)],
         [row(5, 1, NEWER), row(5, 1, NEWER), row(6, 1, NEWER)],
         [row(5, 1, NEWER), row(6, 1, NEWER), row(101, 1, NEWER), row(7, 1, NEWER)],
         [row(5, 1, NEWER), row(6, 1, NEWER), row(105, 1, NEWER), row(7, 1, NEWER)],
     ],
-    ids=["not newer", "not chained", "repeated", "the chain goes on", "the chain jumps"],
+    ids=["not newer by enough", "not chained", "repeated", "the chain goes on", "the chain jumps"],
 )
 def test_old_ids_without_confirmation_stay_duplicates(chain: TradeChain, rows: list[Trade]) -> None:
     outcomes = [outcome for item in rows for outcome in chain.accept(item, 1)]

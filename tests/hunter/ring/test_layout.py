@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import replace
+
+import pytest
+from fakes.ring_rows import NOW_NS, ring_layout
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hunter.errors import SegmentError
+from hunter.ring import layout as layout_module
+from hunter.ring.layout import (
+    EPOCH_WORD,
+    HEADER_BYTES,
+    INSTRUMENTS_MAX,
+    NAME_BYTES,
+    RingLayout,
+    source_hash,
+)
+from hunter.ring.rows import ROW_BYTES, Kind
+
+capacities = st.sampled_from([0, 8, 64, 1024])
+layouts = st.builds(
+    RingLayout,
+    st.integers(1, 40).map(lambda count: tuple(f"A{number}-USDT" for number in range(count))),
+    st.tuples(st.sampled_from([8, 64]), capacities, capacities, capacities),
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 2**63),
+)
+
+
+def written(layout: RingLayout) -> bytearray:
+    raw = bytearray(layout.total_bytes)
+    layout.write_header(memoryview(raw))
+    return raw
+
+
+def sealed(raw: bytearray, instrument_count: int = 2) -> memoryview:
+    """The header with a checksum that fits: only the meaning of its fields is wrong."""
+    names_end = HEADER_BYTES + NAME_BYTES * instrument_count
+    crc = zlib.crc32(raw[HEADER_BYTES:names_end], zlib.crc32(raw[:0x60]))
+    struct.pack_into("<I", raw, 0x60, crc)
+    return memoryview(raw)
+
+
+@given(layouts)
+def test_header_round_trip(layout: RingLayout) -> None:
+    assert RingLayout.read_header(memoryview(written(layout))) == layout
+
+
+@given(layouts)
+def test_parts_are_aligned_and_do_not_overlap(layout: RingLayout) -> None:
+    count = len(layout.instruments)
+    parts = [(0, HEADER_BYTES), (HEADER_BYTES, HEADER_BYTES + NAME_BYTES * count)]
+    for index in range(count):
+        parts.append((8 * layout.arrival_word(index), 8 * layout.arrival_word(index) + 8))
+        for kind in Kind:
+            word = 8 * layout.intent_word(index, kind)
+            parts.append((word, word + 16))
+            if layout.capacities[kind]:
+                start = layout.lane_offset(index, kind)
+                assert start % 4096 == 0
+                parts.append((start, start + layout.capacities[kind] * ROW_BYTES[kind]))
+    parts.sort()
+    assert all(end <= start for (_, end), (start, _) in zip(parts, parts[1:], strict=False))
+    assert parts[-1][1] <= layout.total_bytes
+
+
+def test_lane_table_gives_each_instrument_a_line_of_its_own() -> None:
+    layout = ring_layout()
+    assert layout.lane_table_offset % 128 == 0
+    assert layout.intent_word(1, Kind.TRADE) - layout.intent_word(0, Kind.TRADE) == 16
+
+
+def test_header_fields_lie_where_they_are_drawn() -> None:
+    layout = ring_layout()
+    raw = written(layout)
+    assert raw[:8] == b"HUNTRING"
+    assert struct.unpack_from("<II", raw, 0x008) == (1, 2)
+    assert struct.unpack_from("<Q", raw, 0x010) == (layout.total_bytes,)
+    assert struct.unpack_from("<4Q", raw, 0x018) == layout.capacities
+    assert struct.unpack_from("<QQQ", raw, 0x038) == (layout_module.layout_hash(), NOW_NS, 7)
+    assert raw[0x050:0x060] == layout_module.boot_id()
+    assert 8 * EPOCH_WORD == 0x080
+    assert raw[0x064:HEADER_BYTES] == bytes(HEADER_BYTES - 0x064), "the writer's words are its own"
+
+
+@pytest.mark.parametrize("start", [0, HEADER_BYTES], ids=["header", "names"])
+def test_any_flipped_bit_is_refused(start: int) -> None:
+    raw = written(ring_layout())
+    size = 0x64 if start == 0 else 2 * NAME_BYTES
+    for bit in range(8 * start, 8 * (start + size)):
+        raw[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(SegmentError):
+            RingLayout.read_header(memoryview(raw))
+        raw[bit // 8] ^= 1 << bit % 8
+    RingLayout.read_header(memoryview(raw))
+
+
+def test_foreign_file_is_refused() -> None:
+    raw = written(ring_layout())
+    raw[:8] = b"SOMEBODY"
+    with pytest.raises(SegmentError, match="not a hunter ring"):
+        RingLayout.read_header(sealed(raw))
+
+
+def test_other_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(layout_module, "VERSION", 2)
+        newer = written(ring_layout())
+    with pytest.raises(SegmentError, match="another hunter version"):
+        RingLayout.read_header(memoryview(newer))
+
+
+def test_other_rows_are_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(layout_module, "layout_text", lambda: "other fields")
+        other = written(ring_layout())
+    with pytest.raises(SegmentError, match="another hunter version"):
+        RingLayout.read_header(memoryview(other))
+
+
+def test_other_boot_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(layout_module, "boot_id", lambda: b"another boot id.")
+        former = written(ring_layout())
+    with pytest.raises(SegmentError, match="last boot"):
+        RingLayout.read_header(memoryview(former))
+
+
+@pytest.mark.parametrize("cut_bytes", [1, 4096])
+def test_truncated_ring_is_refused(cut_bytes: int) -> None:
+    raw = written(ring_layout())
+    with pytest.raises(SegmentError, match="size does not fit"):
+        RingLayout.read_header(memoryview(raw)[:-cut_bytes])
+
+
+@pytest.mark.parametrize("count", [0, INSTRUMENTS_MAX + 1])
+def test_impossible_instrument_count_is_refused(count: int) -> None:
+    raw = written(ring_layout())
+    struct.pack_into("<I", raw, 0x00C, count)
+    with pytest.raises(SegmentError, match="size does not fit"):
+        RingLayout.read_header(sealed(raw))
+
+
+@pytest.mark.parametrize("capacity", [7, 24, 1 << 60], ids=str)
+def test_impossible_capacity_is_refused(capacity: int) -> None:
+    raw = written(ring_layout())
+    struct.pack_into("<Q", raw, 0x018, capacity)
+    with pytest.raises(SegmentError, match="header is damaged"):
+        RingLayout.read_header(sealed(raw))
+
+
+def test_sizes_that_contradict_each_other_are_refused() -> None:
+    raw = written(ring_layout())
+    struct.pack_into("<Q", raw, 0x018, 4096)
+    with pytest.raises(SegmentError, match="header is damaged"):
+        RingLayout.read_header(sealed(raw))
+
+
+@pytest.mark.parametrize(
+    ("instruments", "sizes"),
+    [
+        ((), (8, 8, 8, 8)),
+        (("A-B", "A-B"), (8, 8, 8, 8)),
+        (("A" * 65,), (8, 8, 8, 8)),
+        (("A-B",), (12, 8, 8, 8)),
+        (("A-B",), (4, 8, 8, 8)),
+        (("A-B",), (1 << 23, 8, 8, 8)),
+    ],
+)
+def test_impossible_layout_is_a_programmers_error(
+    instruments: tuple[str, ...], sizes: tuple[int, int, int, int]
+) -> None:
+    with pytest.raises(AssertionError):
+        RingLayout(instruments, sizes)
+
+
+def test_ring_id_tells_two_creations_apart() -> None:
+    layout = ring_layout()
+    assert layout.ring_id != replace(layout, created_wall_ns=NOW_NS + 1).ring_id
+    assert len(layout.ring_id) == 16
+
+
+def test_source_hash_tells_exchanges_apart() -> None:
+    assert source_hash("wss://ws.okx.com") != source_hash("simulated")

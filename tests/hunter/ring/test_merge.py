@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes.ring_rows import Feeder, facts_of, is_whole, make_ring, ring_layout
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hunter.ring import segment
+from hunter.ring.layout import RingLayout
+from hunter.ring.merge import Cursors, MergedReader
+from hunter.ring.reader import Row
+from hunter.ring.rows import Kind
+from hunter.ring.segment import Segment
+from hunter.ring.writer import RingWriter
+
+CAPACITY = 16
+Item = tuple[Kind, Row]
+
+
+def arrivals(items: list[Item]) -> list[int]:
+    return [int(row[1]) for _, row in items]
+
+
+def drain(reader: MergedReader, row_count_max: int = 4096) -> list[Item]:
+    found: list[Item] = []
+    while items := reader.poll(row_count_max):
+        found += items
+    return found
+
+
+@pytest.fixture
+def merged(shared: Segment, layout: RingLayout) -> MergedReader:
+    return MergedReader(shared, layout, 0)
+
+
+def put_mixed(feeder: Feeder, row_count: int) -> list[Kind]:
+    kinds = [Kind(number * 7 % 11 % 4) for number in range(row_count)]
+    for kind in kinds:
+        feeder.put(0, kind)
+    return kinds
+
+
+def test_rows_of_all_lanes_come_in_the_order_they_were_put(
+    merged: MergedReader, feeder: Feeder
+) -> None:
+    kinds = put_mixed(feeder, 20)
+    feeder.publish()
+    items = merged.poll()
+    assert [kind for kind, _ in items] == kinds
+    assert arrivals(items) == list(range(1, 21))
+    assert all(is_whole(kind, row) for kind, row in items)
+    assert merged.arrival_head == 20
+    assert merged.poll() == []
+
+
+def test_other_instruments_rows_are_not_ours(merged: MergedReader, feeder: Feeder) -> None:
+    feeder.put(1, Kind.TRADE, 3)
+    feeder.publish()
+    assert merged.poll() == []
+
+
+@pytest.mark.parametrize("row_count_max", [1, 2, 3, 5])
+def test_small_polls_give_the_same_sequence(
+    merged: MergedReader, feeder: Feeder, row_count_max: int
+) -> None:
+    kinds = put_mixed(feeder, 24)
+    feeder.publish()
+    items = drain(merged, row_count_max)
+    assert [kind for kind, _ in items] == kinds
+    assert arrivals(items) == list(range(1, 25))
+
+
+def test_head_in_front_of_the_arrival_head_waits(
+    merged: MergedReader, feeder: Feeder, ring_path: Path, layout: RingLayout
+) -> None:
+    """A writer that was killed between its last two stores."""
+    feeder.put(0, Kind.TRADE, 2)
+    feeder.publish()
+    feeder.put(0, Kind.TRADE, 2)
+    feeder.put(0, Kind.BOOK)
+    with segment.attach(ring_path, writable=True) as shared:
+        shared.words[layout.intent_word(0, Kind.TRADE) + 1] = 4
+        assert arrivals(merged.poll()) == [1, 2]
+        assert merged.cursors == Cursors(trade=2)
+        heir = RingWriter(ring_path, 1)
+        items = merged.poll()
+    assert arrivals(items) == [3, 4]
+    assert merged.cursors == Cursors(trade=4)
+    heir.close()
+
+
+def test_lane_that_no_channel_feeds_is_skipped(shm_dir: Path) -> None:
+    layout = ring_layout(CAPACITY, kinds=(Kind.TRADE, Kind.BOOK))
+    feeder = Feeder(make_ring(shm_dir / "ring", layout))
+    with segment.attach(shm_dir / "ring") as shared:
+        merged = MergedReader(shared, layout, 0)
+        feeder.put(0, Kind.TRADE, 2)
+        feeder.put(0, Kind.BOOK)
+        feeder.publish()
+        assert [kind for kind, _ in merged.poll()] == [Kind.TRADE, Kind.TRADE, Kind.BOOK]
+        assert merged.cursors == Cursors(trade=2, book=1)
+        merged.seek_oldest()
+        assert len(merged.poll()) == 3
+    feeder.close()
+
+
+def test_lapped_lane_is_counted_and_the_order_kept(merged: MergedReader, feeder: Feeder) -> None:
+    feeder.put(0, Kind.BOOK, 3)
+    feeder.put(0, Kind.TRADE, 40)
+    feeder.put(0, Kind.BOOK, 1)
+    feeder.publish()
+    items = drain(merged, 5)
+    assert arrivals(items) == sorted(arrivals(items))
+    assert merged.lapped + len(items) == 44
+    assert sum(kind is Kind.BOOK for kind, _ in items) == 4, "the quiet lane lost nothing"
+
+
+def test_seek_goes_on_where_another_reader_stood(
+    merged: MergedReader, feeder: Feeder, shared: Segment, layout: RingLayout
+) -> None:
+    put_mixed(feeder, 20)
+    feeder.publish()
+    merged.poll(2)
+    cursors, rest = merged.cursors, drain(merged)
+    again = MergedReader(shared, layout, 0, cursors)
+    assert drain(again) == rest
+    again.seek(cursors)
+    assert drain(again, 1) == rest
+
+
+def test_seek_oldest_starts_inside_what_is_safe(merged: MergedReader, feeder: Feeder) -> None:
+    feeder.put(0, Kind.TRADE, 40)
+    feeder.put(0, Kind.BBO, 3)
+    feeder.publish()
+    merged.seek_oldest()
+    assert merged.cursors == Cursors(trade=40 - CAPACITY + CAPACITY // 8, bbo=0)
+    assert len(drain(merged)) == CAPACITY - CAPACITY // 8 + 3
+    assert merged.lapped == 0
+
+
+# Operations of one writer and one merged reader, against lists.
+
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.sampled_from(list(Kind)), st.integers(1, 12)),
+        st.tuples(st.just("publish"), st.none(), st.none()),
+        st.tuples(st.just("poll"), st.none(), st.integers(1, 12)),
+        st.tuples(st.just("heir"), st.none(), st.none()),
+    ),
+    max_size=60,
+)
+
+
+class ListModel:
+    """What a ring does, said with lists: all rows ever published, and where the reader stands."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.published: dict[Kind, list[int]] = {kind: [] for kind in Kind}
+        self.pending: dict[Kind, list[int]] = {kind: [] for kind in Kind}
+        self.intents = dict.fromkeys(Kind, 0)
+        self.cursors = dict.fromkeys(Kind, 0)
+        self.lapped = 0
+        self.arrival = self.arrival_head = 0
+
+    def put(self, kind: Kind) -> None:
+        if len(self.pending[kind]) >= self.capacity // 2:
+            self.publish()
+        self.arrival += 1
+        self.pending[kind].append(self.arrival)
+        position = len(self.published[kind]) + len(self.pending[kind])
+        self.intents[kind] = max(self.intents[kind], position)
+
+    def publish(self) -> None:
+        for kind in Kind:
+            self.published[kind] += self.pending[kind]
+            self.pending[kind] = []
+        self.arrival_head = self.arrival
+
+    def die(self) -> None:
+        """The writer is killed and another one takes over."""
+        for kind in Kind:
+            self.pending[kind] = []
+        self.arrival = self.arrival_head
+
+    def poll(self, row_count_max: int) -> list[tuple[Kind, int]]:
+        """What the next poll returns, by (kind, arrival)."""
+        taken: dict[Kind, list[int]] = {}
+        limit = self.arrival_head
+        for kind in Kind:
+            rows = self.published[kind]
+            tail = max(0, self.intents[kind] - self.capacity)
+            if self.cursors[kind] < tail and self.cursors[kind] < len(rows):
+                target = min(tail + self.capacity // 8, len(rows))
+                self.lapped += target - self.cursors[kind]
+                self.cursors[kind] = target
+            taken[kind] = rows[self.cursors[kind] :][:row_count_max]
+            if len(taken[kind]) == row_count_max:
+                limit = min(limit, taken[kind][-1])
+        found = []
+        for kind in Kind:
+            kept = [arrival for arrival in taken[kind] if arrival <= limit]
+            self.cursors[kind] += len(kept)
+            found += [(kind, arrival) for arrival in kept]
+        return sorted(found, key=lambda item: item[1])
+
+
+def in_a_ring(check: Callable[[Path], None]) -> None:
+    directory = Path(tempfile.mkdtemp(prefix="hunter-test-", dir=segment.SHARED_ROOT))
+    try:
+        check(directory / "ring-0")
+    finally:
+        shutil.rmtree(directory)
+
+
+@given(operations, st.sampled_from([8, 16, 32]))
+@settings(max_examples=150)
+def test_any_operations_give_what_lists_give(
+    steps: list[tuple[str, Kind, int]], capacity: int
+) -> None:
+    def check(path: Path) -> None:
+        layout = ring_layout(capacity, ("A-B",))
+        feeder = Feeder(make_ring(path, layout))
+        model = ListModel(capacity)
+        with segment.attach(path) as shared:
+            merged = MergedReader(shared, layout, 0)
+            for name, kind, count in steps:
+                if name == "put":
+                    for _ in range(count):
+                        feeder.put(0, kind)
+                        model.put(kind)
+                elif name == "publish":
+                    feeder.publish()
+                    model.publish()
+                elif name == "heir":
+                    feeder.close()
+                    feeder = Feeder(path)
+                    model.die()
+                else:
+                    items = merged.poll(count)
+                    assert all(is_whole(kind, row) for kind, row in items)
+                    assert [(k, int(row[1])) for k, row in items] == model.poll(count)
+                    assert merged.lapped == model.lapped
+                    assert merged.cursors == tuple(model.cursors.values())
+        feeder.close()
+
+    in_a_ring(check)
+
+
+@given(
+    st.lists(st.sampled_from(list(Kind)), min_size=1, max_size=30),
+    st.lists(st.integers(1, 9), min_size=2, max_size=6),
+)
+@settings(max_examples=50)
+def test_reading_again_from_the_same_cursors_gives_the_same_sequence(
+    kinds: list[Kind], sizes: list[int]
+) -> None:
+    def check(path: Path) -> None:
+        layout = ring_layout(64, ("A-B",))
+        feeder = Feeder(make_ring(path, layout))
+        for number, kind in enumerate(kinds):
+            feeder.put(0, kind)
+            if number % 5 == 0:
+                feeder.publish()
+        feeder.publish()
+        with segment.attach(path) as shared:
+            readings = [drain(MergedReader(shared, layout, 0), size) for size in sizes]
+        assert all(reading == readings[0] for reading in readings)
+        assert [kind for kind, _ in readings[0]] == kinds
+        assert facts_of(*readings[0][-1])
+        feeder.close()
+
+    in_a_ring(check)

@@ -1,0 +1,77 @@
+"""Peers, clients, stages and exchanges that end with their test."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fakes.actor_stage import Stage
+from fakes.faulty_exchange import Exchange
+from fakes.websocket_peer import Client, Peer, agreement
+
+from hunter.simulator.options import SimOptions
+from hunter.stream.connection import Phase
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    made = Peer()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[str], Client]]:
+    """Make clients; they are aborted after the test."""
+    made: list[Client] = []
+
+    def connect(url: str) -> Client:
+        made.append(Client(url))
+        return made[-1]
+
+    yield connect
+    for client in made:
+        client.connection.abort("the test is over")
+
+
+@pytest.fixture
+def shaken(peer: Peer, connect: Callable[[str], Client]) -> Client:
+    """A client whose handshake with `peer` is done."""
+    client = connect(peer.url)
+    client.until("the call", lambda: peer.is_called)
+    peer.accept()
+    request = client.until("the request", peer.request)
+    peer.send(agreement(request))
+    client.until_phase(Phase.OPEN)
+    return client
+
+
+@pytest.fixture
+def stage() -> Iterator[Callable[..., Stage]]:
+    """Make stages; they are removed after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def make(*settings: str, **options: Any) -> Stage:
+            made = Stage(*settings, **options)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def exchange() -> Iterator[Callable[..., Exchange]]:
+    """Start simulators; all are stopped after the test."""
+    running: list[Exchange] = []
+
+    def start(**options: Any) -> Exchange:
+        options.setdefault("limits", False)
+        options.setdefault("rate", 100.0)
+        running.append(Exchange(SimOptions(**options)))
+        return running[-1]
+
+    yield start
+    for item in running:
+        item.stop()

@@ -1,0 +1,192 @@
+"""Link over real sockets: one WebSocket through several lives."""
+
+from __future__ import annotations
+
+import json
+import random
+import select
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fakes.actor_stage import SkippingClock
+from fakes.websocket_peer import Peer, agreement, close_frame, frame
+
+from hunter.clock import SystemClock
+from hunter.config import StreamSection
+from hunter.exchange.okx.asks import NEVER_NS
+from hunter.exchange.okx.events import Acked, Data
+from hunter.exchange.okx.requests import Subscription
+from hunter.exchange.okx.states import SubscriptionState
+from hunter.stream.link import Closed, Link, Opened
+from hunter.stream.worker import Worker
+
+TRADES = Subscription("trades", "BTC-USDT-SWAP")
+ARG = {"channel": "trades", "instId": "BTC-USDT-SWAP"}
+ACK = frame(json.dumps({"event": "subscribe", "arg": ARG, "connId": "a4d3ae55"}).encode())
+DATA = frame(json.dumps({"arg": ARG, "data": []}).encode())
+
+
+class Line:
+    """A link, its peer and its events."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.worker = Worker()
+        self.clock = SkippingClock()
+        self.link = Link(
+            peer.url, (TRADES,), StreamSection(), self.worker, random.Random(1)
+        )
+        self.events: list[Any] = []
+
+    def turn(self) -> None:
+        for result in self.worker.results():
+            self.link.resolved(result.key, result.value, result.error)  # type: ignore[arg-type]
+        self.events += self.link.step(self.clock.monotonic_ns())
+        poller = select.poll()
+        poller.register(self.worker.fileno(), select.POLLIN)
+        target = self.link.poll_target()
+        if target is not None:
+            poller.register(*target)
+        poller.poll(5)
+
+    def until(self, what: str, condition: Callable[[], Any]) -> Any:
+        end_ns = SystemClock().monotonic_ns() + 10_000_000_000
+        while not (value := condition()):
+            assert SystemClock().monotonic_ns() < end_ns, f"not in time: {what}"
+            self.turn()
+        return value
+
+    def seen(self, kind: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def until_seen(self, kind: type, count: int = 1) -> Any:
+        self.until(kind.__name__, lambda: len(self.seen(kind)) >= count)
+        return self.seen(kind)[-1]
+
+    def open(self) -> bytes:
+        """Accept the next connection; the frame it subscribes with."""
+        count = len(self.seen(Opened))
+        self.until("the call", lambda: self.peer.is_called)
+        self.peer.accept()
+        self.peer.send(agreement(self.until("the request", self.peer.request)))
+        self.until_seen(Opened, count + 1)
+        request: bytes = self.until("the subscription", self.peer.request)
+        return request
+
+
+@pytest.fixture
+def line(peer: Peer) -> Any:
+    made = Line(peer)
+    yield made
+    made.link.abort("the test is over")
+
+
+def test_link_opens_subscribes_and_brings_data(line: Line) -> None:
+    assert line.link.subscription_state(TRADES) is SubscriptionState.PENDING
+    assert not line.link.is_open
+    request = line.open()
+    assert request[0] == 0x81
+    line.peer.send(ACK + DATA)
+    line.until_seen(Data)
+    assert [type(event) for event in line.events] == [Opened, Acked, Data]
+    assert line.link.is_open
+    assert line.link.subscription_state(TRADES) is SubscriptionState.LIVE
+    document = line.link.document()
+    assert (document.state, document.connects, document.last_close) == ("open", 1, "")
+    assert line.clock.monotonic_ns() < line.link.next_deadline_ns() < NEVER_NS
+
+
+def test_link_lost_says_why_and_comes_back_with_a_new_session(line: Line) -> None:
+    line.open()
+    line.peer.send(ACK + DATA)
+    line.until_seen(Data)
+    session = line.link.session
+    line.peer.send(close_frame(1001))
+    closed = line.until_seen(Closed)
+    assert closed.reason == "closed 1001"
+    assert 0 <= closed.retry_in_ms <= 250
+    assert line.link.poll_target() is None
+    assert line.link.subscription_state(TRADES) is SubscriptionState.PENDING
+    document = line.link.document()
+    assert (document.state, document.connects, document.last_close) == ("backoff", 1, "closed 1001")
+    line.open()
+    assert line.link.session is not session
+    assert line.link.document().connects == 2
+
+
+def test_link_waits_for_its_time_before_the_next_attempt(line: Line) -> None:
+    line.link.abort("nothing to abort yet")
+    for _ in range(2):
+        line.until("the call", lambda: line.peer.is_called)
+        line.peer.accept()
+        line.peer.hang_up()
+        count = len(line.seen(Closed))
+        line.until_seen(Closed, count + 1)
+        line.clock.skip(250)
+    # the second failure: half a second at least
+    due_ns = line.link.next_deadline_ns()
+    assert line.seen(Closed)[-1].retry_in_ms >= 500
+    assert line.link.step(due_ns - 1) == []
+    assert line.link.document().state == "backoff"
+    line.link.step(due_ns)
+    assert line.link.document().state != "backoff"
+    assert line.link.connects == 3
+    assert line.link.next_deadline_ns() == NEVER_NS, "while connecting the socket wakes the loop"
+
+
+def test_link_without_pong_is_given_up(line: Line) -> None:
+    line.open()
+    line.clock.skip(5_001)
+    ping = line.until("the ping", line.peer.request)
+    assert ping[0] == 0x81
+    line.clock.skip(5_001)
+    assert line.until_seen(Closed).reason == "no pong in time"
+
+
+def test_link_last_frames_before_a_close_are_events(line: Line) -> None:
+    line.until("the call", lambda: line.peer.is_called)
+    line.peer.accept()
+    request = line.until("the request", line.peer.request)
+    line.peer.send(agreement(request) + DATA + close_frame(1000))
+    line.until_seen(Closed)
+    assert [type(event) for event in line.events] == [Opened, Data, Closed]
+
+
+def test_link_accepted_and_closed_at_once_was_never_open(line: Line) -> None:
+    line.until("the call", lambda: line.peer.is_called)
+    line.peer.accept()
+    request = line.until("the request", line.peer.request)
+    line.peer.send(agreement(request) + close_frame(1013))
+    line.until_seen(Closed)
+    assert [type(event) for event in line.events] == [Closed]
+    assert line.link.last_close == "closed 1013"
+
+
+def test_link_flush_sends_what_an_event_queued(line: Line) -> None:
+    line.link.flush()
+    line.open()
+    line.peer.send(ACK + DATA)
+    line.until_seen(Data)
+    line.link.session.resubscribe(TRADES, line.clock.monotonic_ns())
+    line.link.flush()
+    unsubscribe = line.until("the frame", line.peer.request)
+    assert unsubscribe[1] & 0x7F
+    assert line.link.subscription_state(TRADES) is SubscriptionState.RESYNC
+
+
+def test_link_late_look_up_of_a_gone_connection_means_nothing(line: Line) -> None:
+    line.link.step(line.clock.monotonic_ns())
+    gone = line.link._connection
+    assert gone is not None
+    line.link.abort("gone")
+    line.link.step(line.clock.monotonic_ns())
+    line.link.resolved(gone, [("x",)], None)  # type: ignore[list-item]
+    assert line.link.poll_target() is None
+
+
+def test_link_aborted_reports_it_with_the_next_step(line: Line) -> None:
+    line.open()
+    line.link.abort("no data while the market trades")
+    assert not line.link.is_open
+    assert line.until_seen(Closed).reason == "no data while the market trades"

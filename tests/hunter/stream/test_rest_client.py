@@ -1,0 +1,98 @@
+"""One REST request against a server that answers as scripted."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from hunter.stream import rest_client
+from hunter.stream.rest_client import HttpAnswer, get
+
+
+@pytest.fixture
+def answer_once() -> Iterator[Callable[[bytes], tuple[str, list[bytes]]]]:
+    """Serve one connection with given bytes; (base url, the requests that came)."""
+    listeners: list[socket.socket] = []
+    threads: list[threading.Thread] = []
+
+    def serve(answer: bytes) -> tuple[str, list[bytes]]:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.settimeout(10)
+        listeners.append(listener)
+        requests: list[bytes] = []
+
+        def run() -> None:
+            link, _ = listener.accept()
+            with link:
+                requests.append(link.recv(65_536))
+                link.sendall(answer)
+
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}", requests
+
+    yield serve
+    for thread in threads:
+        thread.join(10)
+    for listener in listeners:
+        listener.close()
+
+
+Serve = Callable[[bytes], tuple[str, list[bytes]]]
+
+
+def test_get_returns_status_and_body(answer_once: Serve) -> None:
+    base, requests = answer_once(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n" + b'{"code":"0"}')
+    assert get(base + "/", "/api/v5/public/time?x=1") == HttpAnswer(200, b'{"code":"0"}')
+    assert requests[0].startswith(b"GET /api/v5/public/time?x=1 HTTP/1.1\r\n")
+    assert b"User-Agent: okx-hunter" in requests[0]
+
+
+@pytest.mark.parametrize("status", [400, 429, 503])
+def test_get_of_an_error_status_is_an_answer_too(answer_once: Serve, status: int) -> None:
+    head = f"HTTP/1.1 {status} No\r\nContent-Length: 5\r\n\r\n".encode()
+    base, _ = answer_once(head + b"later")
+    assert get(base, "/x") == HttpAnswer(status, b"later")
+
+
+def test_get_reads_no_more_than_the_limit(
+    answer_once: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest_client, "BODY_BYTES_MAX", 10)
+    base, _ = answer_once(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 1000)
+    assert get(base, "/").body == b"x" * 10
+
+
+def test_get_of_nobody_is_an_os_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    with pytest.raises(OSError, match="refused"):
+        get(f"http://127.0.0.1:{port}", "/")
+
+
+def test_get_of_a_silent_server_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rest_client, "TIMEOUT_S", 0.05)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        pytest.raises(OSError, match="timed out"),
+    ):
+        get(f"http://127.0.0.1:{listener.getsockname()[1]}", "/")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"not http at all\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"",
+    ],
+)
+def test_get_of_a_broken_answer_is_an_os_error(answer_once: Serve, answer: bytes) -> None:
+    """Anything else would end the worker's thread."""
+    base, _ = answer_once(answer)
+    with pytest.raises(OSError):  # noqa: PT011 - each kind has words of its own
+        get(base, "/")

@@ -1,0 +1,121 @@
+"""`hunter start --demo` in the foreground: what a newcomer sees, and a clean end on Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from fakes.instance import HUNTER, HunterInstance, is_gone, wait_until
+
+pytestmark = pytest.mark.system
+
+
+def test_demo_shows_a_market_and_ctrl_c_leaves_nothing(home: Path) -> None:
+    instance = HunterInstance(home, ["brain.interval_ms=500"], None)
+    screen = home / "screen.txt"
+    with screen.open("wb") as output:
+        process = subprocess.Popen(
+            [*HUNTER, "start", "--demo", "-c", str(instance.config_file)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=home,
+        )
+    try:
+        wait_until("running", lambda: instance.status()["state"] == "running", 30)
+        wait_until("a valid book", lambda: " valid" in screen.read_text(), 15)
+        pids = instance.tree_pids()
+        assert len(pids) == 5
+        assert all(a["state"] == "ready" for a in instance.status()["actors"])
+        process.send_signal(signal.SIGINT)
+        asked = time.monotonic()
+        assert process.wait(10) == 0
+        assert time.monotonic() - asked < 6
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    text = screen.read_text()
+    assert "Ready in" in text
+    assert "trades (+" in text
+    assert "stopped; nothing is left running" in text
+    assert "\x1b[" not in text, "colour belongs on terminals"
+    assert all(is_gone(pid) for pid in pids)
+    assert not instance.shared.exists()
+    assert sorted(path.name for path in instance.config.runtime_dir.iterdir()) == ["supervisor.lock"]
+    logs = {path.stem: path.read_text() for path in instance.config.log_dir.glob("*.log")}
+    assert set(logs) == {"supervisor", "exchange", "stream-0", "brain-0", "watchdog"}
+    assert not [name for name, lines in logs.items() if " ERROR " in lines or "Traceback" in lines]
+    done = instance.command("status", check=False)
+    assert done.returncode == 3
+    assert "not running" in done.stdout
+
+
+def test_second_start_changes_nothing_and_says_the_pid(home: Path) -> None:
+    instance = HunterInstance(home, [], None)
+    try:
+        first = instance.start("--demo")
+        assert "Ready in" in first.stdout
+        pids = instance.tree_pids()
+        second = instance.start("--demo", check=False)
+        assert second.returncode == 11
+        assert str(pids[0]) in second.stderr
+        foreground = instance.command("start", "--demo", check=False)
+        assert foreground.returncode == 11
+        assert instance.tree_pids() == pids
+    finally:
+        instance.stop()
+    stopped_again = instance.command("stop")
+    assert "not running" in stopped_again.stdout
+
+
+def test_detached_start_that_cannot_get_ready_says_who_and_leaves_nothing(home: Path) -> None:
+    # nobody listens there: the stream is alive and well, but has no market
+    instance = HunterInstance(home, [], 9)
+    before = set(os.listdir("/dev/shm"))
+    done = instance.start("--wait", "3", check=False)
+    assert done.returncode == 6
+    assert "stream-0" in done.stderr
+    assert "cannot connect" in done.stderr
+    assert instance.status()["state"] == "stopped"
+    assert set(os.listdir("/dev/shm")) <= before
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[ring]\ncapcity = 4\n", ":2: unknown key ring.capcity"),
+        ("[ring]\ncapacity = 5000\n", ":2: ring.capacity: must be a power of two"),
+        ('[ring]\ncapacity = "many"\n', ":2: ring.capacity: expected a whole number"),
+        ('[okx]\ninstruments = ["BTCUSDT"]\n', ':2: okx.instruments: "BTCUSDT" is not spelt'),
+    ],
+)
+def test_bad_configuration_starts_nothing(home: Path, text: str, expected: str) -> None:
+    instance = HunterInstance(home, [], None)
+    instance.config_file.write_text(text)
+    for words in (["-d"], []):
+        done = subprocess.run(
+            [*HUNTER, "start", "--demo", *words, "-c", str(instance.config_file)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        assert done.returncode == 78
+        errors = [line for line in done.stderr.splitlines() if "warning" not in line]
+        assert len(errors) == 1
+        assert expected in errors[0]
+        assert str(instance.config_file) in errors[0]
+    assert not instance.config.runtime_dir.exists()
+    assert not (home / "data").exists()
+
+
+def test_missing_configuration_file_is_exit_78(home: Path) -> None:
+    instance = HunterInstance(home, [], None)
+    instance.config_file.unlink()
+    done = instance.command("start", "-d", check=False)
+    assert done.returncode == 78
+    assert "no such file" in done.stderr
