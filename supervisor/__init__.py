@@ -9,8 +9,8 @@ loop then performs (`process`). Whoever wants to know why something happens read
 three files of rules it names; whoever wants to know how, `process`.
 
 A supervised program imports `child` and nothing else of this package, which is why this file
-imports nothing. Standard library only; Linux only (pidfd, prctl). Nothing in here knows what the
-children do.
+imports the rest only when it is asked for. Standard library only; Linux only (pidfd, prctl).
+Nothing in here knows what the children do.
 
 What is promised: a death is noticed by the kernel's own notice. Never two processes of one name. A
 child that cannot run is parked and the others run on. A stop leaves nothing behind, children's
@@ -58,3 +58,26 @@ Public names, by module:
     child      protect notify_ready beat extend_start life_fd
     errors     SupervisorError SpecError SpawnError LockHeld
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+
+_MODULES = {
+    "spec": ("TreeSpec", "ChildSpec", "Restart", "Strategy", "RestartIntensity", "Backoff"),
+    "runner": ("Supervisor", "Observer"),
+    "events": ("Report", "ReportKind"),
+    "tree": ("Tree", "ChildRecord"),
+    "lifecycle": ("ChildState",),
+    "lock": ("InstanceLock", "holder"),
+    "errors": ("SupervisorError", "SpecError", "SpawnError", "LockHeld"),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(f"supervisor.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'supervisor' has no attribute {name!r}")

@@ -103,8 +103,7 @@ class LaneReader:
         size, mask = self._row_bytes, self.capacity - 1
         first = position & mask
         run = min(row_count, self.capacity - first)
-        rows = bytearray(row_count * size)
-        rows[: run * size] = self._lane[first * size : (first + run) * size]
+        rows = bytearray(self._lane[first * size : (first + run) * size])
         if run < row_count:
-            rows[run * size :] = self._lane[: (row_count - run) * size]
+            rows += self._lane[: (row_count - run) * size]
         return rows

@@ -32,10 +32,10 @@ _HIGH_WATER_BYTES: Final = 1 << 20
 _WS_PREFIX: Final = "/ws/v5/"
 
 
-class Connection(asyncio.Protocol):
+class ClientConnection(asyncio.Protocol):
     """`everybody` holds every open connection, REST clients included; kept up to date here."""
 
-    def __init__(self, exchange: Exchange, rest: Rest, everybody: set[Connection]) -> None:
+    def __init__(self, exchange: Exchange, rest: Rest, everybody: set[ClientConnection]) -> None:
         self.conn_id = exchange.new_conn_id()
         self.is_behind = False
         self._exchange = exchange

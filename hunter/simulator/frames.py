@@ -17,7 +17,7 @@ Level = list[str]  # [price, size, "0", order count], sizes absolute, "0" delete
 _encode = msgspec.json.Encoder().encode
 
 
-class TradeRow(NamedTuple):
+class PublishedTrade(NamedTuple):
     """One aggregated trade: covers the matches (trade_id - match_count, trade_id]."""
 
     trade_id: int
@@ -29,7 +29,7 @@ class TradeRow(NamedTuple):
     seq_id: int
 
 
-def matches(row: TradeRow) -> list[TradeRow]:
+def matches(row: PublishedTrade) -> list[PublishedTrade]:
     """The row's matches, oldest first: equal price and side, sizes summing exactly."""
     if row.match_count == 1:
         return [row]
@@ -58,7 +58,7 @@ class Push(NamedTuple):
     channel: str
     inst_id: str
     text: bytes
-    body: TradeRow | BookChange | None
+    body: PublishedTrade | BookChange | None
 
 
 def envelope(channel: str, inst_id: str, data: dict[str, Any], action: str = "") -> bytes:
@@ -70,7 +70,7 @@ def envelope(channel: str, inst_id: str, data: dict[str, Any], action: str = "")
     return _encode(frame)
 
 
-def trade_push(inst_id: str, row: TradeRow) -> Push:
+def trade_push(inst_id: str, row: PublishedTrade) -> Push:
     data = {
         "instId": inst_id,
         "tradeId": str(row.trade_id),
@@ -85,7 +85,7 @@ def trade_push(inst_id: str, row: TradeRow) -> Push:
     return Push("trades", inst_id, envelope("trades", inst_id, data), row)
 
 
-def match_push(inst_id: str, row: TradeRow) -> Push:
+def match_push(inst_id: str, row: PublishedTrade) -> Push:
     """One match on `trades-all`: no count, no seqId."""
     data = {
         "instId": inst_id,

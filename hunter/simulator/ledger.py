@@ -22,10 +22,10 @@ from pathlib import Path
 
 from hunter.errors import ConfigError, HunterError
 from hunter.simulator.channels import Key
-from hunter.simulator.frames import Push, TradeRow, matches
+from hunter.simulator.frames import PublishedTrade, Push, matches
 
 
-def _line(row: TradeRow) -> bytes:
+def _line(row: PublishedTrade) -> bytes:
     return b"%d %d %s %s %s %d %d" % (
         row.trade_id,
         row.match_count,
@@ -37,9 +37,9 @@ def _line(row: TradeRow) -> bytes:
     )
 
 
-def _row(line: bytes) -> TradeRow:
+def _row(line: bytes) -> PublishedTrade:
     trade_id, count, price, size, side, ts_ms, seq_id = line.decode().split(" ")
-    return TradeRow(int(trade_id), int(count), price, size, side, int(ts_ms), int(seq_id))
+    return PublishedTrade(int(trade_id), int(count), price, size, side, int(ts_ms), int(seq_id))
 
 
 def _trade_id(line: bytes) -> int:
@@ -54,7 +54,7 @@ class _Tape:
         self.match_count = 0
         self.match_total = 0
 
-    def add(self, row: TradeRow, line: bytes, matches_max: int) -> None:
+    def add(self, row: PublishedTrade, line: bytes, matches_max: int) -> None:
         if self.lines and row.trade_id <= _trade_id(self.lines[-1]):
             # A recording that starts over begins a new chain; the old one cannot be paged any more.
             self.lines.clear()
@@ -85,7 +85,7 @@ class Ledger:
         """Note one push; call `flush` before anyone is sent it."""
         self.produced[push.channel, push.inst_id] += 1
         if push.channel == "trades":
-            assert isinstance(push.body, TradeRow), push
+            assert isinstance(push.body, PublishedTrade), push
             line = _line(push.body)
             self._tape(push.inst_id).add(push.body, line, self._matches_max)
             if self._fd >= 0:
@@ -113,7 +113,7 @@ class Ledger:
             os.close(self._fd)
             self._fd = -1
 
-    def last(self, inst_id: str) -> TradeRow | None:
+    def last(self, inst_id: str) -> PublishedTrade | None:
         tape = self._tapes.get(inst_id)
         return _row(tape.lines[-1]) if tape and tape.lines else None
 
@@ -122,7 +122,7 @@ class Ledger:
         tape = self._tapes.get(inst_id)
         return tape.match_total if tape else 0
 
-    def rows_after(self, inst_id: str, trade_id: int, limit: int) -> list[TradeRow]:
+    def rows_after(self, inst_id: str, trade_id: int, limit: int) -> list[PublishedTrade]:
         """Oldest first: the rows in memory whose last match is newer than `trade_id`."""
         tape = self._tapes.get(inst_id)
         if tape is None:
@@ -130,7 +130,7 @@ class Ledger:
         start = bisect_right(tape.lines, trade_id, key=_trade_id)
         return [_row(line) for line in islice(tape.lines, start, start + limit)]
 
-    def matches_before(self, inst_id: str, trade_id: int | None) -> Iterator[TradeRow]:
+    def matches_before(self, inst_id: str, trade_id: int | None) -> Iterator[PublishedTrade]:
         """Newest first: single matches older than `trade_id` (all when None)."""
         tape = self._tapes.get(inst_id)
         if tape is None:

@@ -18,7 +18,7 @@ import random
 from typing import Final, NamedTuple
 
 from hunter.simulator.flow import Mood, Takers, draw_gap_ns, refresh_quotes, seed_ladder
-from hunter.simulator.frames import Push, TradeRow, match_push, matches, trade_push
+from hunter.simulator.frames import PublishedTrade, Push, match_push, matches, trade_push
 from hunter.simulator.instruments import Listing
 from hunter.simulator.ladder import Ladder
 from hunter.simulator.published import Published
@@ -130,7 +130,7 @@ class Market:
         ts_ms = self._now_ns // 1_000_000
         for fill in fills:
             self._trade_id += fill.match_count
-            row = TradeRow(
+            row = PublishedTrade(
                 self._trade_id,
                 fill.match_count,
                 self.listing.price_text(fill.tick),

@@ -29,7 +29,7 @@ CLOSE_SLOW: Final = (4005, "Buffer is full, cannot write data")
 NOTICE: Final = "The connection will soon be closed for a service upgrade. Please reconnect."
 
 
-class Reply(NamedTuple):
+class SessionReply(NamedTuple):
     """`texts` in order; then the initial pushes of `added`. `removed` gets nothing any more."""
 
     texts: list[bytes]
@@ -57,11 +57,11 @@ class Session:
         self._requests_max = requests_per_hour_max
         self._requests: deque[int] = deque()
 
-    def receive(self, text: str, now_ns: int) -> Reply:
+    def receive(self, text: str, now_ns: int) -> SessionReply:
         """Answer one text frame."""
         self.active_ns = now_ns
         if text == "ping":
-            return Reply([b"pong"], [], [])
+            return SessionReply([b"pong"], [], [])
         try:
             request = msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -93,13 +93,15 @@ class Session:
     def notice(self) -> bytes:
         return _encode({"event": "notice", "code": "64008", "msg": NOTICE, "connId": self.conn_id})
 
-    def _arguments(self, operation: str, request_id: str | None, args: list[Any]) -> Reply:
-        reply = Reply([], [], [])
+    def _arguments(self, operation: str, request_id: str | None, args: list[Any]) -> SessionReply:
+        reply = SessionReply([], [], [])
         for arg in args:
             reply.texts.append(self._argument(operation, request_id, arg, reply))
         return reply
 
-    def _argument(self, operation: str, request_id: str | None, arg: Any, reply: Reply) -> bytes:
+    def _argument(
+        self, operation: str, request_id: str | None, arg: Any, reply: SessionReply
+    ) -> bytes:
         """One argument; its subscription goes into `reply`. Returns the answer to it."""
         channel = arg.get("channel") if isinstance(arg, dict) else None
         if not isinstance(channel, str):
@@ -128,14 +130,14 @@ class Session:
             _with_id(request_id, {"event": operation, "arg": arg, "connId": self.conn_id})
         )
 
-    def _login(self, request_id: str | None, args: list[Any]) -> Reply:
+    def _login(self, request_id: str | None, args: list[Any]) -> SessionReply:
         names = ("apiKey", "passphrase", "timestamp", "sign")
         first = args[0] if args else None
         if not isinstance(first, dict) or not all(first.get(name) for name in names):
             return self._error(request_id, "60009", "Login failed.")
         self._is_logged_in = True
         answer = {"event": "login", "code": "0", "msg": "", "connId": self.conn_id}
-        return Reply([_encode(_with_id(request_id, answer))], [], [])
+        return SessionReply([_encode(_with_id(request_id, answer))], [], [])
 
     def _is_over_budget(self, now_ns: int) -> bool:
         """480 requests an hour and connection; pings and the number of arguments do not count."""
@@ -148,8 +150,8 @@ class Session:
         self._requests.append(now_ns)
         return False
 
-    def _error(self, request_id: str | None, code: str, message: str) -> Reply:
-        return Reply([self._error_text(request_id, code, message)], [], [])
+    def _error(self, request_id: str | None, code: str, message: str) -> SessionReply:
+        return SessionReply([self._error_text(request_id, code, message)], [], [])
 
     def _error_text(self, request_id: str | None, code: str, message: str) -> bytes:
         answer = {"event": "error", "msg": message, "code": code, "connId": self.conn_id}

@@ -11,8 +11,8 @@ from typing import Final
 from hunter.simulator.frames import (
     BookChange,
     Level,
+    PublishedTrade,
     Push,
-    TradeRow,
     bbo_push,
     book_push,
     books5_push,
@@ -41,7 +41,7 @@ class Published:
         self._open, self._high, self._low = price, middle, middle
         self._volume_lots = 0
 
-    def traded(self, row: TradeRow, lots: int) -> None:
+    def traded(self, row: PublishedTrade, lots: int) -> None:
         ticks = self._listing.ticks(row.price)
         self._last, self._last_size = row.price, row.size
         self._high, self._low = max(self._high, ticks), min(self._low, ticks)

@@ -25,7 +25,7 @@ import msgspec
 
 from hunter.errors import ConfigError
 from hunter.market.instrument import is_instrument
-from hunter.simulator.frames import BookChange, Level, Push, TradeRow
+from hunter.simulator.frames import BookChange, Level, PublishedTrade, Push
 
 LISTED_LINES_MAX: Final = 20_000
 
@@ -119,7 +119,7 @@ def parse_frame(frame: bytes, counts: Counts) -> Push | None:
         if not is_instrument(inst_id):
             counts.skipped += 1
             return None
-        body: TradeRow | BookChange | None = None
+        body: PublishedTrade | BookChange | None = None
         if channel == "books":
             book = _decode_books(envelope.data)[0]
             is_snapshot = envelope.action == "snapshot"
@@ -134,10 +134,10 @@ def parse_frame(frame: bytes, counts: Counts) -> Push | None:
     return Push(channel, inst_id, frame, body)
 
 
-def _trade_row(trades: list[_Trade]) -> TradeRow:
+def _trade_row(trades: list[_Trade]) -> PublishedTrade:
     # Every frame seen holds exactly one item; more would need one row each.
     (trade,) = trades
-    return TradeRow(
+    return PublishedTrade(
         int(trade.tradeId),
         int(trade.count),
         trade.px,

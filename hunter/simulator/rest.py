@@ -20,7 +20,7 @@ from hunter.clock import Clock
 from hunter.errors import ConfigError
 from hunter.simulator.exchange import Exchange
 from hunter.simulator.faults import FAULTS, STALE_MATCHES, parse_fault
-from hunter.simulator.frames import TradeRow, matches
+from hunter.simulator.frames import PublishedTrade, matches
 from hunter.simulator.instruments import listing_row
 
 Query = dict[str, str]
@@ -139,7 +139,7 @@ class Rest:
             )
         return [_match_row(inst_id, match) for match in islice(found, limit)]
 
-    def _matches(self, inst_id: str, before: int | None) -> Iterator[TradeRow]:
+    def _matches(self, inst_id: str, before: int | None) -> Iterator[PublishedTrade]:
         """Newest first, older than the match `before`."""
         ledger = self._exchange.ledger
         last = ledger.last(inst_id)
@@ -228,7 +228,7 @@ def _fault_names() -> dict[str, str]:
     return {name: meaning for name, (_, meaning) in FAULTS.items()}
 
 
-def _match_row(inst_id: str, match: TradeRow) -> dict[str, str]:
+def _match_row(inst_id: str, match: PublishedTrade) -> dict[str, str]:
     return {
         "instId": inst_id,
         "side": match.side,

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hunter.clock import Clock, SystemClock
 from hunter.errors import ConfigError
-from hunter.simulator.connection import Connection
+from hunter.simulator.connection import ClientConnection
 from hunter.simulator.exchange import Exchange
 from hunter.simulator.options import Bounds, SimOptions
 from hunter.simulator.recording import Recording
@@ -40,10 +40,10 @@ async def serve(
     exchange = Exchange(options, clock or SystemClock())
     source = _source(exchange)
     rest = Rest(exchange)
-    connections: set[Connection] = set()
+    connections: set[ClientConnection] = set()
 
-    def accept() -> Connection:
-        return Connection(exchange, rest, connections)
+    def accept() -> ClientConnection:
+        return ClientConnection(exchange, rest, connections)
 
     try:
         server = await asyncio.get_running_loop().create_server(accept, options.host, options.port)
@@ -112,7 +112,7 @@ def _source(exchange: Exchange) -> Coroutine[Any, Any, None]:
     return run_replay(exchange, recording)
 
 
-async def _housekeep(exchange: Exchange, connections: set[Connection]) -> None:
+async def _housekeep(exchange: Exchange, connections: set[ClientConnection]) -> None:
     while True:
         await asyncio.sleep(_HOUSEKEEPING_S)
         exchange.keep_alive()
@@ -121,7 +121,7 @@ async def _housekeep(exchange: Exchange, connections: set[Connection]) -> None:
             connection.housekeep(now_ns)
 
 
-async def _close_all(connections: set[Connection]) -> None:
+async def _close_all(connections: set[ClientConnection]) -> None:
     """Say goodbye to everybody, wait a moment, then reset who is left."""
     for connection in list(connections):
         connection.start_shutdown()

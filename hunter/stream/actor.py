@@ -167,13 +167,13 @@ class StreamActor:
         self._wake.close()
 
     def state(self) -> ActorState:
-        if not self._link.is_open:
-            was_ready = self._link.connects > 1
-            return ActorState.DEGRADED if was_ready else ActorState.STARTING
-        states = [feed.state for feed in self._feed_documents()]
-        if any(state == "connecting" for state in states):
-            return ActorState.STARTING
-        return ActorState.READY if all(state == "live" for state in states) else ActorState.DEGRADED
+        states = {feed.state for feed in self._feed_documents()}
+        if self._link.is_open and states == {"live"}:
+            self._was_ready = True
+            return ActorState.READY
+        # Starting is what has never been ready: after a loss, the same states are a degradation.
+        first = self._link.connects <= 1 and not self._was_ready
+        return ActorState.STARTING if first and "connecting" in states else ActorState.DEGRADED
 
     def document(self) -> documents.StreamDocument:
         return documents.StreamDocument(
@@ -244,7 +244,12 @@ class StreamActor:
         if self._probing:
             return
         # A pong proves the link, not the feed. REST knows whether anything was traded meanwhile.
-        instrument = self._instruments[0]
+        # The instrument that trades most tells soonest.
+        instrument = max(
+            (subscription.inst_id for subscription in event.subscriptions),
+            key=lambda name: self._feeds[name].counters["trades"].messages,
+        )
+        self._probe_sent_ns = now_ns
         self._probing = self._fetch(_Fetch("probe", instrument), trades_path(instrument, 1))
         self._log.info(
             "no data for %.1f s; asking REST whether the market rests", event.silence_ns / 1e9
@@ -323,6 +328,8 @@ class StreamActor:
 
     def _on_probe(self, rows: list[Trade], instrument: str) -> None:
         self._probing = False
+        if self._link.session.last_data_ns > self._probe_sent_ns:
+            return  # the feed has answered for itself
         known = self._feeds[instrument].chain.last_trade_id
         newest = rows[-1].trade_id if rows else None
         if newest is not None and (known is None or newest > known):

@@ -1,4 +1,4 @@
-"""A whole hunter instance in a directory of its own: real processes, real sockets, real shared memory.
+"""A whole hunter instance in a directory of its own: real processes, sockets, shared memory.
 
 For system tests and the soak. Everything it starts ends with it, also when the test fails.
 """

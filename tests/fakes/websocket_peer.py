@@ -32,6 +32,8 @@ class Peer:
         return bool(select.select([self.listener], [], [], 0)[0])
 
     def accept(self) -> socket.socket:
+        if self.link is not None:
+            self.link.close()
         self.link, _ = self.listener.accept()
         self.link.settimeout(10)
         return self.link

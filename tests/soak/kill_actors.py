@@ -1,14 +1,16 @@
-"""Kills actors of a running instance at random moments and checks that nothing is lost, doubled or torn.
+"""Kills actors of a running instance at random moments; nothing may be lost, doubled or torn.
 
     python tests/soak/kill_actors.py [--kills 60] [--seed N] [--pause-s 1.0] [--rate 200]
 
-Real processes and a real exchange look-alike, whose ledger is the truth. The seed is printed first; the same
-seed kills the same actors after the same pauses. Prints one JSON object; exit code 1 when a check fails.
+Real processes and a real exchange look-alike, whose ledger is the truth. The seed is printed first;
+the same seed kills the same actors after the same pauses. Prints one JSON object; exit code 1 when
+a check fails.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -31,7 +33,9 @@ SETTLE_S = 3.0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--pause-s", type=float, default=1.0, help="mean pause between two kills")
@@ -88,7 +92,7 @@ def check(instance: HunterInstance, simulator: Simulator, killed: dict[str, int]
     failures: list[str] = []
     rows = instance.trades(INSTRUMENT)
     report = instance.status()
-    chained = all(b["trade_id"] - b["count"] == a["trade_id"] for a, b in zip(rows, rows[1:]))
+    chained = all(b["trade_id"] - b["count"] == a["trade_id"] for a, b in itertools.pairwise(rows))
     if not chained:
         failures.append("the match chain is broken")
     if [row["sequence"] for row in rows] != list(range(1, len(rows) + 1)):
@@ -132,7 +136,8 @@ def ledger(simulator: Simulator, after_id: int, last_id: int) -> dict[int, tuple
     """The same of the exchange's own record."""
     truth: dict[int, tuple[float, str]] = {}
     while after_id < last_id:
-        page = simulator.control(f"/sim/ledger?instId={INSTRUMENT}&after={after_id}&limit=5000&matches=1")
+        query = f"instId={INSTRUMENT}&after={after_id}&limit=5000&matches=1"
+        page = simulator.control(f"/sim/ledger?{query}")
         rows = page["rows"]
         if not rows:
             break

@@ -1,4 +1,4 @@
-"""Recorded markets through the whole system: every match, the last book, every input of the brain."""
+"""Recorded markets through the whole system: every match, the last book, every input."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ def test_replayed_market_is_in_the_ring_and_reaches_the_brain(
     with running(home, "ring.capacity=16384", sim=sim) as (instance, _):
         wanted = {"trades": 0, "tickers": 0, "books": 0, "bbo": recorded.counts["bbo-tbt"]}
         wanted |= {name: recorded.counts[name] for name in ("trades", "tickers", "books")}
-        wait_until(
-            "every input", lambda: instance.status()["brain"]["inputs"] == wanted, 90, 0.25
-        )
+        wait_until("every input", lambda: instance.status()["brain"]["inputs"] == wanted, 90, 0.25)
         rows = instance.trades(SWAP, 20_000)
         got = [(r["trade_id"], r["count"], r["side"], r["price"], r["size"]) for r in rows]
         assert got == recorded.trades
@@ -81,6 +79,7 @@ def test_replayed_market_is_in_the_ring_and_reaches_the_brain(
 def test_two_replays_of_one_market_tell_the_same_signals(home: Path, captures: Path) -> None:
     """Event time: what is decided does not depend on how fast the market came."""
     path = captures / "okx-framed-binance" / "BTC-USDT.jsonl.gz"
+    total = sum(Recorded(path).counts.values())
     told = []
     for number in (1, 2):
         directory = home / str(number)
@@ -88,10 +87,7 @@ def test_two_replays_of_one_market_tell_the_same_signals(home: Path, captures: P
         sim = ("--replay", str(path), "--speed", "max")
         settings = ('okx.instruments=["BTC-USDT"]', "ring.capacity=16384")
         with running(directory, *settings, sim=sim) as (instance, _):
-            recorded = Recorded(path)
-            wait_until(
-                "every trade", lambda: _inputs(instance) == sum(recorded.counts.values()), 60, 0.25
-            )
+            wait_until("every row", lambda i=instance: _inputs(i) == total, 60, 0.25)
             told.append([_timeless(item) for item in instance.signals()])
     assert told[0] == told[1]
     assert told[0]

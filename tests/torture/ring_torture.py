@@ -21,14 +21,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run by hand, only our folder is there
+# Run by hand, only this file's folder is on the path.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fakes.ring_rows import EPOCH_FIELD, Feeder, is_whole, make_ring, ring_layout
 
-from hunter.errors import HunterError
 from hunter.ring import segment
 from hunter.ring.layout import EPOCH_WORD, RingLayout
 from hunter.ring.merge import MergedReader
@@ -54,6 +55,7 @@ class Plan:
     complain: Callable[[str], None]
     acknowledged: memoryview  # per lane, then one word: readers shall finish
     lanes: list[tuple[int, Kind]] = field(default_factory=list)
+    owner_pid: int = field(default_factory=os.getpid)
 
     def __post_init__(self) -> None:
         indexes = range(len(self.layout.instruments))
@@ -61,7 +63,12 @@ class Plan:
 
     @property
     def is_over(self) -> bool:
-        return bool(self.acknowledged[len(self.lanes)])
+        return bool(self.acknowledged[len(self.lanes)]) or self.is_orphaned
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether the process that started all others is gone: then they must end by themselves."""
+        return os.getppid() != self.owner_pid
 
     def finish(self) -> None:
         self.acknowledged[len(self.lanes)] = 1
@@ -123,7 +130,7 @@ def write_until_killed(plan: Plan, life: int, batches_max: int = sys.maxsize) ->
         feeder.writer = HeadFirstWriter(plan.path, 1)
     rests = dice.random() < 0.5
     batch = 0
-    while batch < batches_max:
+    while batch < batches_max and not plan.is_orphaned:
         batch += 1
         for _ in range(dice.choice((1, 1, 4, 16, 64))):
             feeder.put(*dice.choice(plan.lanes))
@@ -198,15 +205,15 @@ def child(plan: Plan, live: Callable[[], None]) -> int:
     """Fork a process that does `live` and nothing after it; returns its pid."""
     sys.stdout.flush()
     pid = os.fork()
-    if pid:
-        return pid
-    _live_and_leave(plan, live)
+    if not pid:
+        _live_and_leave(plan, live)
+    return pid
 
 
 def _live_and_leave(plan: Plan, live: Callable[[], None]) -> NoReturn:
     try:
         live()
-    except (HunterError, AssertionError, ValueError, IndexError) as error:
+    except Exception as error:
         plan.complain(f"{type(error).__name__}: {error}")
     finally:
         sys.stdout.flush()
@@ -252,7 +259,7 @@ class Inspection:
 
 def complaints(reading: int) -> list[str]:
     """What the processes have complained of since the last call."""
-    lines = []
+    lines: list[str] = []
     while True:
         try:
             raw = os.read(reading, 65536)
@@ -295,14 +302,14 @@ def torture(directory: Path, seconds: float, seed: int, canary: str) -> int:
         memoryview(memory).cast("Q"),
     )  # fmt: skip
     dice = random.Random(seed)
-    readers = [child(plan, lambda n=n: read_until_over(plan, n)) for n in range(2)]
+    readers = [child(plan, partial(read_until_over, plan, n)) for n in range(2)]
     violations: list[str] = []
     with segment.attach(plan.path) as shared:
         inspect = Inspection(plan, shared)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not violations:
             life = inspect.kill_count
-            pid = child(plan, lambda life=life: write_until_killed(plan, life))
+            pid = child(plan, partial(write_until_killed, plan, life))
             # Four in ten are killed while they attach or soon after.
             life_ms = dice.uniform(0, 3) if dice.random() < 0.4 else dice.uniform(3, LIFE_MS_MAX)
             time.sleep(life_ms / 1000)
@@ -310,7 +317,7 @@ def torture(directory: Path, seconds: float, seed: int, canary: str) -> int:
             os.waitpid(pid, 0)
             inspect()
             violations += complaints(reading)
-        pid = child(plan, lambda: write_until_killed(plan, inspect.kill_count, batches_max=3))
+        pid = child(plan, partial(write_until_killed, plan, inspect.kill_count, batches_max=3))
         if not reap(pid, 10):
             violations.append("the last writer did not end")
         plan.finish()

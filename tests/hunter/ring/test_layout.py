@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from dataclasses import replace
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from hunter.errors import SegmentError
 from hunter.ring import layout as layout_module
+from hunter.ring import segment
 from hunter.ring.layout import (
     EPOCH_WORD,
     HEADER_BYTES,
@@ -64,7 +66,7 @@ def test_parts_are_aligned_and_do_not_overlap(layout: RingLayout) -> None:
                 assert start % 4096 == 0
                 parts.append((start, start + layout.capacities[kind] * ROW_BYTES[kind]))
     parts.sort()
-    assert all(end <= start for (_, end), (start, _) in zip(parts, parts[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(parts))
     assert parts[-1][1] <= layout.total_bytes
 
 
@@ -82,7 +84,7 @@ def test_header_fields_lie_where_they_are_drawn() -> None:
     assert struct.unpack_from("<Q", raw, 0x010) == (layout.total_bytes,)
     assert struct.unpack_from("<4Q", raw, 0x018) == layout.capacities
     assert struct.unpack_from("<QQQ", raw, 0x038) == (layout_module.layout_hash(), NOW_NS, 7)
-    assert raw[0x050:0x060] == layout_module.boot_id()
+    assert raw[0x050:0x060] == segment.boot_id()
     assert 8 * EPOCH_WORD == 0x080
     assert raw[0x064:HEADER_BYTES] == bytes(HEADER_BYTES - 0x064), "the writer's words are its own"
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -250,10 +250,10 @@ def test_bytes_are_the_rows_unpacked(reader: LaneReader, feeder: Feeder) -> None
 
 
 @pytest.fixture
-def old_reader(shared: Segment, layout: RingLayout, feeder: Feeder) -> Iterator[LaneReader]:
+def old_reader(shared: Segment, layout: RingLayout, feeder: Feeder) -> LaneReader:
     feeder.put(0, Kind.TRADE, 10)
     feeder.publish()
-    yield LaneReader(shared, layout, 0, Kind.TRADE, cursor=8)
+    return LaneReader(shared, layout, 0, Kind.TRADE, cursor=8)
 
 
 def test_reader_may_start_anywhere(old_reader: LaneReader) -> None:

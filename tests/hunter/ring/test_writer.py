@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import struct
@@ -196,9 +197,7 @@ def test_writer_signs_the_header_and_the_log_of_epochs(ring_path: Path, shared: 
     assert struct.unpack_from("<4Q", shared.view, entry) == (
         epoch, os.getpid(), NOW_NS + epoch, 0,
     )  # fmt: skip
-    logged = {
-        shared.words[EPOCH_LOG_OFFSET // 8 + 4 * place] for place in range(EPOCH_LOG_ENTRIES)
-    }
+    logged = {shared.words[EPOCH_LOG_OFFSET // 8 + 4 * place] for place in range(EPOCH_LOG_ENTRIES)}
     assert logged == set(range(3, epoch + 1)), "the last 64"
 
 
@@ -328,7 +327,7 @@ def assert_sound(lanes: dict[tuple[int, Kind], list[Row]]) -> None:
         assert all(is_whole(kind, row) for row in rows)
         epochs = [row[EPOCH_FIELD[kind]] for row in rows]
         assert epochs == sorted(epochs)
-        for former, row in zip(rows, rows[1:], strict=False):
+        for former, row in itertools.pairwise(rows):
             assert row[0] == former[0] + 1
             assert row[1] > former[1]
 

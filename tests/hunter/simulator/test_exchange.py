@@ -12,14 +12,14 @@ import pytest
 from hunter.clock import Clock
 from hunter.simulator.exchange import Exchange
 from hunter.simulator.faults import Fault, parse_fault
-from hunter.simulator.frames import BookChange, Push, TradeRow, book_push, trade_push
+from hunter.simulator.frames import BookChange, PublishedTrade, Push, book_push, trade_push
 from hunter.simulator.options import Bounds, SimOptions
 
 NAME = "BTC-USDT-SWAP"
 
 
 def trade(trade_id: int) -> Push:
-    return trade_push(NAME, TradeRow(trade_id, 1, "10", "1", "buy", 100, trade_id))
+    return trade_push(NAME, PublishedTrade(trade_id, 1, "10", "1", "buy", 100, trade_id))
 
 
 class Listener:

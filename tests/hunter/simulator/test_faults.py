@@ -11,8 +11,8 @@ from hunter.errors import ConfigError
 from hunter.simulator.faults import FAULTS, Faults, parse_fault
 from hunter.simulator.frames import (
     BookChange,
+    PublishedTrade,
     Push,
-    TradeRow,
     book_push,
     trade_push,
     wire_payload,
@@ -20,7 +20,7 @@ from hunter.simulator.frames import (
 )
 
 NAME = "BTC-USDT-SWAP"
-TRADE = trade_push(NAME, TradeRow(7, 1, "10", "1", "buy", 100, 6))
+TRADE = trade_push(NAME, PublishedTrade(7, 1, "10", "1", "buy", 100, 6))
 UPDATE = book_push(NAME, BookChange(False, [], [["5", "1", "0", "1"]], 100, 8, 6))
 SNAPSHOT = book_push(NAME, BookChange(True, [], [["5", "1", "0", "1"]], 100, 6, -1))
 

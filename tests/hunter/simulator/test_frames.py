@@ -7,7 +7,7 @@ from websockets.frames import Frame, Opcode
 
 from hunter.simulator.frames import (
     BookChange,
-    TradeRow,
+    PublishedTrade,
     bbo_push,
     book_push,
     books5_push,
@@ -19,7 +19,7 @@ from hunter.simulator.frames import (
     wire_text,
 )
 
-ROW = TradeRow(2832749645, 10, "63913.4", "34.95", "sell", 1786540436090, 333793118093)
+ROW = PublishedTrade(2832749645, 10, "63913.4", "34.95", "sell", 1786540436090, 333793118093)
 
 
 def test_trade_has_the_live_key_order() -> None:

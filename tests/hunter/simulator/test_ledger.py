@@ -12,14 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hunter.errors import ConfigError, HunterError
-from hunter.simulator.frames import Push, TradeRow, trade_push
+from hunter.simulator.frames import PublishedTrade, Push, trade_push
 from hunter.simulator.ledger import Ledger
 
 NAME = "BTC-USDT-SWAP"
 
 
 def push(trade_id: int, count: int = 1, size: str = "1.5", name: str = NAME) -> Push:
-    return trade_push(name, TradeRow(trade_id, count, "64000.1", size, "sell", 1000, trade_id))
+    return trade_push(
+        name, PublishedTrade(trade_id, count, "64000.1", size, "sell", 1000, trade_id)
+    )
 
 
 def filled(counts: list[int], **options: int) -> Ledger:

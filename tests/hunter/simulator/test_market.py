@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hunter.simulator.frames import Push, TradeRow
+from hunter.simulator.frames import PublishedTrade, Push
 from hunter.simulator.instruments import listing
 from hunter.simulator.market import CATCH_UP_NS_MAX, Market, Resume
 
@@ -34,8 +34,8 @@ def market(name: str = "BTC-USDT-SWAP", rate: float = 20.0, seed: int = 1) -> Ma
     return Market(listing(name), rate, seed, START_NS)
 
 
-def rows_of(pushes: list[Push]) -> list[TradeRow]:
-    return [push.body for push in pushes if isinstance(push.body, TradeRow)]
+def rows_of(pushes: list[Push]) -> list[PublishedTrade]:
+    return [push.body for push in pushes if isinstance(push.body, PublishedTrade)]
 
 
 def data(push: Push) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hunter.errors import ConfigError
-from hunter.simulator.frames import BookChange, TradeRow
+from hunter.simulator.frames import BookChange, PublishedTrade
 from hunter.simulator.recording import Counts, Recording, parse_frame
 
 TRADE = (
@@ -35,9 +35,9 @@ def test_frames_are_decoded_as_far_as_needed() -> None:
     counts = Counts()
     trade, old, book = (parse_frame(text, counts) for text in (TRADE, OLD_TRADE, BOOK))
     assert trade is not None
-    assert trade.body == TradeRow(9, 3, "1.5", "2", "buy", 7, 5)
+    assert trade.body == PublishedTrade(9, 3, "1.5", "2", "buy", 7, 5)
     assert old is not None
-    assert old.body == TradeRow(9, 1, "1.5", "2", "buy", 7, -1)
+    assert old.body == PublishedTrade(9, 1, "1.5", "2", "buy", 7, -1)
     assert book is not None
     assert book.body == BookChange(True, [["1", "2", "0", "1"]], [], 7, -1, -1)
     ticker = parse_frame(TICKER, counts)

@@ -10,7 +10,14 @@ import pytest
 
 from hunter.simulator.exchange import Exchange
 from hunter.simulator.faults import STALE_MATCHES
-from hunter.simulator.frames import BookChange, Push, TradeRow, book_push, ticker_push, trade_push
+from hunter.simulator.frames import (
+    BookChange,
+    PublishedTrade,
+    Push,
+    book_push,
+    ticker_push,
+    trade_push,
+)
 from hunter.simulator.options import SimOptions
 from hunter.simulator.rest import Rest
 
@@ -32,7 +39,7 @@ class Asker:
 
     @staticmethod
     def row(last: int) -> Push:
-        return trade_push(NAME, TradeRow(last, 5, f"{last}", "0.7", "buy", 1000 + last, last))
+        return trade_push(NAME, PublishedTrade(last, 5, f"{last}", "0.7", "buy", 1000 + last, last))
 
     def __call__(self, target: str, method: str = "GET") -> tuple[int, Any]:
         status, body = self.rest.handle(method, target, self.clock)

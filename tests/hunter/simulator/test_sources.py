@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hunter.simulator.exchange import Exchange
-from hunter.simulator.frames import TradeRow
+from hunter.simulator.frames import PublishedTrade
 from hunter.simulator.options import SimOptions
 from hunter.simulator.recording import Recording
 from hunter.simulator.sources import open_markets, run_markets, run_replay
@@ -113,7 +113,7 @@ def test_markets_go_on_from_the_ledger_with_the_last_trade_cached(
 ) -> None:
     options = SimOptions(ledger=tmp_path / "ledger.txt", rate=200.0)
 
-    def run(seconds: int) -> tuple[Exchange, list[TradeRow]]:
+    def run(seconds: int) -> tuple[Exchange, list[PublishedTrade]]:
         exchange = Exchange(options, clock)
         (market,) = open_markets(exchange)
         known = exchange.ledger.last(NAME)

@@ -6,7 +6,14 @@ import json
 import zlib
 from typing import Any
 
-from hunter.simulator.frames import BookChange, Push, TradeRow, bbo_push, book_push, trade_push
+from hunter.simulator.frames import (
+    BookChange,
+    PublishedTrade,
+    Push,
+    bbo_push,
+    book_push,
+    trade_push,
+)
 from hunter.simulator.state import InstrumentState, legacy_checksum
 
 NAME = "BTC-USDT-SWAP"
@@ -53,7 +60,7 @@ def test_snapshot_is_best_first_and_chains_with_the_next_update() -> None:
 
 def test_last_push_of_a_channel_is_the_initial_one() -> None:
     state = InstrumentState(NAME)
-    push = trade_push(NAME, TradeRow(7, 1, "10", "1", "buy", 100, 6))
+    push = trade_push(NAME, PublishedTrade(7, 1, "10", "1", "buy", 100, 6))
     state.apply(push, 0)
     assert state.initial("trades") == push.text
 
@@ -63,7 +70,7 @@ def test_quiet_book_is_kept_alive_with_an_empty_update_and_best_prices_are_resen
     state.apply(snapshot(), 0)
     best = bbo_push(NAME, [["10", "2", "0", "1"]], [["11", "4", "0", "1"]], 100, 5)
     state.apply(best, 40)
-    state.apply(trade_push(NAME, TradeRow(7, 1, "10", "1", "buy", 100, 5)), 0)
+    state.apply(trade_push(NAME, PublishedTrade(7, 1, "10", "1", "buy", 100, 5)), 0)
     assert state.keep_alives(59, 60) == []
     (alone,) = state.keep_alives(60, 60)
     row = first(alone.text)

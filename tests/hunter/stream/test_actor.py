@@ -1,0 +1,516 @@
+"""StreamActor against the simulator: every fault of the feed, and what the ring holds afterwards.
+
+The actor runs in the test's own thread with the host's clock, which tests may put forward.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from fakes.actor_stage import SWAP, Stage, run_until, turn
+from fakes.faulty_exchange import Exchange
+from fakes.websocket_peer import Peer, agreement, frame
+
+from hunter.bus.sockets import WakeReceiver
+from hunter.errors import SegmentError
+from hunter.exchange.okx.events import DataSilent
+from hunter.exchange.okx.requests import Subscription
+from hunter.ring.rows import Kind, TradeFlag
+from hunter.simulator.options import Bounds
+from hunter.status import documents
+from hunter.status.documents import FeedDocument
+from hunter.status.page import ActorState
+from hunter.stream.actor import StreamActor
+
+SIDES = {"buy": 1, "sell": -1}
+UNLISTED = "ETH-USDT-SWAP"
+
+
+class Rig:
+    """One stream actor on its stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.clock = stage.clock
+        self.log = stage.log
+        self.actor = self._start()
+
+    def _start(self) -> StreamActor:
+        actor = StreamActor(self.stage.context("stream-0"))
+        actor.on_start(self.clock.monotonic_ns())
+        return actor
+
+    def kill(self) -> None:
+        """What the kernel does at a SIGKILL: descriptors and mappings go, nothing else happens."""
+        self.stage.show("stream-0", self.actor.document())
+        self.actor._link.abort("killed")
+        self.actor._lease.close()
+        self.actor._wake.close()
+        assert self.actor._writer is not None
+        self.actor._writer.close()
+
+    def restart(self) -> None:
+        self.kill()
+        self.actor = self._start()
+
+    def until(self, what: str, condition: Callable[[], Any]) -> Any:
+        return run_until(self.actor, self.clock, what, condition)
+
+    def until_ready(self) -> None:
+        self.until("ready", lambda: self.actor.state() is ActorState.READY)
+
+    def until_trades(self, count: int) -> None:
+        """So many more rows."""
+        wanted = len(self.trades) + count
+        self.until(f"{count} trades", lambda: len(self.trades) >= wanted)
+
+    def feed(self, channel: str = "trades", instrument: str = SWAP) -> FeedDocument:
+        feeds = self.actor.document().feeds
+        return next(f for f in feeds if (f.channel, f.instrument) == (channel, instrument))
+
+    @property
+    def connection(self) -> documents.ConnectionDocument:
+        return self.actor.document().connections[0]
+
+    @property
+    def trades(self) -> list[Any]:
+        return self.stage.rows(Kind.TRADE)
+
+    @property
+    def books(self) -> list[Any]:
+        return self.stage.rows(Kind.BOOK)
+
+    def until_complete(self) -> None:
+        self.until("no hole", lambda: not self.actor._feeds[SWAP].chain.holes)
+
+    def check(self, exchange: Exchange) -> None:
+        """Every match of the exchange once, in order, with its price and side; and no loss."""
+        truth = {}
+        for trade_id, (count, price, side) in exchange.truth().items():
+            truth |= dict.fromkeys(range(trade_id - count + 1, trade_id + 1), (price, SIDES[side]))
+        rows = self.trades
+        for before, after in pairwise(rows):
+            assert after[2] - after[7] == before[2], "rows join without hole or overlap"
+            assert after[0] == before[0] + 1
+        for row in rows:
+            for trade_id in range(row[2] - row[7] + 1, row[2] + 1):
+                assert truth[trade_id] == (row[5], row[8])
+        assert self.feed().lost == 0
+        assert self.feed().duplicates == 0
+
+
+@pytest.fixture
+def rig(stage: Callable[..., Stage], exchange: Any) -> Iterator[Callable[..., Rig]]:
+    """Ends before the exchange does, which else would wait for its clients to leave."""
+    made: list[Rig] = []
+
+    def make(port: int, *settings: str) -> Rig:
+        there = stage(
+            f'okx.public_url="ws://127.0.0.1:{port}/ws/v5/public"',
+            f'okx.rest_url="http://127.0.0.1:{port}"',
+            *settings,
+        )
+        there.make_rings()
+        made.append(Rig(there))
+        return made[-1]
+
+    yield make
+    for item in made:
+        item.actor.on_stop()
+
+
+Make = Callable[..., Rig]
+Sim = Callable[..., Exchange]
+
+
+def test_stream_fills_every_lane_and_says_ready(rig: Make, exchange: Sim) -> None:
+    market = exchange()
+    there = rig(market.port)
+    assert there.actor.state() is ActorState.STARTING
+    assert there.feed().state == "connecting"
+    there.until_ready()
+    there.until_trades(20)
+    there.check(market)
+    for kind in Kind:
+        assert there.stage.rows(kind), kind
+    document = there.actor.document()
+    assert {feed.state for feed in document.feeds} == {"live"}
+    assert document.active
+    assert (there.connection.state, there.connection.connects) == ("open", 1)
+    assert there.feed().lag_ms_p99 < 1_000
+
+
+def test_stream_wakes_the_brain(rig: Make, exchange: Sim) -> None:
+    there = rig(exchange().port)
+    brain = WakeReceiver(there.stage.config.runtime_dir, "brain-0")
+    try:
+        there.until("a wake-up", lambda: brain.wait(0))
+    finally:
+        brain.close()
+
+
+def test_stream_backfills_what_the_feed_dropped(rig: Make, exchange: Sim) -> None:
+    market = exchange()
+    there = rig(market.port)
+    there.until_ready()
+    there.until_trades(5)
+    market.arm("drop_trades", count="7")
+    there.until("a gap", lambda: there.feed().gaps)
+    there.until_complete()
+    there.until_trades(5)
+    there.check(market)
+    marked = [row for row in there.trades if row[9] & TradeFlag.BACKFILL]
+    assert sum(row[7] for row in marked) == there.feed().backfilled >= 7
+    assert there.log.having("trades complete again")
+
+
+def test_stream_asks_rest_again_when_it_is_throttled_or_stale(rig: Make, exchange: Sim) -> None:
+    market = exchange(rate=50.0)
+    there = rig(market.port)
+    there.until_ready()
+    there.until_trades(5)
+    market.arm("rest_unavailable", count="1")
+    market.arm("rest_throttled", count="1")
+    market.arm("rest_stale", count="1")
+    market.arm("drop_trades", count="3")
+    for name in ("rest_unavailable", "rest_throttled", "rest_stale"):
+        there.until(name, lambda name=name: market.fired(name))
+        there.until("its answer", lambda: not there.actor._backfills[SWAP]._asking)
+        there.clock.skip(700)
+    there.until_complete()
+    there.check(market)
+    assert there.log.having("REST backfill of BTC-USDT-SWAP failed: OKX answered 503")
+
+
+def test_stream_counts_lost_what_nobody_has(rig: Make, exchange: Sim) -> None:
+    market = exchange(bounds=Bounds(ledger_matches_max=3))
+    there = rig(market.port)
+    there.until_ready()
+    there.until_trades(5)
+    market.arm("drop_trades", count="60")
+    missing = there.until("a hole", lambda: there.actor._feeds[SWAP].chain.holes)
+    for _ in range(20):
+        there.until("an answer", lambda: not there.actor._backfills[SWAP]._asking)
+        there.clock.skip(700)
+        turn(there.actor, there.clock)
+    there.until("the loss", lambda: there.feed().lost)
+    assert there.feed().lost <= sum(hole.match_count for hole in missing)
+    after = next(row for row in there.trades if row[9] & TradeFlag.AFTER_LOSS)
+    before = there.trades[there.trades.index(after) - 1]
+    assert after[2] - after[7] - before[2] == there.feed().lost
+    assert there.log.having("are lost")
+    there.until_ready()
+
+
+def test_stream_with_a_busy_worker_asks_rest_later(rig: Make, exchange: Sim) -> None:
+    market = exchange()
+    there = rig(market.port)
+    there.until_ready()
+    there.until_trades(5)
+    submit = there.actor._worker.submit
+    refused: list[object] = []
+
+    def full(key: object, call: object) -> bool:
+        refused.append(key)
+        return False
+
+    there.actor._worker.submit = full  # type: ignore[method-assign]
+    market.arm("drop_trades", count="3")
+    there.until("a refusal", lambda: refused)
+    there.actor._worker.submit = submit  # type: ignore[method-assign]
+    there.clock.skip(700)
+    there.until_complete()
+    there.check(market)
+
+
+def test_stream_hides_a_broken_book_at_once_and_gets_it_anew(rig: Make, exchange: Sim) -> None:
+    market = exchange()
+    there = rig(market.port)
+    there.until("a book", lambda: there.books and there.books[-1][5])
+    market.arm("drop_book", count="1")
+    there.until("the gap", lambda: there.feed("books").gaps)
+    assert there.books[-1][5] == 0, "published in the very turn"
+    there.until("a fresh one", lambda: there.books[-1][5])
+    assert there.connection.connects == 1
+    there.until_ready()
+    seq_id, bids, asks = market.call(
+        lambda it: (it.instruments[SWAP].book.seq_id, *it.instruments[SWAP].book.sides(20))
+    )
+    row = there.until(
+        "that state", lambda: next((row for row in there.books if row[2] == seq_id), None)
+    )
+    truth = [float(number) for level in bids for number in level[:2]]
+    truth += [float(number) for level in asks for number in level[:2]]
+    assert list(row[9:]) == truth
+
+
+def test_stream_without_a_snapshot_asks_for_one(rig: Make, exchange: Sim) -> None:
+    market = exchange()
+    market.arm("no_snapshot", count="1")
+    there = rig(market.port)
+    there.until("a valid book", lambda: there.books and there.books[-1][5])
+    assert market.fired("no_snapshot") == 1
+    assert there.connection.connects == 1
+
+
+@pytest.mark.parametrize("fault", ["garbage", "reordered", "orphan_delete", "data_before_ack"])
+def test_stream_survives_odd_frames(rig: Make, exchange: Sim, fault: str) -> None:
+    market = exchange()
+    market.arm(fault, count="3")
+    there = rig(market.port)
+    there.until("the fault", lambda: market.fired(fault))
+    there.until_ready()
+    there.until_trades(5)
+    there.check(market)
+    assert there.connection.connects == 1
+    malformed = 3 if fault == "garbage" else 0
+    assert there.actor.document().unknown_messages == malformed
+    assert len(there.log.having("malformed frame dropped")) == malformed
+
+
+def test_stream_parks_the_one_instrument_that_is_refused(rig: Make, exchange: Sim) -> None:
+    market = exchange()
+    there = rig(market.port, f'okx.instruments=["{UNLISTED}", "{SWAP}"]')
+    there.until("parked", lambda: there.feed("trades", UNLISTED).state == "parked")
+    there.until("live", lambda: all(there.feed(c).state == "live" for c in ("trades", "books")))
+    there.until_trades(5)
+    there.check(market)
+    there.until("all answers", lambda: there.actor.state() is ActorState.DEGRADED)
+    assert there.actor.document().exchange_errors >= 4
+    assert there.log.having(f"trades {UNLISTED} refused: 60018")
+
+
+def test_stream_hears_a_notice_and_comes_back_complete(rig: Make, exchange: Sim) -> None:
+    market = exchange()
+    there = rig(market.port)
+    there.until_ready()
+    there.until_trades(5)
+    market.arm("notice")
+    there.until("the notice", lambda: there.log.having("notice 64008"))
+    there.until_trades(5)
+    market.arm("close", code="1001")
+    there.until("the loss", lambda: there.log.having("connection lost: closed 1001"))
+    assert there.actor.state() is ActorState.DEGRADED
+    assert there.feed().state == "connecting"
+    assert there.books[-1][5] == 0, "nobody keeps the book up to date now"
+    there.until_ready()
+    there.until_trades(5)
+    there.until_complete()
+    there.check(market)
+    assert there.connection.connects == 2
+    assert there.connection.last_close == "closed 1001"
+    assert there.actor.document().note == "closed 1001"
+
+
+def test_stream_fills_the_hole_of_a_reset_connection(rig: Make, exchange: Sim) -> None:
+    market = exchange(rate=200.0)
+    there = rig(market.port)
+    there.until_ready()
+    there.until_trades(5)
+    market.arm("refuse", count="1")
+    market.arm("abort")
+    there.until("the refusal", lambda: market.fired("refuse"))
+    there.until("the second loss", lambda: len(there.log.having("connection lost")) == 2)
+    produced = len(market.truth())
+    there.until("a pause of the feed", lambda: len(market.truth()) > produced + 10)
+    there.clock.skip(1_000)
+    there.until_ready()
+    there.until_trades(20)
+    there.until_complete()
+    there.check(market)
+    assert there.feed().gaps == 1
+    assert there.feed().backfilled > 10
+
+
+def test_stream_refused_again_and_again_waits_longer(rig: Make, exchange: Sim) -> None:
+    market = exchange()
+    market.arm("accept_then_close", code="1013")
+    there = rig(market.port)
+    for attempt in range(1, 6):
+        there.until("an attempt", lambda n=attempt: len(there.log.having("closed 1013")) == n)
+        before = there.connection.connects
+        turn(there.actor, there.clock, wait_ms=0)
+        assert there.connection.connects == before, "not before its time"
+        there.clock.skip(30_000)
+    assert there.actor.state() is ActorState.DEGRADED
+    market.clear()
+    there.until_ready()
+
+
+def test_stream_notices_a_mute_socket_while_the_market_trades(rig: Make, exchange: Sim) -> None:
+    market = exchange()
+    there = rig(market.port, "stream.stale_after_ms=300")
+    there.until_ready()
+    there.until_trades(5)
+    market.arm("mute")
+    there.until("the loss", lambda: there.log.having("no data while the market trades"))
+    assert there.feed().state == "connecting"
+    market.clear()
+    there.until_ready()
+    there.until_trades(5)
+    there.until_complete()
+    there.check(market)
+
+
+def test_stream_shows_a_mute_feed_as_stale_until_data_come(rig: Make, exchange: Sim) -> None:
+    market = exchange()
+    there = rig(market.port, "stream.stale_after_ms=300")
+    there.until_ready()
+    there.until_trades(1)
+    market.arm("mute")
+    there.until("the loss", lambda: there.log.having("no data while the market trades"))
+    assert all(feed.silent for feed in there.actor._feeds[SWAP].counters.values())
+
+
+def test_stream_leaves_a_resting_market_alone(rig: Make, exchange: Sim) -> None:
+    there = rig(exchange(rate=0.0).port, "stream.stale_after_ms=200")
+    there.until("two probes", lambda: len(there.log.having("the market rests;")) == 2)
+    assert there.connection.connects == 1
+    assert there.connection.state == "open"
+    assert there.feed("books").state == "live"
+
+
+def test_stream_leaves_a_resting_market_alone_when_its_first_instrument_is_parked(
+    rig: Make, exchange: Sim
+) -> None:
+    there = rig(
+        exchange(rate=0.0).port,
+        f'okx.instruments=["{UNLISTED}", "{SWAP}"]',
+        "stream.stale_after_ms=200",
+    )
+    there.until("a probe", lambda: there.log.having("the market rests;"))
+    assert there.connection.connects == 1
+
+
+def test_stream_asks_after_the_instrument_that_trades_most(rig: Make, exchange: Sim) -> None:
+    """The first of the list may rest for hours while the others trade."""
+    market = exchange(rate=0.0, instruments=(SWAP, UNLISTED))
+    there = rig(
+        market.port, f'okx.instruments=["{SWAP}", "{UNLISTED}"]', "stream.stale_after_ms=200"
+    )
+    there.until("a probe", lambda: there.log.having("the market rests;"))
+    there.actor._feeds[UNLISTED].counters["trades"].messages = 5
+    asked: list[Any] = []
+    fetch = there.actor._fetch
+    there.actor._fetch = lambda what, path: asked.append(what) or fetch(what, path)  # type: ignore[method-assign,func-returns-value]
+    there.until("another", lambda: asked)
+    assert asked[0].instrument == UNLISTED
+
+
+def test_stream_whose_data_came_before_the_probes_answer_stays(rig: Make, exchange: Sim) -> None:
+    market = exchange(rate=500.0)
+    there = rig(market.port)
+    there.until_ready()
+    there.until_trades(5)
+    silence = DataSilent((Subscription("trades", SWAP),), 1, True)
+    for _ in range(10):
+        there.until("free", lambda: not there.actor._probing)
+        there.actor._on_silence(silence, there.clock.wall_ns(), there.clock.monotonic_ns())
+        there.until_trades(1)
+    there.until("free", lambda: not there.actor._probing)
+    there.until_ready()
+    assert there.connection.connects == 1
+
+
+def test_stream_that_cannot_ask_takes_silence_for_death(rig: Make, exchange: Sim) -> None:
+    market = exchange(rate=0.0)
+    market.arm("rest_unavailable")
+    there = rig(market.port, "stream.stale_after_ms=200")
+    there.until("the loss", lambda: there.log.having("no data, and REST does not answer"))
+    assert there.log.having("REST probe of BTC-USDT-SWAP failed")
+
+
+def test_stream_hides_and_asks_anew_a_book_that_broke_its_promise(
+    rig: Make, exchange: Sim
+) -> None:
+    there = rig(exchange(rate=0.0).port)
+    there.until("a book", lambda: there.books and there.books[-1][5])
+    there.until("quotes", lambda: there.feed("bbo-tbt").messages)
+    there.clock.skip(91_000)
+    there.until("a row that hides it", lambda: len(there.books) == 2)
+    assert there.books[-1][5] == 0
+    there.until("a fresh one", lambda: there.books[-1][5])
+    assert there.connection.connects == 1
+
+
+def test_stream_successor_goes_on_counting_and_closes_the_hole(rig: Make, exchange: Sim) -> None:
+    market = exchange(rate=200.0)
+    there = rig(market.port)
+    there.until_ready()
+    there.until_trades(20)
+    before = there.feed()
+    there.kill()
+    produced = len(market.truth())
+    while len(market.truth()) < produced + 10:
+        pass  # the market goes on while nobody streams
+    there.actor = there._start()
+    assert there.books[-1][5] == 0
+    assert there.feed().messages == before.messages
+    there.until_ready()
+    there.until_trades(20)
+    there.until_complete()
+    there.check(market)
+    assert there.feed().messages > before.messages
+    assert there.feed().backfilled > 0
+    assert there.connection.connects == 2
+    assert {row[10] for row in there.trades} == {1, 2}, "epochs of both"
+
+
+def test_stream_killed_before_it_published_leaves_nothing_half(rig: Make, exchange: Sim) -> None:
+    market = exchange(rate=200.0)
+    there = rig(market.port)
+    there.until_ready()
+    for _ in range(5):
+        there.until_trades(5)
+        writer = there.actor._writer
+        assert writer is not None
+        writer.publish = lambda: False  # type: ignore[method-assign]
+        for _ in range(5):
+            turn(there.actor, there.clock)
+        there.restart()
+        there.until_ready()
+    there.until_trades(5)
+    there.until_complete()
+    there.check(market)
+
+
+def test_stream_without_the_lease_refuses_to_start(rig: Make, exchange: Sim) -> None:
+    there = rig(exchange().port)
+    second = StreamActor(there.stage.context("stream-0"))
+    with pytest.raises(SegmentError, match="another process holds the writer's lease"):
+        second.on_start(0)
+    second.on_stop()
+    there.until_ready()
+
+
+def test_stream_stopped_publishes_and_gives_the_lease_back(rig: Make, exchange: Sim) -> None:
+    market = exchange()
+    there = rig(market.port)
+    there.until_ready()
+    there.actor.on_stop()
+    there.actor = there._start()
+    there.until_ready()
+
+
+def test_stream_counts_what_it_does_not_know(rig: Make, peer: Peer) -> None:
+    there = rig(peer.port, 'okx.channels=["trades"]')
+    there.until("the call", lambda: peer.is_called)
+    peer.accept()
+    peer.send(agreement(there.until("the request", peer.request)))
+    there.until("the subscription", peer.request)
+    assert there.actor.state() is ActorState.STARTING
+    said = [
+        {"event": "error", "code": "60014", "msg": "Requests too frequent.", "connId": "a"},
+        {"event": "channel-conn-count", "channel": "trades", "connCount": "1", "connId": "a"},
+        {"arg": {"channel": "trades", "instId": "XRP-USDT"}, "data": []},
+    ]
+    for item in said:
+        peer.send(frame(json.dumps(item).encode()))
+    there.until("all of it", lambda: there.actor.document().unknown_messages == 2)
+    assert there.actor.document().exchange_errors == 1
+    assert there.log.having("the exchange says 60014: Requests too frequent.")
+    assert there.connection.state == "open"

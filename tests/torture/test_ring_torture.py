@@ -1,0 +1,47 @@
+"""The torture in its short form, and that it finds what it is for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("ring_torture.py")
+
+
+def torture(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(PROGRAM), "--seed", "20240229", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_writer_killed_again_and_again_leaves_readers_whole_rows() -> None:
+    result = torture("--seconds", "4")
+    print(result.stdout)
+    assert result.returncode == 0, result.stdout + result.stderr
+    kills, inside, epochs, rows = (
+        int(number)
+        for number in re.findall(r"(\d+) (?:kills|inside|epochs|rows, 0 viol)", result.stdout)
+    )
+    assert kills > 30
+    assert inside > 0, "no kill hit a writer inside a batch"
+    assert 1 < epochs <= kills + 1, "the last writer is not killed"
+    assert rows > 1000
+
+
+@pytest.mark.parametrize(
+    ("canary", "symptom"), [("head-first", "torn"), ("blind-reader", "reader 0 of")]
+)
+def test_canary_is_found_out(canary: str, symptom: str) -> None:
+    result = torture("--seconds", "20", "--canary", canary)
+    print(result.stdout)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert re.search(rf"VIOLATION .*{symptom}", result.stdout), result.stdout
