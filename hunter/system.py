@@ -324,9 +324,10 @@ class _StatusWriter:
             ReportKind.STARTED, ReportKind.READY, ReportKind.RESTARTING, ReportKind.STOPPING,
         )  # fmt: skip
         level = logging.INFO if quiet else logging.WARNING
-        lived = f" after {report.uptime_ns / 1e9:.1f} s" if report.uptime_ns is not None else ""
+        lived = f" after {report.uptime_ns / 1e9:.1f} s" if report.uptime_ns else ""
         pid = f" (pid {report.pid})" if report.pid else ""
-        about = f"{report.name or 'tree'} {report.kind.value}"
+        what = "ended" if report.asked and report.kind is ReportKind.DIED else report.kind.value
+        about = f"{report.name or 'tree'} {what}"
         self._log.log(
             level, "%s%s%s%s", about, pid, lived, f": {report.text}" if report.text else ""
         )

@@ -61,8 +61,6 @@ Public names, by module:
 
 from __future__ import annotations
 
-from importlib import import_module
-
 _MODULES = {
     "spec": ("TreeSpec", "ChildSpec", "Restart", "Strategy", "RestartIntensity", "Backoff"),
     "runner": ("Supervisor", "Observer"),
@@ -79,5 +77,7 @@ __all__ = list(_HOMES)
 
 def __getattr__(name: str) -> object:
     if name in _HOMES:
+        from importlib import import_module  # here: a supervised program must not pay for it
+
         return getattr(import_module(f"supervisor.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'supervisor' has no attribute {name!r}")

@@ -167,7 +167,7 @@ class BrainActor:
 
     def on_stop(self) -> None:
         for ring in self._rings:
-            ring.save()
+            self._save_ring(ring)
         self._journal.close()
         self._publisher.close()
         self._wake.close()
@@ -229,10 +229,15 @@ class BrainActor:
             return
         self._rows_since_save = 0
         for ring in self._rings:
+            self._save_ring(ring)
+
+    def _save_ring(self, ring: RingTracked) -> None:
+        try:
             if not ring.save():
-                self._log.warning(
-                    "checkpoint of %s not written: is the disk full?", ring.layout.ring_id
-                )
+                self._log.warning("checkpoint not written: is the disk full?")
+        except StateError as error:
+            # A user's brain that cannot say its state runs on; only its next restart is cold.
+            self._log.warning("checkpoint not written: %s", error)
 
 
 def _restore(tracked: Tracked, found: InstrumentCheckpoint | None) -> bool:

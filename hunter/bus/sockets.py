@@ -40,11 +40,12 @@ class WakeSender:
     """Tells a reader that its ring has news. PUB: a reader that is not there costs nothing."""
 
     def __init__(self, runtime_dir: Path, reader: str) -> None:
+        endpoint = _endpoint(runtime_dir, f"wake-{reader}")
         self._socket: _Socket = _context().socket(zmq.PUB)
         self._socket.setsockopt(zmq.SNDHWM, 2)  # one wake-up says as much as a thousand
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 10)
-        self._socket.connect(_endpoint(runtime_dir, f"wake-{reader}"))
+        self._socket.connect(endpoint)
 
     def wake(self) -> None:
         with contextlib.suppress(zmq.Again):
@@ -60,11 +61,12 @@ class WakeReceiver:
     """
 
     def __init__(self, runtime_dir: Path, reader: str) -> None:
+        endpoint = _endpoint(runtime_dir, f"wake-{reader}")
         self._socket: _Socket = _context().socket(zmq.SUB)
         self._socket.setsockopt(zmq.CONFLATE, 1)
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.bind(_endpoint(runtime_dir, f"wake-{reader}"))
+        self._socket.bind(endpoint)
 
     def wait(self, timeout_ms: int) -> bool:
         """Sleep until woken or the time is over; whether it was woken."""
@@ -83,10 +85,11 @@ class SignalPublisher:
     """
 
     def __init__(self, runtime_dir: Path) -> None:
+        endpoint = _endpoint(runtime_dir, "signals")
         self._socket: _Socket = _context().socket(zmq.PUB)
         self._socket.setsockopt(zmq.SNDHWM, SIGNAL_QUEUE_MAX)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.bind(_endpoint(runtime_dir, "signals"))
+        self._socket.bind(endpoint)
 
     def publish(self, instrument: str, signal_json: bytes) -> None:
         with contextlib.suppress(zmq.Again):
@@ -100,10 +103,11 @@ class ControlServer:
     """The supervisor's ear. Answers go back to whoever asked, if it is still there."""
 
     def __init__(self, runtime_dir: Path) -> None:
+        endpoint = _endpoint(runtime_dir, "control")
         self._socket: _Socket = _context().socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 200)
         self._socket.setsockopt(zmq.MAXMSGSIZE, COMMAND_BYTES_MAX)
-        self._socket.bind(_endpoint(runtime_dir, "control"))
+        self._socket.bind(endpoint)
         self.malformed = 0
 
     def fileno(self) -> int:

@@ -69,6 +69,8 @@ def _records(path: Path, count: int) -> list[tuple[str, list[str]]]:
             records.append((stamp, [line]))
         elif records:
             records[-1][1].append(line)
+        else:
+            records.append(("", [line]))  # the end of a traceback that began further up
     return records
 
 

@@ -47,20 +47,17 @@ class ExchangeActor:
 
     def on_start(self, now_ns: int) -> None:
         del now_ns
-        listening = asyncio.Event()
-
-        def ready(port: int) -> None:
-            self._port = port
-            listening.set()
-
-        self._task = self._loop.create_task(serve(self._options, ready, self._stop))
+        listening: asyncio.Future[int] = self._loop.create_future()
+        self._task = self._loop.create_task(serve(self._options, listening.set_result, self._stop))
         self._loop.run_until_complete(
             asyncio.wait(
-                [self._task, self._loop.create_task(listening.wait())],
+                [self._task, listening],
                 return_when=asyncio.FIRST_COMPLETED,
                 timeout=START_TIMEOUT_S,
             )
         )
+        if listening.done():
+            self._port = listening.result()
         if not self._port:
             if self._task.done():
                 self._task.result()
@@ -80,8 +77,9 @@ class ExchangeActor:
 
     def on_stop(self) -> None:
         self._stop.set()
-        if self._task is not None:
+        if self._task is not None and not self._task.done():
             self._loop.run_until_complete(self._task)
+        self._loop.close()
 
     def state(self) -> ActorState:
         return ActorState.READY

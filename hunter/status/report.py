@@ -143,7 +143,9 @@ def make_report(
     tree = decode(page.read_document(), SupervisorDocument) or SupervisorDocument("stopped", "")
     alive = is_alive(beat)
     reasons: list[str] = []
-    if not alive:
+    if not beat.pid:
+        reasons.append("the supervisor is about to start")
+    elif not alive:
         reasons.append(
             f"the supervisor (pid {beat.pid}) was killed and took every process with it;"
             " the rings are kept: hunter start continues them"
@@ -172,6 +174,8 @@ def make_report(
             reasons += watch.reasons
     reasons += _actor_reasons(actors) if alive else []
     reasons += _feed_reasons(feeds, tree.state) if alive else []
+    if not reasons:  # mostly a feed says better why its actor is degraded
+        reasons += [f"{actor.name} is degraded" for actor in actors if actor.state == "degraded"]
     return StatusReport(
         schema=SCHEMA,
         state=_state(tree.state, alive, actors, reasons),

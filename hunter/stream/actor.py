@@ -50,6 +50,8 @@ from hunter.stream.worker import Result, Worker
 BRAIN: Final = "brain-0"
 _MS: Final = 1_000_000
 BOOK_AGAIN_NS: Final = 1_000_000_000
+# The feed may be a moment behind REST.
+DOUBT_NS: Final = 300_000_000
 _LAG_WINDOW_NS: Final = 60_000_000_000
 
 
@@ -93,6 +95,9 @@ class StreamActor:
         self._poller.register(self._worker.fileno(), select.POLLIN)
         self._polled: tuple[int, int] | None = None
         self._probing = False
+        self._probe_sent_ns = 0
+        self._doubt_due_ns = NEVER_NS
+        self._was_ready = False
         self._book_due_ns: dict[str, int] = {}
         self._unknown = 0
         self._halve_due_ns = 0
@@ -241,7 +246,7 @@ class StreamActor:
                 self._link.session.resubscribe(subscription, now_ns)
             self._link.flush()
             return
-        if self._probing:
+        if self._probing or self._doubt_due_ns != NEVER_NS:
             return
         # A pong proves the link, not the feed. REST knows whether anything was traded meanwhile.
         # The instrument that trades most tells soonest.
@@ -272,6 +277,8 @@ class StreamActor:
             if feed.wants_book and now_ns >= self._book_due_ns.get(instrument, 0):
                 self._book_due_ns[instrument] = now_ns + BOOK_AGAIN_NS
                 self._fetch(_Fetch("book", instrument), books_path(instrument))
+        if now_ns >= self._doubt_due_ns:
+            self._settle_doubt()
         if now_ns >= self._halve_due_ns:
             self._halve_due_ns = now_ns + _LAG_WINDOW_NS
             for feed in self._feeds.values():
@@ -309,7 +316,7 @@ class StreamActor:
             self._on_no_answer(result.key, error, now_ns)
             return
         if result.key.purpose == "probe":
-            self._on_probe(rows, result.key.instrument)
+            self._on_probe(rows, result.key.instrument, now_ns)
             return
         feed = self._feeds[result.key.instrument]
         feed.on_backfill(rows, self._context.clock.wall_ns(), now_ns)
@@ -326,17 +333,21 @@ class StreamActor:
         elif what.purpose == "backfill":
             self._backfills[what.instrument].failed(now_ns)
 
-    def _on_probe(self, rows: list[Trade], instrument: str) -> None:
+    def _on_probe(self, rows: list[Trade], instrument: str, now_ns: int) -> None:
         self._probing = False
-        if self._link.session.last_data_ns > self._probe_sent_ns:
-            return  # the feed has answered for itself
         known = self._feeds[instrument].chain.last_trade_id
         newest = rows[-1].trade_id if rows else None
         if newest is not None and (known is None or newest > known):
-            self._set_silent()
-            self._link.abort("no data while the market trades")
+            self._doubt_due_ns = now_ns + DOUBT_NS
         else:
             self._log.info("the market rests; the feed is in order")
+
+    def _settle_doubt(self) -> None:
+        """REST knew a newer trade: has the feed brought anything since it was asked?"""
+        self._doubt_due_ns = NEVER_NS
+        if self._link.session.last_data_ns <= self._probe_sent_ns:
+            self._set_silent()
+            self._link.abort("no data while the market trades")
 
     def _set_silent(self) -> None:
         for feed in self._feeds.values():

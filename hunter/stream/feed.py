@@ -153,8 +153,11 @@ class InstrumentFeed:
 
     def on_lost_channel(self, channel: str, received_ts_ns: int) -> None:
         """Refused, or silent beyond what it promises: what it kept up to date is void."""
-        if channel == self._book_channel and self._book_shown:
+        if channel != self._book_channel:
+            return
+        if self._book_shown:
             self._hide_book(received_ts_ns)
+        self._book = OrderBook()
 
     def feed_documents(
         self, states: dict[Subscription, SubscriptionState]

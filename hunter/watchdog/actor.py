@@ -117,8 +117,8 @@ class WatchdogActor:
         if brain is None:
             return []
         if brain.lapped > self._lapped_seen:
-            self._lapped_seen = brain.lapped
             self._lapped_until_ns = now_ns + LAPPED_SHOWN_NS
+        self._lapped_seen = brain.lapped  # also back to 0: a restarted brain counts anew
         if now_ns < self._lapped_until_ns:
             return [
                 f"the brain was lapped: {brain.lapped} rows went by unread; raise ring.capacity"

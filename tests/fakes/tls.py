@@ -1,4 +1,4 @@
-"""A self-signed certificate of 127.0.0.1, good until 2120, and its key: for servers in tests only."""
+"""A self-signed certificate of 127.0.0.1, good until 2120, and its key: for test servers only."""
 
 from __future__ import annotations
 

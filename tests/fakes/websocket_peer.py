@@ -1,4 +1,4 @@
-"""Both ends of a connection in the test's own thread: no waiting for others, every byte scripted."""
+"""Both ends of a connection in the test's own thread: nobody to wait for, every byte a script."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ test of the invariants as well.
 
 from __future__ import annotations
 
+import functools
 import os
 import select
 import sys
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import supervised
+from fakes.supervised import Stage
 
 from supervisor.commands import Command
 from supervisor.events import (
@@ -227,3 +230,9 @@ def no_descriptor_left() -> Iterator[None]:
     before = len(os.listdir("/proc/self/fd"))
     yield
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+@pytest.fixture
+def play(program: Callable[[str], tuple[str, ...]]) -> Callable[..., Stage]:
+    """`play(codes, scenario, ...)`: see fakes.supervised."""
+    return functools.partial(supervised.play, program)

@@ -388,8 +388,7 @@ class AnyHistory(RuleBasedStateMachine):
             if record.is_waiting_turn:
                 others = world.tree.records[:i] + world.tree.records[i + 1 :]
                 assert any(
-                    other.state.is_live or other.unsettled_until_ns is not None
-                    for other in others
+                    other.state.is_live or other.unsettled_until_ns is not None for other in others
                 )
 
     def teardown(self):

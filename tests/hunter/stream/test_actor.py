@@ -248,13 +248,28 @@ def test_stream_hides_a_broken_book_at_once_and_gets_it_anew(rig: Make, exchange
     assert list(row[9:]) == truth
 
 
-def test_stream_without_a_snapshot_asks_for_one(rig: Make, exchange: Sim) -> None:
+def test_stream_without_a_snapshot_takes_the_book_of_rest(rig: Make, exchange: Sim) -> None:
     market = exchange()
     market.arm("no_snapshot", count="1")
     there = rig(market.port)
     there.until("a valid book", lambda: there.books and there.books[-1][5])
     assert market.fired("no_snapshot") == 1
     assert there.connection.connects == 1
+    rows = len(there.books)
+    there.until("more of it", lambda: len(there.books) > rows + 3)
+    assert all(row[5] for row in there.books)
+    assert there.feed("books").gaps == 0
+
+
+def test_stream_whose_rest_book_fails_asks_again(rig: Make, exchange: Sim) -> None:
+    market = exchange()
+    market.arm("no_snapshot", count="1")
+    market.arm("rest_unavailable", count="1")
+    there = rig(market.port)
+    there.until("a refusal", lambda: there.log.having("REST book of BTC-USDT-SWAP failed"))
+    assert not there.books
+    there.clock.skip(1_000)
+    there.until("a valid book", lambda: there.books and there.books[-1][5])
 
 
 @pytest.mark.parametrize("fault", ["garbage", "reordered", "orphan_delete", "data_before_ack"])
@@ -349,21 +364,12 @@ def test_stream_notices_a_mute_socket_while_the_market_trades(rig: Make, exchang
     market.arm("mute")
     there.until("the loss", lambda: there.log.having("no data while the market trades"))
     assert there.feed().state == "connecting"
+    assert all(counters.silent for counters in there.actor._feeds[SWAP].counters.values())
     market.clear()
     there.until_ready()
     there.until_trades(5)
     there.until_complete()
     there.check(market)
-
-
-def test_stream_shows_a_mute_feed_as_stale_until_data_come(rig: Make, exchange: Sim) -> None:
-    market = exchange()
-    there = rig(market.port, "stream.stale_after_ms=300")
-    there.until_ready()
-    there.until_trades(1)
-    market.arm("mute")
-    there.until("the loss", lambda: there.log.having("no data while the market trades"))
-    assert all(feed.silent for feed in there.actor._feeds[SWAP].counters.values())
 
 
 def test_stream_leaves_a_resting_market_alone(rig: Make, exchange: Sim) -> None:

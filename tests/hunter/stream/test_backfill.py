@@ -1,4 +1,4 @@
-"""What is asked of REST and when it is given up, against a made-up exchange with pages and caches."""
+"""What REST is asked and when it is given up, against an exchange of pages and caches."""
 
 from __future__ import annotations
 

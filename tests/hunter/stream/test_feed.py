@@ -12,7 +12,7 @@ from fakes.actor_stage import SWAP, Stage
 
 from hunter.exchange.okx.events import Data
 from hunter.exchange.okx.requests import Subscription
-from hunter.exchange.okx.rows import Trade, TradeSource
+from hunter.exchange.okx.rows import BookAction, BookLevel, BookUpdate, Trade, TradeSource
 from hunter.exchange.okx.states import SubscriptionState
 from hunter.market.side import Side
 from hunter.ring.rows import Kind, TradeFlag
@@ -98,6 +98,11 @@ def rest_trade(trade_id: int) -> Trade:
     return Trade(
         trade_id, 1, 42_000.0, 0.5, Side.SELL, NOW + trade_id * MS, source=TradeSource.BACKFILL
     )
+
+
+def rest_book(seq_id: int) -> BookUpdate:
+    bids, asks = [BookLevel(99.0, 1.0)], [BookLevel(101.0, 1.0)]
+    return BookUpdate(BookAction.SNAPSHOT, bids, asks, seq_id, -1, 0, NOW)
 
 
 @pytest.fixture
@@ -273,10 +278,32 @@ def test_book_keepalive_and_reset_keep_it_valid(plain: Bench) -> None:
     assert plain.document("books").gaps == 0
 
 
-def test_book_updates_without_a_snapshot_ask_for_one(plain: Bench) -> None:
+def test_book_updates_without_a_snapshot_wait_for_the_book_of_rest(plain: Bench) -> None:
     plain.book(6, 5)
+    plain.book(9, 6)
+    assert plain.feed.wants_book
+    assert plain.document("books").state == "resync"
+    plain.feed.on_rest_book(rest_book(2), plain.now_ns)
+    assert plain.feed.wants_book, "older than the updates kept"
+    plain.feed.on_rest_book(rest_book(7), plain.now_ns)
+    plain.writer.publish()
+    assert not plain.feed.wants_book
+    assert plain.valid == [1]
+    assert plain.rows(Kind.BOOK)[0][2] == 9
+    plain.book(10, 9)
+    assert plain.valid == [1, 1]
+    plain.feed.on_rest_book(rest_book(7), plain.now_ns)
+    plain.writer.publish()
+    assert plain.valid == [1, 1], "nobody asked for it any more"
+
+
+def test_book_of_rest_for_a_lost_channel_is_not_shown(plain: Bench) -> None:
+    plain.book(6, 5)
+    plain.feed.on_lost_channel("books", plain.now_ns)
+    assert not plain.feed.wants_book
+    plain.feed.on_rest_book(rest_book(6), plain.now_ns)
+    plain.writer.publish()
     assert plain.valid == []
-    assert plain.feed.resubscribe == {Subscription("books", SWAP)}
 
 
 def test_book_hidden_by_the_end_of_the_connection(plain: Bench) -> None:

@@ -1,0 +1,379 @@
+"""BrainActor over a real ring, journal and bus; a kill is an object that is never asked to stop."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import zmq
+from fakes.actor_stage import SWAP, HandClock, Stage
+from fakes.brain_rows import Row, random_rows
+
+from hunter.brain.actor import CHECKPOINT_EVERY_NS, LATENCY_WINDOW_NS, BrainActor
+from hunter.brain.checkpoint import Checkpoint, CheckpointStore, InstrumentCheckpoint
+from hunter.brain.inputs import BboRow, BookRow, TradeRow
+from hunter.bus.sockets import WakeSender
+from hunter.clock import SystemClock
+from hunter.config import Config
+from hunter.errors import SegmentError
+from hunter.ring import segment
+from hunter.ring.layout import RingLayout
+from hunter.ring.rows import Kind
+from hunter.ring.writer import RingWriter
+from hunter.signals.journal_reader import last_signals
+from hunter.signals.signal import Signal
+from hunter.status.documents import BrainDocument
+from hunter.status.page import ActorState
+
+OTHER = "ETH-USDT-SWAP"
+
+
+def put(writer: RingWriter, row: Row, index: int = 0) -> None:
+    """One row of the brain's tests into the ring."""
+    received, stamp = row.received_ts_ns, row.exchange_ts_ns
+    if isinstance(row, TradeRow):
+        values = (row.trade_id, stamp, row.price, row.size, row.count, row.side)
+        writer.put_trade(index, received, values, row.flags)
+    elif isinstance(row, BboRow):
+        quote = (row.bid_price, row.bid_size, row.ask_price, row.ask_size)
+        writer.put_bbo(index, received, (row.seq_id, stamp, *quote))
+    elif isinstance(row, BookRow):
+        sides = (row.bids[: 2 * row.bid_count], row.asks[: 2 * row.ask_count])
+        writer.put_book(index, received, row.seq_id, stamp, sides if row.valid else None)
+    else:
+        quote = (row.bid_price, row.bid_size, row.ask_price, row.ask_size)
+        numbers = (row.last_price, row.last_size, *quote, *(math.nan,) * 5)
+        writer.put_ticker(index, received, stamp, numbers)
+
+
+class Head:
+    """A stage with brains on it."""
+
+    def __init__(self, *settings: str) -> None:
+        self.stage = Stage("brain.interval_ms=100", *settings)
+        self.stage.make_rings()
+        self.clock = HandClock()
+        self.writer = RingWriter(self.stage.ring_path(), self.clock.now_ns)
+        self.actors: list[BrainActor] = []
+
+    def start(self, config: Config | None = None) -> BrainActor:
+        context = self.stage.context("brain-0", self.clock)
+        if config is not None:
+            context = dataclasses.replace(context, config=config)
+        actor = BrainActor(context)
+        self.actors.append(actor)
+        actor.on_start(self.clock.now_ns)
+        return actor
+
+    def write(self, rows: list[Row]) -> None:
+        for row in rows:
+            put(self.writer, row)
+        self.writer.publish()
+
+    def read(self, actor: BrainActor) -> int:
+        """Turns until nothing is left to do."""
+        total = 0
+        while work := actor.do_work(self.clock.now_ns):
+            total += work
+        return total
+
+    def elsewhere(self, name: str) -> Config:
+        """The same configuration with a data directory of its own."""
+        section = msgspec.structs.replace(self.stage.config.hunter, data_dir=name)
+        return msgspec.structs.replace(self.stage.config, hunter=section)
+
+    def journal(self, config: Config | None = None) -> list[Signal]:
+        return last_signals((config or self.stage.config).data_dir / "signals", 100_000)
+
+    def checkpoints(self) -> list[Path]:
+        return sorted((self.stage.config.data_dir / "checkpoints").glob("ring-0.[01]"))
+
+    def close(self) -> None:
+        for actor in self.actors:
+            actor.on_stop()
+        self.writer.close()
+        self.stage.close()
+
+
+def told(signals: list[Signal]) -> list[Signal]:
+    """What a restart must not change."""
+    return [msgspec.structs.replace(signal, latency_us=0.0) for signal in signals]
+
+
+@pytest.fixture
+def head() -> Iterator[Callable[..., Head]]:
+    made: list[Head] = []
+
+    def make(*settings: str) -> Head:
+        made.append(Head(*settings))
+        return made[-1]
+
+    yield make
+    for item in made:
+        item.close()
+
+
+ROWS = random_rows(seed=11, row_count=3_600)
+
+
+def test_brain_turns_rows_into_decisions_journal_and_bus(head: Callable[..., Head]) -> None:
+    there = head()
+    actor = there.start()
+    assert actor.state() is ActorState.READY
+    assert not actor.document().warm
+    listener = zmq.Context.instance().socket(zmq.SUB)
+    listener.setsockopt(zmq.SUBSCRIBE, b"")
+    listener.connect(f"ipc://{there.stage.config.runtime_dir}/signals.ipc")
+    try:
+        heard = b""
+        for start in range(0, len(ROWS), 20):
+            there.write(ROWS[start : start + 20])
+            there.read(actor)
+            if not heard and there.journal() and listener.poll(10):
+                heard = listener.recv()
+    finally:
+        listener.close(0)
+    journal = there.journal()
+    document = actor.document()
+    assert document.warm
+    assert document.inputs.trades + document.inputs.books > 0
+    counted = msgspec.structs.asdict(document.inputs)
+    assert sum(counted.values()) == len(ROWS)
+    assert document.decisions > document.signals == len(journal) > 0
+    assert document.lapped == document.journal_errors == 0
+    assert len({signal.id for signal in journal}) == len(journal)
+    name, _, text = heard.partition(b" ")
+    assert name.decode() == SWAP
+    assert msgspec.json.decode(text, type=Signal) in journal
+
+
+def test_brain_restarted_from_its_checkpoint_tells_each_signal_once_and_the_same(
+    head: Callable[..., Head],
+) -> None:
+    there = head()
+    first = there.start()
+    there.write(ROWS[:2_000])
+    there.read(first)
+    there.clock.skip(CHECKPOINT_EVERY_NS / 1e6)
+    first.do_work(there.clock.now_ns)
+    assert there.checkpoints()
+    there.write(ROWS[2_000:2_800])
+    there.read(first)
+    before = len(there.journal())
+    # killed here: journal and bus have what the checkpoint has not
+    second = there.start()
+    assert second.document().note == "restored from its checkpoint"
+    assert there.read(second) == 800, "the rows since the checkpoint, once more"
+    assert len(there.journal()) == before
+    assert second._journal.repeated > 0
+    there.write(ROWS[2_800:])
+    there.read(second)
+    whole = there.elsewhere("whole")
+    there.read(there.start(whole))
+    assert told(there.journal()) == told(there.journal(whole))
+    assert len(there.journal()) > before
+
+
+@pytest.mark.parametrize("cut", [0, 1, 700, 1_999, 3_599])
+def test_brain_stopped_in_order_goes_on_anywhere(head: Callable[..., Head], cut: int) -> None:
+    there = head()
+    first = there.start()
+    there.write(ROWS[:cut])
+    there.read(first)
+    first.on_stop()
+    there.actors.remove(first)
+    second = there.start()
+    there.write(ROWS[cut:])
+    assert there.read(second) == len(ROWS) - cut
+    whole = there.elsewhere("whole")
+    there.read(there.start(whole))
+    assert told(there.journal()) == told(there.journal(whole))
+
+
+def test_brain_goes_on_counting_signals(head: Callable[..., Head]) -> None:
+    there = head()
+    there.stage.show("brain-0", BrainDocument(signals=41))
+    actor = there.start()
+    assert actor.document().signals == 41
+    there.write(ROWS)
+    there.read(actor)
+    assert actor.document().signals == 41 + len(there.journal())
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+def test_brain_with_damaged_checkpoints_starts_cold_and_repeats_nothing(
+    head: Callable[..., Head], damage: bytes | None
+) -> None:
+    there = head()
+    first = there.start()
+    there.write(ROWS[:2_500])
+    there.read(first)
+    for skip in (1, 2):
+        there.clock.skip(CHECKPOINT_EVERY_NS / 1e6)
+        there.write(ROWS[2_500 + skip : 2_501 + skip])
+        there.read(first)
+    assert len(there.checkpoints()) == 2
+    for path in there.checkpoints():
+        whole = bytearray(path.read_bytes())
+        whole[len(whole) // 2] ^= 1
+        path.write_bytes(whole if damage is None else damage)
+    journal = there.journal()
+    second = there.start()
+    assert second.document().note == f"cold: {SWAP}"
+    there.read(second)
+    assert there.journal() == journal
+
+
+def test_brain_starts_cold_what_its_checkpoint_does_not_fit(head: Callable[..., Head]) -> None:
+    there = head('okx.instruments=["BTC-USDT-SWAP", "ETH-USDT-SWAP"]')
+    there.write(ROWS[:500])
+    first = there.start()
+    there.read(first)
+    first._rings[0].save()
+    (ring,) = first._rings
+    store = CheckpointStore(there.stage.config.data_dir / "checkpoints" / "ring-0")
+    kept = store.load(ring.config_hash, ring.layout.ring_id)
+    assert kept is not None
+    good = {item.instrument: item for item in kept.instruments}
+    bad = InstrumentCheckpoint(SWAP, 5, (1, 1, 1, 1), b"not a state", good[SWAP].rule)
+    store.save(Checkpoint(kept.config_hash, kept.ring_id, (bad, good[OTHER])))
+    second = there.start()
+    assert second.document().note == f"cold: {SWAP}"
+    assert there.read(second) == 500, "from the oldest row on"
+    bad = InstrumentCheckpoint(SWAP, 5, (1, 1, 1, 1), good[SWAP].brain, b"not a rule")
+    store.save(Checkpoint(kept.config_hash, kept.ring_id, (bad,)))
+    store.save(Checkpoint(kept.config_hash, kept.ring_id, (bad,)))
+    third = there.start()
+    assert third.document().note == f"cold: {SWAP}, {OTHER}"
+
+
+def test_brain_of_other_settings_starts_cold(head: Callable[..., Head]) -> None:
+    there = head()
+    first = there.start()
+    there.write(ROWS[:500])
+    there.read(first)
+    first._rings[0].save()
+    section = msgspec.structs.replace(there.stage.config.brain, horizon_ms=1_000)
+    other = msgspec.structs.replace(there.stage.config, brain=section)
+    assert there.start(other).document().note == f"cold: {SWAP}"
+
+
+def test_brain_that_is_lapped_counts_it_and_goes_on(head: Callable[..., Head]) -> None:
+    there = head("ring.capacity=64")
+    actor = there.start()
+    there.write(ROWS[:1_000])
+    read = there.read(actor)
+    assert actor.document().lapped == 1_000 - read > 0
+    assert there.stage.log.having("rows went by unread; raise ring.capacity")
+    there.write(ROWS[1_000:1_010])
+    assert there.read(actor) == 10
+
+
+def test_brain_told_that_the_book_is_invalid_says_flat_and_why(head: Callable[..., Head]) -> None:
+    there = head()
+    actor = there.start()
+    cut = next_cut(there, actor)
+    direction = there.journal()[-1].direction
+    assert direction in ("up", "down")
+    gone = [row for row in ROWS[cut:] if isinstance(row, TradeRow)]
+    there.writer.put_book(0, ROWS[cut].received_ts_ns, 9, ROWS[cut].exchange_ts_ns, None)
+    there.write(gone[:40])
+    there.read(actor)
+    last = there.journal()[-1]
+    assert last.direction == "flat"
+    assert "book" in last.reason
+    assert not last.quality.book_valid
+
+
+def next_cut(there: Head, actor: BrainActor) -> int:
+    """Rows written and read until the newest signal says a direction."""
+    for cut in range(2_000, len(ROWS), 10):
+        there.write(ROWS[cut - 10 if cut > 2_000 else 0 : cut])
+        there.read(actor)
+        if there.journal() and there.journal()[-1].direction != "flat":
+            return cut
+    raise AssertionError("no direction was told")
+
+
+def test_brain_sleeps_until_it_is_woken(head: Callable[..., Head]) -> None:
+    there = head()
+    actor = there.start()
+    clock = SystemClock()
+    sender = WakeSender(there.stage.config.runtime_dir, "brain-0")
+    try:
+        started_ns = clock.monotonic_ns()
+        while not actor._wake.wait(10):
+            sender.wake()
+            assert clock.monotonic_ns() - started_ns < 10_000_000_000
+        sender.wake()
+        started_ns = clock.monotonic_ns()
+        actor.wait(10_000)
+        assert clock.monotonic_ns() - started_ns < 5_000_000_000
+    finally:
+        sender.close()
+
+
+def test_brain_reads_every_ring(head: Callable[..., Head]) -> None:
+    there = head('okx.instruments=["BTC-USDT-SWAP", "ETH-USDT-SWAP"]', "stream.shards=2")
+    actor = there.start()
+    second = RingWriter(there.stage.ring_path(1), there.clock.now_ns)
+    try:
+        there.write(ROWS[:100])
+        for row in ROWS[:50]:
+            put(second, row)
+        second.publish()
+    finally:
+        second.close()
+    assert there.read(actor) == 150
+    assert [item.name for ring in actor._rings for item in ring.tracked] == [SWAP, OTHER]
+
+
+def test_brain_whose_checkpoint_cannot_be_written_says_so_and_goes_on(
+    head: Callable[..., Head],
+) -> None:
+    there = head()
+    actor = there.start()
+    there.stage.config.data_dir.mkdir(exist_ok=True)
+    (there.stage.config.data_dir / "checkpoints").write_text("in the way")
+    there.write(ROWS[:100])
+    there.read(actor)
+    there.clock.skip(CHECKPOINT_EVERY_NS / 1e6)
+    actor.do_work(there.clock.now_ns)
+    assert there.stage.log.having("not written: is the disk full?")
+
+
+def test_brain_forgets_old_latencies(head: Callable[..., Head]) -> None:
+    there = head()
+    actor = there.start()
+    there.write(ROWS)
+    there.read(actor)
+    count = actor._latency_us.total
+    assert count > 10
+    assert actor.document().latency_us.p50 > 0
+    there.clock.skip(LATENCY_WINDOW_NS / 1e6)
+    actor.do_work(there.clock.now_ns)
+    assert actor._latency_us.total < count
+
+
+def test_brain_on_a_ring_that_went_back_ends(head: Callable[..., Head]) -> None:
+    there = head()
+    actor = there.start()
+    there.write(ROWS[:100])
+    there.read(actor)
+    with segment.attach(there.stage.ring_path(), writable=True) as shared:
+        layout = RingLayout.read_header(shared.view)
+        shared.words[layout.intent_word(0, Kind.TRADE) + 1] = 1
+        shared.words[layout.arrival_word(0)] += 1
+    with pytest.raises(SegmentError, match="BTC-USDT-SWAP: the ring's head went back"):
+        there.read(actor)
+
+
+def test_brain_without_a_ring_ends(head: Callable[..., Head]) -> None:
+    there = head()
+    there.stage.ring_path().unlink()
+    with pytest.raises(SegmentError):
+        there.start()

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hunter.market.instrument import InstrumentType, instrument_type, is_instrument
+
+GOOD = {
+    "BTC-USDT": InstrumentType.SPOT,
+    "1INCH-USDT": InstrumentType.SPOT,
+    "BTC-USDT-SWAP": InstrumentType.SWAP,
+    "BTC-USD-SWAP": InstrumentType.SWAP,
+    "BTC-USD-241227": InstrumentType.FUTURES,
+    "BTC-USD-241227-60000-C": InstrumentType.OPTION,
+    "ETH-USD-241227-0.5-P": InstrumentType.OPTION,
+}
+BAD = [
+    "", "BTC", "btc-usdt", "BTC/USDT", "BTC-USDT ", " BTC-USDT", "BTC-USDT\n", "BTC--USDT",
+    "BTC-USDT-swap", "BTC-USDT-PERP", "BTC-USD-2412", "BTC-USD-241227-60000",
+    "BTC-USD-241227-60000-X", "BTC-USD-241227-.5-C", "BTC-USDT-SWAP-SWAP", "../etc-PASSWD",
+    "A" * 21 + "-USDT", "BTC-" + "U" * 11, "BTC-USDT\u0661",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_names_of_okx_are_instruments_of_their_type(name: str) -> None:
+    assert is_instrument(name)
+    assert instrument_type(name) is GOOD[name]
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_other_spellings_are_none(name: str) -> None:
+    assert not is_instrument(name)
+    with pytest.raises(AssertionError):
+        instrument_type(name)
+
+
+@given(st.text(max_size=40))
+def test_every_instrument_fits_the_rings_name_field_and_a_file_name(name: str) -> None:
+    if is_instrument(name):
+        assert name.isascii()
+        assert len(name) <= 64
+        assert "/" not in name
+
+
+def test_every_type_has_an_example() -> None:
+    assert set(GOOD.values()) == set(InstrumentType)

@@ -1,0 +1,216 @@
+"""WatchdogActor over a real status block, real processes and a real control socket."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fakes.actor_stage import HandClock, Stage
+
+from hunter.bus.messages import RestartActor
+from hunter.bus.sockets import ControlServer
+from hunter.status.block import SUPERVISOR
+from hunter.status.documents import BrainDocument, ChildDocument, SupervisorDocument
+from hunter.status.page import ActorState, process_start_ticks
+from hunter.watchdog.actor import ASK_AGAIN_NS, LAPPED_SHOWN_NS, WatchdogActor
+
+MS = 1_000_000
+ACTORS = ("stream-0", "brain-0", "watchdog")
+SLEEPER = [sys.executable, "-c", "import signal; signal.pause()"]
+
+
+class Watch:
+    """A watchdog, the supervisor it asks, and the processes it looks at."""
+
+    def __init__(self) -> None:
+        self.stage = Stage("watchdog.interval_ms=250", "watchdog.hang_after_ms=1000", actors=ACTORS)
+        self.clock = HandClock()
+        self.control = ControlServer(self.stage.config.runtime_dir)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.children: dict[str, ChildDocument] = {}
+        self.actor = WatchdogActor(self.stage.context("watchdog", self.clock))
+        self.actor.on_start(self.clock.now_ns)
+
+    def run(self, name: str, state: str = "ready") -> int:
+        """A process that beats when told to."""
+        process = self.processes[name] = subprocess.Popen(SLEEPER)
+        page = self.stage.status.pages[name]
+        page.store("process_start", process_start_ticks(process.pid))
+        page.store("pid", process.pid)
+        self.beat(name)
+        self.tell(name, state, process.pid)
+        return process.pid
+
+    def tell(self, name: str, state: str, pid: int) -> None:
+        """What the supervisor says of a child."""
+        self.children[name] = ChildDocument(name, name.split("-")[0], state, pid)
+        self.stage.show(SUPERVISOR, SupervisorDocument("running", "1", (*self.children.values(),)))
+
+    def beat(self, *names: str) -> None:
+        for name in names:
+            self.stage.status.pages[name].store("beat_monotonic_ns", self.clock.now_ns)
+
+    def live(self, milliseconds: int, *beating: str, step_ms: int = 250) -> None:
+        """Time passes; the watchdog looks in time, and some beat."""
+        for _ in range(milliseconds // step_ms):
+            self.clock.skip(step_ms)
+            self.beat(*beating)
+            self.actor.do_work(self.clock.now_ns)
+
+    def asked(self, wait: bool = False) -> list[RestartActor]:
+        """What came at the supervisor's socket; a message takes a moment."""
+        found: list[Any] = []
+        for _ in range(100 if wait else 5):
+            found += [command for _, command in self.control.receive()]
+            if found:
+                break
+            self.actor.wait(20)
+        return found
+
+    def close(self) -> None:
+        for process in self.processes.values():
+            process.kill()
+            process.wait(10)
+        self.actor.on_stop()
+        self.control.close()
+        self.stage.close()
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    made = Watch()
+    yield made
+    made.close()
+
+
+def test_watchdog_asks_for_the_restart_of_a_stopped_process(watch: Watch) -> None:
+    pid = watch.run("stream-0")
+    watch.run("brain-0")
+    os.kill(pid, signal.SIGSTOP)
+    watch.live(1_000, "brain-0")
+    assert watch.asked() == []
+    watch.live(250, "brain-0")
+    assert watch.asked(wait=True) == [RestartActor(actor="stream-0", reason="hang", pid=pid)]
+    document = watch.actor.document()
+    assert document.reasons == ("stream-0: hang; the supervisor was asked to restart it",)
+    assert document.restarts_asked == 1
+    assert watch.stage.log.having(f"stream-0 (pid {pid}): hang; asking for a restart")
+
+
+def test_watchdog_asks_again_only_after_its_pause(watch: Watch) -> None:
+    watch.run("stream-0")
+    pause_ms = ASK_AGAIN_NS // MS
+    watch.live(1_250 + pause_ms - 250)
+    assert len(watch.asked(wait=True)) == 1
+    assert watch.actor.document().restarts_asked == 1
+    watch.live(250)
+    assert len(watch.asked(wait=True)) == 1
+    assert watch.actor.document().restarts_asked == 2
+
+
+def test_watchdog_asks_at_once_about_the_next_incarnation(watch: Watch) -> None:
+    first = watch.run("stream-0")
+    watch.live(1_250)
+    watch.processes["stream-0"].kill()
+    watch.processes["stream-0"].wait(10)
+    second = watch.run("stream-0")
+    watch.live(1_250)
+    found = watch.asked(wait=True)
+    found += watch.asked() if len(found) == 1 else []
+    assert [command.pid for command in found] == [first, second]
+
+
+def test_watchdog_is_content_again_when_the_beats_are_back(watch: Watch) -> None:
+    watch.run("stream-0")
+    watch.live(1_500)
+    assert watch.actor.document().reasons
+    watch.live(250, "stream-0")
+    assert watch.actor.document().reasons == ()
+
+
+@pytest.mark.parametrize("state", ["starting", "stopping", "backoff", "parked", "stopped"])
+def test_watchdog_leaves_to_the_supervisor_what_is_not_ready(watch: Watch, state: str) -> None:
+    watch.run("stream-0", state)
+    watch.live(10_000)
+    assert watch.asked() == []
+    assert watch.actor.document().reasons == ()
+
+
+def test_watchdog_leaves_a_dead_process_to_the_supervisor(watch: Watch) -> None:
+    watch.run("stream-0")
+    watch.processes["stream-0"].kill()
+    watch.processes["stream-0"].wait(10)
+    watch.live(3_000)
+    assert watch.asked() == []
+
+
+def test_watchdog_does_not_judge_a_page_of_the_former_process(watch: Watch) -> None:
+    """The supervisor has spawned a new one which has not written its page yet."""
+    watch.run("stream-0")
+    watch.tell("stream-0", "ready", os.getpid())
+    watch.live(3_000)
+    assert watch.asked() == []
+
+
+def test_watchdog_that_overslept_gives_grace_once(watch: Watch) -> None:
+    watch.run("stream-0")
+    watch.live(500, "stream-0")
+    watch.clock.skip(60_000)
+    watch.actor.do_work(watch.clock.now_ns)
+    assert watch.asked() == [], "the host was suspended: nobody could beat"
+    watch.live(1_250)
+    assert len(watch.asked(wait=True)) == 1, "now it could have"
+
+
+def test_watchdog_asks_for_the_restart_of_a_process_over_its_memory(watch: Watch) -> None:
+    pid = watch.run("stream-0")
+    watch.actor._limits = watch.actor._limits._replace(memory_limit_bytes=100_000)
+    watch.live(250, "stream-0")
+    assert watch.asked(wait=True) == [RestartActor(actor="stream-0", reason="memory", pid=pid)]
+
+
+def test_watchdog_does_not_watch_itself(watch: Watch) -> None:
+    watch.run("watchdog")
+    watch.live(10_000)
+    assert watch.asked() == []
+
+
+def test_watchdog_without_the_supervisors_page_waits(watch: Watch) -> None:
+    watch.live(1_000)
+    assert watch.actor.document().reasons == ()
+    assert watch.actor.state() is ActorState.READY
+
+
+def test_watchdog_looks_at_its_interval_only(watch: Watch) -> None:
+    assert watch.actor.do_work(watch.clock.now_ns) == 1
+    watch.clock.skip(249)
+    assert watch.actor.do_work(watch.clock.now_ns) == 0
+    watch.clock.skip(1)
+    assert watch.actor.do_work(watch.clock.now_ns) == 1
+
+
+def test_watchdog_says_for_a_minute_that_the_brain_was_lapped(watch: Watch) -> None:
+    watch.run("brain-0")
+
+    def lapped(count: int) -> None:
+        watch.stage.show("brain-0", BrainDocument(lapped=count))
+
+    lapped(0)
+    watch.live(250, "brain-0")
+    assert watch.actor.document().reasons == ()
+    lapped(100)
+    watch.live(LAPPED_SHOWN_NS // MS, "brain-0")
+    (reason,) = watch.actor.document().reasons
+    assert reason == "the brain was lapped: 100 rows went by unread; raise ring.capacity"
+    watch.live(250, "brain-0")
+    assert watch.actor.document().reasons == ()
+    lapped(0)  # restarted
+    watch.live(250, "brain-0")
+    lapped(7)
+    watch.live(250, "brain-0")
+    assert len(watch.actor.document().reasons) == 1, "fewer than before the restart, but new"
