@@ -270,6 +270,10 @@ class _StatusWriter:
         for report in reports:
             self._tell(report)
         children = []
+        live = {record.pid for record in tree.records}
+        self._started_wall_ns = {
+            pid: at for pid, at in self._started_wall_ns.items() if pid in live
+        }
         for record in tree.records:
             if record.state.value == "ready":
                 self._seen_ready.add(record.name)
@@ -309,11 +313,7 @@ class _StatusWriter:
         """Wall time at which a pid was first seen: the policy knows monotonic time only."""
         if not pid:
             return 0
-        if pid not in self._started_wall_ns:
-            self._started_wall_ns[pid] = self._clock.wall_ns()
-            while len(self._started_wall_ns) > block.PAGES_MAX:
-                del self._started_wall_ns[next(iter(self._started_wall_ns))]
-        return self._started_wall_ns[pid]
+        return self._started_wall_ns.setdefault(pid, self._clock.wall_ns())
 
     def _write(self, state: str, children: tuple[documents.ChildDocument, ...]) -> None:
         document = documents.SupervisorDocument(state, hunter_version(), children, self._ring_ids)

@@ -147,11 +147,18 @@ def _feeds(report: StatusReport) -> list[str]:
             colour(str(feed.lost), "red") if feed.lost else "0",
             str(feed.duplicates),
             str(feed.malformed),
-            f"{feed.lag_ms_p50:.1f}/{feed.lag_ms_p99:.1f} ms",
+            _lag(feed.lag_ms_p50, feed.lag_ms_p99),
         ]
         for feed in report.feeds
     ]
     return table(rows, set(range(3, 11)))
+
+
+def _lag(p50_ms: float, p99_ms: float) -> str:
+    """Reception behind the exchange's stamp; in a replay that is the age of the recording."""
+    if p99_ms > 60_000:
+        return duration(p50_ms / 1000)
+    return f"{p50_ms:.1f}/{p99_ms:.1f} ms"
 
 
 def _brain(report: StatusReport) -> list[str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -54,15 +53,19 @@ class _DescriptorHandler(logging.Handler):
             self.lost += 1
 
     def _rotate(self, path: Path) -> None:
-        for number in range(FILES_KEPT - 1, 0, -1):
-            older = path.with_name(f"{path.name}.{number}")
-            with contextlib.suppress(FileNotFoundError):
-                older.rename(path.with_name(f"{path.name}.{number + 1}"))
-        path.rename(path.with_name(f"{path.name}.1"))
-        fresh = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        os.dup2(fresh, 1)
-        os.dup2(fresh, _STDERR)
-        os.close(fresh)
+        # The new file first: when it cannot be had, the older ones must not pay for the attempts.
+        aside = path.with_name(f"{path.name}.new")
+        fresh = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            for number in range(FILES_KEPT - 1, -1, -1):
+                older = path.with_name(f"{path.name}.{number}") if number else path
+                with contextlib.suppress(FileNotFoundError):
+                    older.rename(path.with_name(f"{path.name}.{number + 1}"))
+            aside.rename(path)
+            os.dup2(fresh, 1)
+            os.dup2(fresh, _STDERR)
+        finally:
+            os.close(fresh)
 
 
 def log_path(log_dir: Path, actor: str) -> Path:
@@ -82,5 +85,5 @@ def start_logging(name: str, path: Path | None) -> tuple[logging.Logger, _Descri
 
 def _is_behind_stderr(path: Path) -> bool:
     with contextlib.suppress(OSError):
-        return os.path.samestat(path.stat(), os.fstat(sys.stderr.fileno()))
+        return os.path.samestat(path.stat(), os.fstat(_STDERR))
     return False

@@ -8,7 +8,7 @@ thread's work.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -49,12 +49,9 @@ class ExchangeActor:
         del now_ns
         listening: asyncio.Future[int] = self._loop.create_future()
         self._task = self._loop.create_task(serve(self._options, listening.set_result, self._stop))
+        awaited: list[asyncio.Future[Any]] = [self._task, listening]
         self._loop.run_until_complete(
-            asyncio.wait(
-                [self._task, listening],
-                return_when=asyncio.FIRST_COMPLETED,
-                timeout=START_TIMEOUT_S,
-            )
+            asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED, timeout=START_TIMEOUT_S)
         )
         if listening.done():
             self._port = listening.result()

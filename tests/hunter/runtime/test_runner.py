@@ -1,0 +1,391 @@
+from __future__ import annotations
+
+import faulthandler
+import gc
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hunter.config import Config, HunterSection, save_effective
+from hunter.errors import ConfigError
+from hunter.ring import segment
+from hunter.runtime import runner
+from hunter.runtime.actor import Context
+from hunter.runtime.logs import log_path
+from hunter.runtime.runner import EFFECTIVE_CONFIG, Runner, resident_bytes, run_process
+from hunter.status import block, documents
+from hunter.status.block import StatusBlock
+from hunter.status.documents import WatchdogDocument
+from hunter.status.page import ActorState, Page, is_alive, process_start_ticks
+
+MS = 1_000_000
+
+ACTOR = """
+import sys
+from hunter.errors import ConfigError
+from hunter.runtime.runner import run_process
+from hunter.status.documents import WatchdogDocument
+from hunter.status.page import ActorState
+
+class Sample:
+    def __init__(self, context): self.context, self.fault = context, sys.argv[3]
+    def on_start(self, now_ns):
+        if self.fault == "configuration": raise ConfigError("brain.kind: no such class; write flow")
+    def do_work(self, now_ns):
+        if self.fault == "bug": return 1 // 0
+        return 0
+    def wait(self, timeout_ms): import select; select.select([], [], [], timeout_ms / 1000)
+    def on_stop(self): self.context.log.info("stops politely")
+    def state(self): return ActorState.READY
+    def document(self): return WatchdogDocument(("sample",), 7)
+
+run_process(Sample)
+"""
+
+
+class FakeClock:
+    """Moves by `step_ns` whenever it is read for monotonic time."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_000 * MS
+        self.step_ns = 0
+
+    def wall_ns(self) -> int:
+        return 1_700_000_000_000_000_000
+
+    def monotonic_ns(self) -> int:
+        self.now_ns += self.step_ns
+        return self.now_ns
+
+
+class FakeActor:
+    """Remembers what the runner did to it. `each_turn` runs in do_work and says how much it did."""
+
+    def __init__(self, context: Context, each_turn: Callable[[int], int]) -> None:
+        self.context = context
+        self.calls: list[str] = []
+        self.turns = 0
+        self._each_turn = each_turn
+        self.documents = 0
+
+    def on_start(self, now_ns: int) -> None:
+        self.calls.append(f"start {self.context.page.beat().state.name}")
+
+    def do_work(self, now_ns: int) -> int:
+        self.turns += 1
+        done = self._each_turn(self.turns)
+        self.calls.append(f"work {done}")
+        return done
+
+    def wait(self, timeout_ms: int) -> None:
+        self.calls.append(f"wait {timeout_ms}")
+
+    def on_stop(self) -> None:
+        self.calls.append(f"stop {self.context.page.beat().state.name}")
+
+    def state(self) -> ActorState:
+        return ActorState.DEGRADED
+
+    def document(self) -> msgspec.Struct:
+        self.documents += 1
+        return WatchdogDocument(("sample",), self.documents)
+
+
+@pytest.fixture
+def instance() -> Iterator[tuple[Config, StatusBlock]]:
+    """Directories, configuration and status block of an instance, as `hunter start` makes them."""
+    home = Path(tempfile.mkdtemp(prefix="hunter-test-", dir="/tmp"))
+    names = HunterSection(name="test", runtime_dir=str(home / "run"), data_dir=str(home / "data"))
+    config = Config(hunter=names, base_dir=str(home))
+    shared = segment.shared_dir("test", config.runtime_dir)
+    for path in (config.runtime_dir, config.log_dir, shared):
+        path.mkdir(parents=True)
+    save_effective(config, config.runtime_dir / EFFECTIVE_CONFIG)
+    status = block.create(shared, "test", ["sample-0"], 1_000, 1)
+    yield config, status
+    status.close()
+    shutil.rmtree(shared)
+    shutil.rmtree(home)
+
+
+@pytest.fixture
+def page(instance: tuple[Config, StatusBlock]) -> Page:
+    return instance[1].pages["sample-0"]
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    gc.unfreeze()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def run(
+    instance: tuple[Config, StatusBlock], page: Page, clock: FakeClock, tmp_path: Path
+) -> Callable[..., FakeActor]:
+    """Run an actor in this process until its turn number `turns`."""
+
+    def start(each_turn: Callable[[int], int], turns: int, errors: int = 0) -> FakeActor:
+        made: list[FakeActor] = []
+
+        def until_stopped(turn: int) -> int:
+            done = each_turn(turn)
+            if turn == turns:
+                looping.request_stop()
+            return done
+
+        def make(context: Context) -> FakeActor:
+            made.append(FakeActor(context, until_stopped))
+            return made[0]
+
+        log = logging.getLogger("sample-0")
+        context = Context("sample-0", instance[0], clock, page, tmp_path, log)
+        looping = Runner(context, make, lambda: errors)
+        looping.run()
+        return made[0]
+
+    return start
+
+
+def test_actor_lives_its_life_in_order(run: Callable[..., FakeActor]) -> None:
+    actor = run(lambda turn: turn % 2, turns=3)
+    assert actor.calls == [
+        "start STARTING", "work 1", "work 0", "wait 50", "work 1", "stop STOPPING",
+    ]  # fmt: skip
+
+
+def test_page_tells_who_it_is_and_how_it_ended(run: Callable[..., FakeActor], page: Page) -> None:
+    page.store("progress", 99)  # of a predecessor
+    run(lambda turn: 5, turns=3, errors=4)
+    beat = page.beat()
+    assert is_alive(beat)
+    assert (beat.pid, beat.process_start) == (os.getpid(), process_start_ticks(os.getpid()))
+    assert beat.state is ActorState.STOPPED
+    assert beat.started_wall_ns == 1_700_000_000_000_000_000
+    assert beat.errors == 4
+    assert beat.rss_bytes > 1_000_000
+
+
+def test_state_and_document_are_on_the_page_while_it_runs(
+    run: Callable[..., FakeActor], page: Page
+) -> None:
+    seen = []
+
+    def look(turn: int) -> int:
+        seen.append(page.beat().state)
+        return 1
+
+    run(look, turns=2)
+    assert seen == [ActorState.DEGRADED] * 2
+    document = documents.decode(page.read_document(), WatchdogDocument)
+    assert document == WatchdogDocument(("sample",), 2), "the last word is said after on_stop"
+
+
+def test_beat_comes_from_the_loop_every_20_ms(
+    run: Callable[..., FakeActor], page: Page, clock: FakeClock
+) -> None:
+    clock.step_ns = 5 * MS
+    beats: set[int] = set()
+
+    def look(turn: int) -> int:
+        beats.add(page.beat().beat_monotonic_ns)
+        return 1
+
+    run(look, turns=40)
+    ages = sorted(beats)
+    assert {later - former for former, later in zip(ages, ages[1:], strict=False)} == {20 * MS}
+
+
+def test_progress_grows_with_work_and_not_with_turns(
+    run: Callable[..., FakeActor], page: Page, clock: FakeClock
+) -> None:
+    clock.step_ns = 20 * MS
+    seen = []
+
+    def look(turn: int) -> int:
+        seen.append(page.beat().progress)
+        return 3 if turn <= 2 else 0
+
+    run(look, turns=5)
+    assert seen == [0, 3, 6, 6, 6]
+
+
+def test_document_is_written_every_100_ms(run: Callable[..., FakeActor], clock: FakeClock) -> None:
+    clock.step_ns = 20 * MS
+    actor = run(lambda turn: 1, turns=50)
+    assert actor.documents == 10 + 1
+
+
+def test_usage_is_measured_every_second(
+    run: Callable[..., FakeActor],
+    page: Page,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner.clock, "process_cpu_ns", lambda: clock.now_ns // 4)
+    clock.step_ns = 100 * MS
+    run(lambda turn: 1, turns=25)
+    assert page.beat().cpu_permille == 250
+
+
+def test_sigterm_is_a_request_to_stop_and_sigint_is_not_ours(
+    run: Callable[..., FakeActor],
+) -> None:
+    def interrupt(turn: int) -> int:
+        signal.raise_signal(signal.SIGINT if turn < 3 else signal.SIGTERM)
+        return 1
+
+    assert run(interrupt, turns=99).turns == 3
+
+
+def test_failure_in_the_actor_passes_through(run: Callable[..., FakeActor], page: Page) -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(lambda turn: 1 // 0, turns=1)
+    assert page.beat().state is ActorState.DEGRADED, "no word of a stop that was none"
+
+
+def test_memory_of_a_process() -> None:
+    assert 1_000_000 < resident_bytes(os.getpid()) < 10**10
+    assert resident_bytes(2**30) == 0
+
+
+class Left(BaseException):
+    """os._exit, for a test that stays."""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (None, 0, ""),
+        (ConfigError("brain.kind: no such class"), 78, "ConfigError: brain.kind: no such class"),
+        (ValueError("a bug"), 1, "ValueError: a bug"),
+    ],
+)
+def test_process_ends_with_the_code_of_its_error(
+    instance: tuple[Config, StatusBlock],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    error: Exception | None,
+    code: int,
+    told: str,
+) -> None:
+    def make(context: Context) -> FakeActor:
+        if error is not None:
+            raise error
+        return FakeActor(context, lambda turn: os.kill(os.getpid(), signal.SIGTERM) or 1)
+
+    def leave(code: int) -> None:
+        raise Left(code)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(runner, "_set_title", lambda title: None)
+    monkeypatch.setattr(faulthandler, "enable", lambda: None)
+    monkeypatch.setattr(faulthandler, "register", lambda *_, **__: None)
+    monkeypatch.setattr(sys, "argv", ["x", "sample-0", str(instance[0].runtime_dir)])
+    with pytest.raises(Left, match=rf"^{code}$"):
+        run_process(make)
+    output = capfd.readouterr().err
+    assert told in output
+    assert ("Traceback" in output) == (code == 1)
+
+
+@pytest.fixture
+def spawn(
+    instance: tuple[Config, StatusBlock], tmp_path: Path
+) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    """A real actor process, its output in its log file."""
+    program = tmp_path / "sample.py"
+    program.write_text(ACTOR, encoding="utf-8")
+    config = instance[0]
+    made: list[subprocess.Popen[bytes]] = []
+
+    def start(fault: str) -> subprocess.Popen[bytes]:
+        with log_path(config.log_dir, "sample-0").open("ab") as log:
+            command = [sys.executable, str(program), "sample-0", str(config.runtime_dir), fault]
+            made.append(subprocess.Popen(command, stdout=log, stderr=log))
+        return made[-1]
+
+    yield start
+    for process in made:
+        process.kill()
+        process.wait(10)
+
+
+def log_of(instance: tuple[Config, StatusBlock]) -> str:
+    return log_path(instance[0].log_dir, "sample-0").read_text(encoding="utf-8")
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], page: Page) -> None:
+    while page.beat().state is not ActorState.READY:
+        assert process.poll() is None
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.01)
+
+
+def test_real_process_beats_and_stops_politely(
+    instance: tuple[Config, StatusBlock],
+    page: Page,
+    spawn: Callable[[str], subprocess.Popen[bytes]],
+) -> None:
+    process = spawn("none")
+    wait_until_ready(process, page)
+    beat = page.beat()
+    assert beat.pid == process.pid
+    assert is_alive(beat)
+    assert documents.decode(page.read_document(), WatchdogDocument) == WatchdogDocument(
+        ("sample",), 7
+    )
+    title = Path(f"/proc/{process.pid}/cmdline").read_bytes().rstrip(b"\0")
+    assert title == b"hunter: sample-0 (test)"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert page.beat().state is ActorState.STOPPED
+    assert not is_alive(page.beat())
+    assert log_of(instance).endswith("INFO sample-0 stops politely\n")
+
+
+def test_real_process_with_a_bug_leaves_a_traceback(
+    instance: tuple[Config, StatusBlock], spawn: Callable[[str], subprocess.Popen[bytes]]
+) -> None:
+    assert spawn("bug").wait(30) == 1
+    text = log_of(instance)
+    assert "ERROR sample-0 unexpected error\nTraceback" in text
+    assert text.endswith("ZeroDivisionError: integer division or modulo by zero\n")
+
+
+def test_real_process_with_a_bad_configuration_says_so_in_one_line(
+    instance: tuple[Config, StatusBlock], spawn: Callable[[str], subprocess.Popen[bytes]]
+) -> None:
+    assert spawn("configuration").wait(30) == 78
+    (line,) = log_of(instance).splitlines()
+    assert line.endswith("ERROR sample-0 ConfigError: brain.kind: no such class; write flow")
+
+
+def test_real_process_dumps_its_stack_when_asked(
+    instance: tuple[Config, StatusBlock],
+    page: Page,
+    spawn: Callable[[str], subprocess.Popen[bytes]],
+) -> None:
+    process = spawn("none")
+    wait_until_ready(process, page)
+    process.send_signal(signal.SIGUSR1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert "most recent call first" in log_of(instance)
