@@ -183,16 +183,17 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> Config:
 def _read(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
-        return text, tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; name another with -c FILE") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
+    try:
+        return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at line (\d+)", str(error))
-        line = f":{found[1]}" if found else ""
+        line = found[1] if found else len(text.splitlines())  # else it is "at end of document"
         reason = str(error).split(" (at ")[0]
-        raise ConfigError(f"{path}{line}: not valid TOML: {reason}") from None
+        raise ConfigError(f"{path}:{line}: not valid TOML: {reason}") from None
 
 
 def _convert(section: str, table: object, places: _Places) -> Any:
@@ -221,7 +222,7 @@ def _plain(reason: str) -> str:
     """msgspec's sentence in a reader's words."""
     reason = reason.replace("`", "")
     names = {"int": "a whole number", "str": "a text", "bool": "true or false", "float": "a number"}
-    names |= {"array": "a list"}
+    names |= {"array": "a list", "object": "a table"}
     found = re.fullmatch(r"Expected (\w+), got (\w+)", reason)
     if found:
         return f"expected {names.get(found[1], found[1])}, got {names.get(found[2], found[2])}"
@@ -236,9 +237,11 @@ def _override(tables: dict[str, Any], override: str, places: _Places) -> None:
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        parsed = value  # a bare word is a text: --set hunter.name=lab
-    tables.setdefault(section, {})[key] = parsed
-    places.overridden[section, key] = f"--set {override}"
+        parsed = value.strip()  # a bare word is a text: --set hunter.name=lab
+    table = tables.setdefault(section, {})
+    if isinstance(table, dict):  # what is none is refused with its place in the file
+        table[key] = parsed
+        places.overridden[section, key] = f"--set {override}"
 
 
 def _check(config: Config, places: _Places) -> None:
@@ -293,18 +296,23 @@ class _Places:
         self.overridden: dict[tuple[str, str], str] = {}
         self._file = str(path) if path is not None else "defaults"
         self._lines: dict[tuple[str, str], int] = {}
-        section = ""
+        table = ""
         for number, line in enumerate(text.splitlines(), 1):
-            if found := re.match(r"\s*\[\s*([\w.\"-]+)\s*\]", line):
-                section = found[1].strip('"')
-                self._lines.setdefault((section, ""), number)
-            elif found := re.match(r"\s*([\w\"-]+)\s*=", line):
-                self._lines.setdefault((section, found[1].strip('"')), number)
+            if found := re.match(r"\s*\[+([\w\s.\"'-]+)\]+\s*(#.*)?$", line):
+                table = found[1]
+                self._remember(table, number)
+            elif found := re.match(r"\s*([\w.\"'-]+)\s*=", line):
+                self._remember(f"{table}.{found[1]}" if table else found[1], number)
+
+    def _remember(self, dotted: str, number: int) -> None:
+        """`[stream]`, `shards =` below it, `[stream.shards]`, `stream.shards =`: all may occur."""
+        section, key, *_ = *(re.sub(r"[\s\"']", "", part) for part in dotted.split(".")), ""
+        self._lines.setdefault((section, key), number)
 
     def of(self, section: str, key: str = "") -> str:
         if (section, key) in self.overridden:
             return self.overridden[section, key]
-        for wanted in ((section, key), ("", section), (section, "")):
+        for wanted in ((section, key), (section, "")):
             if wanted in self._lines:
                 return f"{self._file}:{self._lines[wanted]}"
         return self._file
@@ -319,7 +327,8 @@ def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return f'"{value}"'
+        # A JSON string is a TOML one, but for the one control character that JSON leaves as it is.
+        return msgspec.json.encode(value).decode().replace("\x7f", "\\u007F")
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return str(value)

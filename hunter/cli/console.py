@@ -64,7 +64,11 @@ class Console:
         )
         self._say(f'hunter "{self._config.hunter.name}" on {where}')
         self._say("Ctrl-C stops it.   Look at it from another terminal: hunter status")
-        self._thread = threading.Thread(target=self._show, name="console", daemon=True)
+        # Made here: what is logged before the thread gets its turn is to be shown too.
+        follower = LogFollower(self._config)
+        self._thread = threading.Thread(
+            target=self._show, args=(follower,), name="console", daemon=True
+        )
         self._thread.start()
 
     def finish(self) -> None:
@@ -82,16 +86,16 @@ class Console:
         with contextlib.suppress(OSError):
             os.write(self._out, text.encode("utf-8", "replace") + b"\n")
 
-    def _show(self) -> None:
-        follower = LogFollower(self._config)
-        while True:
-            last = self._done.wait(POLL_S)
-            for line in follower.poll():
-                self._say("  " + painted(line))
-            if last:
-                return
-            with contextlib.suppress(HunterError):
-                self._show_market()
+    def _show(self, follower: LogFollower) -> None:
+        with contextlib.closing(follower):
+            while True:
+                last = self._done.wait(POLL_S)
+                for line in follower.poll():
+                    self._say("  " + painted(line))
+                if last:
+                    return
+                with contextlib.suppress(HunterError):
+                    self._show_market()
 
     def _show_market(self) -> None:
         now_ns = self._clock.monotonic_ns()

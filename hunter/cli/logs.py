@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections import deque
 from collections.abc import Iterator
@@ -34,11 +35,11 @@ def logs(actor: str | None, config_file: str | None, count: int, follow: bool) -
     for text in newest_lines(paths, count):
         click.echo(painted(text))
     if follow:
-        follower = LogFollower(config, actor)
-        while True:
-            for text in follower.poll():
-                click.echo(painted(text))
-            clock.sleep_s(FOLLOW_EVERY_S)
+        with contextlib.closing(LogFollower(config, actor)) as follower:
+            while True:
+                for text in follower.poll():
+                    click.echo(painted(text))
+                clock.sleep_s(FOLLOW_EVERY_S)
 
 
 def log_files(config: Config, actor: str | None) -> list[Path]:
@@ -105,6 +106,11 @@ class LogFollower:
             if known is None:
                 self._open(path, at_end=False)
             yield from _read_lines(self._files[path][1])
+
+    def close(self) -> None:
+        for _, file in self._files.values():
+            file.close()
+        self._files.clear()
 
     def _paths(self) -> list[Path]:
         if self._actor is not None:

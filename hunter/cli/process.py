@@ -77,6 +77,8 @@ def start(
         return
     if demo:
         config = with_simulator(config, free_port())
+    # Other commands end quietly with their reader; this one keeps the market's record.
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     if background:
         context.exit(run(config, demo=demo))
     with _console(config, demo=demo) as console:
@@ -114,9 +116,11 @@ def _start_detached(config: Config, arguments: list[str], wait_s: float) -> None
             _echo_new_lines(path, before_bytes)
             raise click.exceptions.Exit(code or 1)
         report = read(config)
-        if report.state == "running" and report.pid == process.pid:
+        if report.pid == process.pid and _all_ready(report):
             for line in _ready_lines(report):
                 click.echo(line)
+            for reason in report.reasons:
+                click.echo(f"  {colour('!', 'yellow')}   {reason}")
             click.echo(
                 f"Ready in {duration(waited_s)}.   See it: hunter status   Stop it: hunter stop"
             )
@@ -130,6 +134,13 @@ def _echo_new_lines(path: Path, before_bytes: int) -> None:
     with path.open("rb") as log:
         log.seek(before_bytes)
         click.echo(log.read().decode("utf-8", "replace").rstrip(), err=True)
+
+
+def _all_ready(report: StatusReport) -> bool:
+    """Every actor does its job; a feed that the exchange refuses is said, not waited for."""
+    if report.state not in ("running", "degraded") or not report.actors:
+        return False
+    return all(actor.state == "ready" for actor in report.actors)
 
 
 def _ready_lines(report: StatusReport) -> list[str]:

@@ -20,7 +20,7 @@ class _Speed(click.ParamType[float | None]):
         if value == "max":
             return None
         try:
-            speed = float(str(value))
+            speed = float(str(value).removesuffix("x"))
         except ValueError:
             self.fail(f"{value!r} is neither a number nor max", param, ctx)
         return speed

@@ -60,6 +60,7 @@ class _Fetch(NamedTuple):
 
     purpose: str  # backfill | probe | book
     instrument: str
+    life: int = 0  # of the connection that a probe is about: an answer about a former one is void
 
 
 class StreamActor:
@@ -172,7 +173,8 @@ class StreamActor:
         self._wake.close()
 
     def state(self) -> ActorState:
-        states = {feed.state for feed in self._feed_documents()}
+        # What the exchange refuses is parked, and said; it does not make the rest less ready.
+        states = {feed.state for feed in self._feed_documents()} - {"parked"}
         if self._link.is_open and states == {"live"}:
             self._was_ready = True
             return ActorState.READY
@@ -209,6 +211,7 @@ class StreamActor:
                 self._log.info("connected to %s", url)
             case Closed(reason, retry_in_ms):
                 self._note = reason
+                self._probing = False
                 self._log.warning(
                     "connection lost: %s; next attempt in %.0f ms", reason, retry_in_ms
                 )
@@ -246,7 +249,12 @@ class StreamActor:
                 self._link.session.resubscribe(subscription, now_ns)
             self._link.flush()
             return
-        if self._probing or self._doubt_due_ns != NEVER_NS:
+        if self._probing:
+            # Asked at the silence before this one, and still no answer, nor a refusal.
+            self._set_silent()
+            self._link.abort("no data, and REST does not answer in time")
+            return
+        if self._doubt_due_ns != NEVER_NS:
             return
         # A pong proves the link, not the feed. REST knows whether anything was traded meanwhile.
         # The instrument that trades most tells soonest.
@@ -255,7 +263,8 @@ class StreamActor:
             key=lambda name: self._feeds[name].counters["trades"].messages,
         )
         self._probe_sent_ns = now_ns
-        self._probing = self._fetch(_Fetch("probe", instrument), trades_path(instrument, 1))
+        about = _Fetch("probe", instrument, self._link.connects)
+        self._probing = self._fetch(about, trades_path(instrument, 1))
         self._log.info(
             "no data for %.1f s; asking REST whether the market rests", event.silence_ns / 1e9
         )
@@ -303,6 +312,8 @@ class StreamActor:
             self._link.resolved(result.key, result.value, result.error)
             return
         assert isinstance(result.key, _Fetch)
+        if result.key.purpose == "probe" and result.key.life != self._link.connects:
+            return
         if result.error is not None:
             self._on_no_answer(result.key, result.error, now_ns)
             return

@@ -12,6 +12,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import Any, Final, NamedTuple
 
 THREADS: Final = 2
@@ -27,7 +28,10 @@ class Result(NamedTuple):
 
 
 class Worker:
-    """`submit` calls, poll `fileno()`, collect `results()`. Calls may raise OSError only."""
+    """`submit` calls, poll `fileno()`, collect `results()`.
+
+    Calls may raise OSError, ValueError and HTTPException; all come back as an OSError.
+    """
 
     def __init__(self) -> None:
         self._calls: queue.Queue[tuple[object, Callable[[], Any]]] = queue.Queue(QUEUED_MAX)
@@ -64,5 +68,8 @@ class Worker:
                 result = Result(key, call(), None)
             except OSError as error:
                 result = Result(key, None, error)
+            except (HTTPException, ValueError) as error:
+                # half an HTTP answer, a host name that is none: no reason to lose the thread
+                result = Result(key, None, OSError(f"{type(error).__name__}: {error}"))
             self._done.put(result)
             os.eventfd_write(self._bell, 1)

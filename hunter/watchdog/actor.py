@@ -11,18 +11,25 @@ from __future__ import annotations
 import select
 from typing import Final
 
+import msgspec
+
 from hunter.bus.messages import RestartActor
 from hunter.bus.sockets import ControlClient
+from hunter.ring import segment
+from hunter.ring.layout import RingLayout
 from hunter.runtime.actor import Context
 from hunter.runtime.runner import resident_bytes
 from hunter.status import block, documents
 from hunter.status.block import SUPERVISOR
 from hunter.status.page import ActorState, is_alive
 from hunter.watchdog.liveness import Limits, Look, Verdict, judge
+from hunter.watchdog.progress import ProgressTracker
 
 _MS: Final = 1_000_000
 _MIB: Final = 1 << 20
 ASK_AGAIN_NS: Final = 5_000_000_000
+LATE_MS: Final = 2_000.0
+REPLAY_MS: Final = 3_600_000.0  # nobody is an hour behind the market: this is a recording
 LAPPED_SHOWN_NS: Final = 60_000_000_000
 
 
@@ -44,10 +51,16 @@ class WatchdogActor:
         self._reasons: tuple[str, ...] = ()
         self._lapped_seen = 0
         self._lapped_until_ns = 0
+        self._progress = ProgressTracker()
+        self._rings: list[tuple[segment.Segment, RingLayout]] = []
         self._sleeper = select.poll()
 
     def on_start(self, now_ns: int) -> None:
-        self._status = block.attach(self._context.shared_dir)
+        directory = self._context.shared_dir
+        self._status = block.attach(directory)
+        for shard in range(self._context.config.stream.shards):
+            shared = segment.attach(directory / f"ring-{shard}")
+            self._rings.append((shared, RingLayout.read_header(shared.view)))
         self._due_ns = self._looked_ns = now_ns
 
     def do_work(self, now_ns: int) -> int:
@@ -64,6 +77,8 @@ class WatchdogActor:
     def on_stop(self) -> None:
         if self._status is not None:
             self._status.close()
+        for shared, _ in self._rings:
+            shared.close()
 
     def state(self) -> ActorState:
         return ActorState.READY
@@ -78,27 +93,66 @@ class WatchdogActor:
         )
         if tree is None:
             return
+        arrived = sum(sum(heads) for heads in self._arrival_heads())
         reasons: list[str] = []
         for child in tree.children:
-            if child.name == self._context.name:
-                continue
-            page = self._status.pages[child.name]
-            beat = page.beat()
-            look = Look(
-                alive=beat.pid == child.pid and is_alive(beat),
-                spoken_for=child.state != "ready",
-                beat_monotonic_ns=beat.beat_monotonic_ns,
-                rss_bytes=resident_bytes(child.pid) if child.pid else 0,
-            )
-            verdict = judge(look, self._limits, now_ns, overslept_ms)
-            if verdict in (Verdict.HANG, Verdict.MEMORY):
-                self._ask(child, verdict, now_ns)
-                reasons.append(
-                    f"{child.name}: {verdict.value}; the supervisor was asked to restart it"
-                )
-            if child.role == "brain":
-                reasons += self._judge_brain(page.read_document(), now_ns)
+            if child.name != self._context.name:
+                reasons += self._look_at(child, arrived, now_ns, overslept_ms)
         self._reasons = tuple(reasons)
+
+    def _look_at(
+        self, child: documents.ChildDocument, arrived: int, now_ns: int, overslept_ms: float
+    ) -> list[str]:
+        """One actor; what is to be said about it."""
+        assert self._status is not None
+        page = self._status.pages[child.name]
+        beat, raw = page.beat(), page.read_document()
+        look = Look(
+            alive=beat.pid == child.pid and is_alive(beat),
+            spoken_for=child.state != "ready",
+            beat_monotonic_ns=beat.beat_monotonic_ns,
+            rss_bytes=resident_bytes(child.pid) if child.pid else 0,
+            stalled=self._is_stalled(child, raw, arrived, now_ns),
+        )
+        reasons = []
+        verdict = judge(look, self._limits, now_ns, overslept_ms)
+        if verdict not in (Verdict.FINE, Verdict.WAIT):
+            self._ask(child, verdict, now_ns)
+            reasons.append(f"{child.name}: {verdict.value}; the supervisor was asked to restart it")
+        if child.role == "brain":
+            reasons += self._judge_brain(raw, now_ns)
+        elif child.role == "stream":
+            reasons += _late_feeds(documents.decode(raw, documents.StreamDocument))
+        return reasons
+
+    def _is_stalled(
+        self, child: documents.ChildDocument, raw: bytes | None, arrived: int, now_ns: int
+    ) -> bool:
+        """Whether it takes work and does none: a stream that gets data and writes no rows, a brain
+        that lets rows lie."""
+        name, pid = child.name, child.pid
+        if child.role == "brain" and (brain := documents.decode(raw, documents.BrainDocument)):
+            read = sum(msgspec.structs.astuple(brain.inputs)) + brain.lapped
+            return self._progress.stalled(name, pid, arrived, read, now_ns)
+        if child.role == "stream" and (stream := documents.decode(raw, documents.StreamDocument)):
+            if any(feed.state != "live" for feed in stream.feeds):
+                # rows wait for what is missing, or there is no connection: not the actor's fault
+                self._progress.forget(name)
+                return False
+            messages = sum(feed.messages for feed in stream.feeds)
+            written = sum(self._arrival_heads()[self._shard_of(name)])
+            return self._progress.stalled(name, pid, messages, written, now_ns)
+        return False
+
+    def _arrival_heads(self) -> list[list[int]]:
+        """Rows published so far, by ring and instrument."""
+        return [
+            shared.words[layout.arrival_word(0) :][: len(layout.instruments)].tolist()
+            for shared, layout in self._rings
+        ]
+
+    def _shard_of(self, stream: str) -> int:
+        return int(stream.rpartition("-")[2])
 
     def _ask(self, child: documents.ChildDocument, verdict: Verdict, now_ns: int) -> None:
         incarnation = (child.name, child.pid)
@@ -124,3 +178,13 @@ class WatchdogActor:
                 f"the brain was lapped: {brain.lapped} rows went by unread; raise ring.capacity"
             ]
         return []
+
+
+def _late_feeds(stream: documents.StreamDocument | None) -> list[str]:
+    """Instruments whose data come late: we are slower than the market, or the network is."""
+    late = {
+        feed.instrument: feed.lag_ms_p50
+        for feed in (stream.feeds if stream else ())
+        if LATE_MS < feed.lag_ms_p50 < REPLAY_MS
+    }
+    return [f"{name}: data are {lag_ms / 1000:.1f} s late" for name, lag_ms in late.items()]

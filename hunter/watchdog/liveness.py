@@ -22,6 +22,7 @@ class Verdict(enum.Enum):
     WAIT = "wait"  # starting, stopping, or not there: the supervisor's business
     HANG = "hang"
     MEMORY = "memory"
+    STALLED = "stalled"
 
 
 class Limits(NamedTuple):
@@ -38,6 +39,7 @@ class Look(NamedTuple):
     spoken_for: bool
     beat_monotonic_ns: int
     rss_bytes: int
+    stalled: bool = False
 
 
 def judge(look: Look, limits: Limits, now_monotonic_ns: int, overslept_ms: float) -> Verdict:
@@ -51,4 +53,6 @@ def judge(look: Look, limits: Limits, now_monotonic_ns: int, overslept_ms: float
         return Verdict.HANG
     if look.rss_bytes > limits.memory_limit_bytes:
         return Verdict.MEMORY
+    if look.stalled:
+        return Verdict.STALLED
     return Verdict.FINE

@@ -138,9 +138,7 @@ def turn(actor: Actor, clock: SkippingClock | HandClock, wait_ms: int = 20) -> i
     return work
 
 
-def run_until(
-    actor: Actor, clock: SkippingClock, what: str, condition: Callable[[], Any]
-) -> Any:
+def run_until(actor: Actor, clock: SkippingClock, what: str, condition: Callable[[], Any]) -> Any:
     """Turn the loop until `condition` is true; its value. Fails with `what` after 10 s."""
     end_ns = SystemClock().monotonic_ns() + 10_000 * MS
     while True:

@@ -161,7 +161,10 @@ def test_prepare_removes_rings_of_shards_that_are_gone(stage: Stage) -> None:
     for name in ("ring-7", "ring-0.rejected"):
         (stage.shared / name).write_bytes(b"x")
     prepare(stage.config, quiet(), demo=False).status.close()
-    assert sorted(path.name for path in stage.shared.glob("ring-*")) == ["ring-0", "ring-0.rejected"]
+    assert sorted(path.name for path in stage.shared.glob("ring-*")) == [
+        "ring-0",
+        "ring-0.rejected",
+    ]
 
 
 def test_running_pid_is_the_lock_holders(stage: Stage) -> None:
@@ -213,7 +216,9 @@ class Observed:
 
     def change(self, *reports: Report, stopping: bool = False, **states: ChildState) -> None:
         records = [
-            dataclasses.replace(record, state=states.get(record.name.replace("-", "_"), record.state))
+            dataclasses.replace(
+                record, state=states.get(record.name.replace("-", "_"), record.state)
+            )
             for record in self.tree.records
         ]
         self.tree = dataclasses.replace(self.tree, records=tuple(records), stopping=stopping)
@@ -295,7 +300,7 @@ def test_log_tells_what_happened_and_how_bad_it_is(observed: Observed) -> None:
     assert observed.log.lines == [
         "INFO stream-0 ready (pid 5)",
         "WARNING stream-0 died (pid 5) after 1.5 s: signal 9",
-        "INFO brain-0 died (pid 6): exit 0",
+        "INFO brain-0 ended (pid 6): exit 0",
         "INFO tree stopping",
     ]
 

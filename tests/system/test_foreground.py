@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from fakes.instance import HUNTER, HunterInstance, is_gone, wait_until
+from fakes.instance import HUNTER, HunterInstance, is_gone, running, wait_until
 
 pytestmark = pytest.mark.system
 
@@ -76,13 +75,12 @@ def test_second_start_changes_nothing_and_says_the_pid(home: Path) -> None:
 def test_detached_start_that_cannot_get_ready_says_who_and_leaves_nothing(home: Path) -> None:
     # nobody listens there: the stream is alive and well, but has no market
     instance = HunterInstance(home, [], 9)
-    before = set(os.listdir("/dev/shm"))
     done = instance.start("--wait", "3", check=False)
     assert done.returncode == 6
     assert "stream-0" in done.stderr
     assert "cannot connect" in done.stderr
     assert instance.status()["state"] == "stopped"
-    assert set(os.listdir("/dev/shm")) <= before
+    assert not instance.shared.exists()
 
 
 @pytest.mark.parametrize(
@@ -120,3 +118,17 @@ def test_missing_configuration_file_is_exit_78(home: Path) -> None:
     done = instance.command("start", "-d", check=False)
     assert done.returncode == 78
     assert "no such file" in done.stderr
+
+
+def test_refused_instrument_is_parked_while_the_others_run(home: Path) -> None:
+    # the simulator knows the first, and says 60018 to the second
+    settings = ('okx.instruments=["BTC-USDT-SWAP", "ETH-USDT-SWAP"]',)
+    with running(home, *settings, sim=("--instruments", "BTC-USDT-SWAP")) as (instance, _):
+        report = instance.status()
+        states = {(feed["instrument"], feed["state"]) for feed in report["feeds"]}
+        assert states == {("BTC-USDT-SWAP", "live"), ("ETH-USDT-SWAP", "parked")}
+        assert report["state"] == "degraded"
+        assert any("ETH-USDT-SWAP" in reason for reason in report["reasons"])
+        assert all(actor["state"] == "ready" for actor in report["actors"])
+        assert instance.command("status", check=False).returncode == 5
+        wait_until("trades", lambda: instance.trades("BTC-USDT-SWAP"))

@@ -136,7 +136,9 @@ def test_only_the_file_behind_the_descriptor_is_rotated(tmp_path: Path) -> None:
 
 
 def test_log_of_a_terminal_needs_no_file() -> None:
-    program = "from hunter.runtime.logs import start_logging; start_logging('a', None)[0].info('hi')"
+    program = (
+        "from hunter.runtime.logs import start_logging; start_logging('a', None)[0].info('hi')"
+    )
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )

@@ -34,7 +34,9 @@ class Place:
         found: list[Any] = []
 
         def ask() -> None:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}{path}", timeout=10
+            ) as answer:
                 found.append(json.load(answer))
 
         client = threading.Thread(target=ask)

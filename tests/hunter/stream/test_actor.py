@@ -430,9 +430,7 @@ def test_stream_that_cannot_ask_takes_silence_for_death(rig: Make, exchange: Sim
     assert there.log.having("REST probe of BTC-USDT-SWAP failed")
 
 
-def test_stream_hides_and_asks_anew_a_book_that_broke_its_promise(
-    rig: Make, exchange: Sim
-) -> None:
+def test_stream_hides_and_asks_anew_a_book_that_broke_its_promise(rig: Make, exchange: Sim) -> None:
     there = rig(exchange(rate=0.0).port)
     there.until("a book", lambda: there.books and there.books[-1][5])
     there.until("quotes", lambda: there.feed("bbo-tbt").messages)

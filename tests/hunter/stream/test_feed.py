@@ -70,9 +70,7 @@ class Bench:
     def valid(self) -> list[int]:
         return [int(row[5]) for row in self.rows(Kind.BOOK)]
 
-    def document(
-        self, channel: str = "trades", state: SubscriptionState = LIVE
-    ) -> FeedDocument:
+    def document(self, channel: str = "trades", state: SubscriptionState = LIVE) -> FeedDocument:
         states = {
             Subscription(name, SWAP): state if name == channel else LIVE
             for name in self.feed.counters

@@ -34,9 +34,7 @@ class Line:
         self.peer = peer
         self.worker = Worker()
         self.clock = SkippingClock()
-        self.link = Link(
-            peer.url, (TRADES,), StreamSection(), self.worker, random.Random(1)
-        )
+        self.link = Link(peer.url, (TRADES,), StreamSection(), self.worker, random.Random(1))
         self.events: list[Any] = []
 
     def turn(self) -> None:

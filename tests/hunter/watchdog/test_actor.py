@@ -29,6 +29,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.stage = Stage("watchdog.interval_ms=250", "watchdog.hang_after_ms=1000", actors=ACTORS)
+        self.stage.make_rings()
         self.clock = HandClock()
         self.control = ControlServer(self.stage.config.runtime_dir)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}

@@ -1,0 +1,134 @@
+"""`hunter logs`: merged by time, followed over rotations."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any
+
+import pytest
+
+from hunter.cli import logs as logs_module
+from hunter.cli.logs import LogFollower, log_files, newest_lines, painted
+from hunter.errors import NotFound
+
+
+def line(second: int, text: str, level: str = "INFO") -> str:
+    return f"2026-01-31T12:00:{second:02d}.000Z {level} {text}"
+
+
+def test_logs_of_all_actors_are_merged_by_time(shown: Any) -> None:
+    shown.log("stream-0", line(1, "a"), line(4, "d"))
+    shown.log("brain-0", line(2, "b"), line(3, "c"))
+    assert [text[-1] for text in shown.output("logs").splitlines()] == ["a", "b", "c", "d"]
+    assert [text[-1] for text in shown.output("logs", "-n", "3").splitlines()] == ["b", "c", "d"]
+
+
+def test_logs_of_one_actor(shown: Any) -> None:
+    shown.log("stream-0", line(1, "a"))
+    shown.log("brain-0", line(2, "b"))
+    assert shown.output("logs", "brain-0") == line(2, "b") + "\n"
+
+
+def test_logs_of_an_actor_that_never_was(shown: Any) -> None:
+    with pytest.raises(NotFound, match="there are: none yet"):
+        log_files(shown.config, "nobody")
+    shown.log("stream-0", line(1, "a"))
+    error = shown.call("logs", "nobody").exception
+    assert isinstance(error, NotFound)
+    assert "there are: stream-0" in str(error)
+
+
+def test_logs_before_the_first_start_are_none(shown: Any) -> None:
+    assert shown.output("logs") == ""
+
+
+def test_logs_traceback_stays_with_its_line(shown: Any) -> None:
+    shown.log("brain-0", line(2, "boom"), "Traceback (most recent call last):", "ValueError: x")
+    shown.log("stream-0", line(1, "before"), line(3, "after"))
+    found = newest_lines(log_files(shown.config, None), 50)
+    assert [text.split(" ")[-1] for text in found] == ["before", "boom", "last):", "x", "after"]
+
+
+def test_logs_tail_of_a_long_traceback_is_shown(shown: Any) -> None:
+    """The lines asked for may all be of one traceback whose stamp is further up."""
+    frames = [f"  frame {number}" for number in range(30)]
+    shown.log("brain-0", line(2, "boom"), *frames)
+    assert newest_lines(log_files(shown.config, "brain-0"), 5) == frames[-5:]
+
+
+def test_logs_that_are_no_utf8_are_shown_somehow(shown: Any) -> None:
+    shown.log("brain-0", line(1, "a"))
+    with (shown.config.log_dir / "brain-0.log").open("ab") as file:
+        file.write(b"\xff\xfe half")
+    assert len(shown.output("logs").splitlines()) == 2
+
+
+def test_painted_colours_the_level_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs_module, "colour", lambda text, name: f"<{name} {text}>")
+    assert painted(line(1, "x y", "WARNING")).endswith("Z <yellow WARNING> x y")
+    assert painted(line(1, "x", "ERROR")).endswith("Z <red ERROR> x")
+    for plain in (line(1, "x"), "", "Traceback"):
+        assert painted(plain) == plain
+
+
+def test_follower_brings_what_is_new_and_whole(shown: Any) -> None:
+    shown.log("stream-0", "old")
+    path = shown.config.log_dir / "stream-0.log"
+    with contextlib.closing(LogFollower(shown.config)) as follower:
+        assert list(follower.poll()) == []
+        shown.log("stream-0", "new")
+        with path.open("a") as file:
+            file.write("half")
+        assert list(follower.poll()) == ["new"]
+        with path.open("a") as file:
+            file.write(" done\n")
+        assert list(follower.poll()) == ["half done"]
+
+
+def test_follower_survives_rotation_and_sees_new_files(shown: Any) -> None:
+    shown.log("stream-0", "old")
+    path = shown.config.log_dir / "stream-0.log"
+    with contextlib.closing(LogFollower(shown.config)) as follower:
+        shown.log("stream-0", "last of the first")
+        path.rename(path.with_name("stream-0.log.1"))
+        shown.log("stream-0", "first of the second")
+        shown.log("watchdog", "a new actor")
+        assert list(follower.poll()) == ["last of the first", "first of the second", "a new actor"]
+        assert list(follower.poll()) == []
+
+
+def test_follower_of_a_file_that_goes_waits_for_the_next(shown: Any) -> None:
+    shown.log("stream-0", "old")
+    path = shown.config.log_dir / "stream-0.log"
+    with contextlib.closing(LogFollower(shown.config, "stream-0")) as follower:
+        path.unlink()
+        assert list(follower.poll()) == []
+        shown.log("stream-0", "back")
+        assert list(follower.poll()) == ["back"]
+    assert not [name for name in os.listdir("/proc/self/fd") if is_open(name, path)]
+
+
+def is_open(descriptor: str, path: Any) -> bool:
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/self/fd/{descriptor}").startswith(str(path))
+    return False
+
+
+def test_logs_followed_prints_what_comes(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown.log("stream-0", line(1, "before"))
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise KeyboardInterrupt
+        shown.log("stream-0", line(2, f"came {len(pauses)}"))
+
+    monkeypatch.setattr(logs_module.clock, "sleep_s", pause)
+    output = shown.call("logs", "--follow").stdout
+    assert [text.split("INFO ")[1] for text in output.splitlines()] == [
+        "before",
+        "came 1",
+        "came 2",
+    ]
