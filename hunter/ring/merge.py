@@ -77,7 +77,6 @@ class MergedReader:
         limit = self._words[self._arrival_word]
         if limit == self._arrival_seen:
             return []
-        complete = True
         batches: list[tuple[LaneReader, list[Row]]] = []
         for lane in self._fed:
             rows = lane.poll(row_count_max)
@@ -85,7 +84,7 @@ class MergedReader:
                 batches.append((lane, rows))
                 if len(rows) == row_count_max:
                     # The lane may hold more rows below the limit than were copied.
-                    limit, complete = min(limit, int(rows[-1][1])), False
+                    limit = min(limit, int(rows[-1][1]))
         merged: list[tuple[Kind, Row]] = []
         for lane, rows in batches:
             kind = lane.kind
@@ -96,8 +95,7 @@ class MergedReader:
             merged.extend((kind, row) for row in rows)
         if len(batches) > 1:
             merged.sort(key=_arrival_of)
-        if complete:
-            self._arrival_seen = limit
+        self._arrival_seen = limit
         return merged
 
 

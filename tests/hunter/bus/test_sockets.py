@@ -81,7 +81,7 @@ def test_many_wake_ups_are_one(bus_dir: Path, opened: Callable[[Socket], Socket]
     woken = 0
     while receiver.wait(100):
         woken += 1
-    assert 1 <= woken < 1_000
+    assert 1 <= woken <= 5
 
 
 def test_wake_up_is_for_the_reader_it_names(

@@ -148,7 +148,7 @@ def test_console_prints_the_last_lines_before_it_ends(shown: Any, opened: Open) 
 
 
 def test_console_survives_a_terminal_that_went_away(shown: Any, opened: Open) -> None:
-    with opened() as (screen, made):
+    with opened() as (_, made):
         made._out = os.open("/dev/full", os.O_WRONLY)
         made.start()
         shown.log("stream-0", "a line")

@@ -17,7 +17,7 @@ GOOD = {
 }
 BAD = [
     "", "BTC", "btc-usdt", "BTC/USDT", "BTC-USDT ", " BTC-USDT", "BTC-USDT\n", "BTC--USDT",
-    "BTC-USDT-swap", "BTC-USDT-PERP", "BTC-USD-2412", "BTC-USD-241227-60000",
+    "BTC-USDT-swap", "BTC-USDT-PERP", "BTC-USD-24122", "BTC-USD-2412270", "BTC-USD-241227-60000",
     "BTC-USD-241227-60000-X", "BTC-USD-241227-.5-C", "BTC-USDT-SWAP-SWAP", "../etc-PASSWD",
     "A" * 21 + "-USDT", "BTC-" + "U" * 11, "BTC-USDT\u0661",
 ]  # fmt: skip
