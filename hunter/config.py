@@ -30,6 +30,12 @@ Milliseconds = Annotated[int, Meta(ge=1, le=86_400_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
+def host_runtime_dir() -> Path:
+    """What all instances of this user on this host share."""
+    parent = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(parent) / "hunter" if parent else Path(f"/tmp/hunter-{os.getuid()}")
+
+
 class HunterSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[hunter]`: which instance this is and where it keeps things."""
 
@@ -114,9 +120,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Sockets, locks and the effective configuration; mode 0700."""
         if self.hunter.runtime_dir:
             return self._resolve(self.hunter.runtime_dir)
-        parent = os.environ.get("XDG_RUNTIME_DIR")
-        root = Path(parent) / "hunter" if parent else Path(f"/tmp/hunter-{os.getuid()}")
-        return root / self.hunter.name
+        return host_runtime_dir() / self.hunter.name
 
     @property
     def data_dir(self) -> Path:

@@ -236,9 +236,10 @@ def _take_lock(config: Config) -> InstanceLock:
 def _remove_shared(config: Config) -> None:
     """After an orderly end: nothing in shared memory, no socket."""
     shutil.rmtree(shared_dir(config.hunter.name, config.runtime_dir), ignore_errors=True)
-    for path in [*config.runtime_dir.glob("*.ipc"), *config.runtime_dir.glob("*.lock")]:
-        if path.name != LOCK_FILE:
-            path.unlink(missing_ok=True)
+    for pattern in ("*.ipc", "*.lock", "*.budget"):
+        for path in config.runtime_dir.glob(pattern):
+            if path.name != LOCK_FILE:
+                path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         (config.runtime_dir / EFFECTIVE_CONFIG).unlink()
 

@@ -4,9 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+
+import msgspec
 
 from hunter.errors import ConfigError
 from hunter.market.instrument import is_instrument
+
+PLAN_FILE: Final = "exchange.json"
+
+
+class ReplayPlan(msgspec.Struct, frozen=True):
+    """What the exchange actor of an instance plays, from PLAN_FILE in the runtime directory; without
+    the file it makes a market up.
+    """
+
+    recordings: tuple[str, ...]
+    speed: float | None = None
+
+
+def save_plan(runtime_dir: Path, plan: ReplayPlan) -> None:
+    (runtime_dir / PLAN_FILE).write_bytes(msgspec.json.encode(plan))
+
+
+def load_plan(runtime_dir: Path) -> ReplayPlan | None:
+    try:
+        return msgspec.json.decode((runtime_dir / PLAN_FILE).read_bytes(), type=ReplayPlan)
+    except FileNotFoundError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

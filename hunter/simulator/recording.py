@@ -1,31 +1,20 @@
-"""Reads recordings: several files are one recording, merged by time, line by line.
+"""What a recording holds: its data frames in time order, decoded as far as the exchange needs.
 
-Forms, told apart line by line:
-
-    <receive time, ns since the epoch> <frame>      hunter's own
-    <epoch s>: <frame>                              received, cryptofeed 2022
-    <url> <- <epoch s>: <frame>                     sent by that client: skipped
-    <url> <-> <epoch s>                             a connect: skipped
-
-Plain, .gz, or .zst (the zstandard package). Only data frames come out; acks and errors are the
-simulator's own to give. Lines that cannot be read are counted and skipped.
+Several files are one recording; `lines` reads them and knows their forms. Only data frames come
+out; acks and errors are the simulator's own to give. What cannot be read is counted and skipped.
 """
 
 from __future__ import annotations
 
-import gzip
-import heapq
-import importlib
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 import msgspec
 
-from hunter.errors import ConfigError
 from hunter.market.instrument import is_instrument
 from hunter.simulator.frames import BookChange, Level, PublishedTrade, Push
+from hunter.simulator.lines import Counts, file_lines, merged_lines
 
 LISTED_LINES_MAX: Final = 20_000
 
@@ -33,15 +22,6 @@ LISTED_LINES_MAX: Final = 20_000
 class RecordedPush(NamedTuple):
     received_ns: int
     push: Push
-
-
-class Counts:
-    """What reading found; shown in /sim/counts."""
-
-    def __init__(self) -> None:
-        self.frames = 0
-        self.skipped = 0
-        self.malformed = 0
 
 
 class _Arg(msgspec.Struct):
@@ -90,7 +70,7 @@ class Recording:
         """Names in the first LISTED_LINES_MAX lines of each file, in order of appearance."""
         names: dict[str, None] = {}
         for path in self.paths:
-            for index, (_, frame) in enumerate(_lines(path, Counts())):
+            for index, (_, frame) in enumerate(file_lines(path, Counts())):
                 if index >= LISTED_LINES_MAX:
                     break
                 push = parse_frame(frame, Counts())
@@ -100,8 +80,7 @@ class Recording:
 
     def pushes(self, counts: Counts) -> Iterator[RecordedPush]:
         """Data frames in time order; a frame's bytes are those of the file."""
-        files = [_lines(path, counts) for path in self.paths]
-        for received_ns, frame in heapq.merge(*files, key=lambda line: line[0]):
+        for received_ns, frame in merged_lines(self.paths, counts):
             push = parse_frame(frame, counts)
             if push is not None:
                 counts.frames += 1
@@ -146,36 +125,3 @@ def _trade_row(trades: list[_Trade]) -> PublishedTrade:
         int(trade.ts),
         trade.seqId,
     )
-
-
-def _lines(path: Path, counts: Counts) -> Iterator[tuple[int, bytes]]:
-    """(receive time in ns, frame) of each received line."""
-    with _open(path) as file:
-        for line in file:
-            head, _, rest = line.rstrip(b"\r\n").partition(b" ")
-            if head.isdigit():
-                yield int(head), rest
-            elif head.endswith(b":") and head[:-1].replace(b".", b"", 1).isdigit():
-                yield _seconds_to_ns(head[:-1].decode()), rest
-            elif b"<-" in rest[:4]:
-                counts.skipped += 1
-            else:
-                counts.malformed += 1
-
-
-def _seconds_to_ns(text: str) -> int:
-    whole, _, part = text.partition(".")
-    return int(whole) * 1_000_000_000 + int(part[:9].ljust(9, "0"))
-
-
-def _open(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if path.suffix == ".zst":
-        try:
-            zstandard = importlib.import_module("zstandard")
-        except ImportError as error:
-            message = f"{path} needs the zstandard package; install it or unpack the file"
-            raise ConfigError(message) from error
-        return io.BufferedReader(zstandard.open(path, "rb"))
-    return path.open("rb")

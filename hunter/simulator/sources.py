@@ -7,8 +7,9 @@ from typing import Final
 
 from hunter.simulator.exchange import Exchange
 from hunter.simulator.frames import Push, trade_push
+from hunter.simulator.lines import Counts
 from hunter.simulator.market import Market, Resume
-from hunter.simulator.recording import Counts, Recording
+from hunter.simulator.recording import Recording
 
 BATCH_FRAMES_MAX: Final = 64
 _TICK_S_MIN: Final = 0.001
@@ -67,6 +68,7 @@ async def run_replay(exchange: Exchange, recording: Recording) -> None:
         frames=counts.frames,
         skipped=counts.skipped,
         malformed=counts.malformed,
+        torn=counts.torn,
     )
 
 

@@ -13,6 +13,7 @@ import select
 from typing import Final, NamedTuple
 
 from hunter.bus.sockets import WakeSender
+from hunter.config import host_runtime_dir
 from hunter.errors import MalformedMessage, SegmentError
 from hunter.exchange.okx.asks import NEVER_NS
 from hunter.exchange.okx.events import (
@@ -42,8 +43,10 @@ from hunter.status import documents
 from hunter.status.page import ActorState
 from hunter.stream import rest_client
 from hunter.stream.backfill import Backfill
+from hunter.stream.budget import ConnectBudget, budget_path
 from hunter.stream.connection import Connection
 from hunter.stream.feed import InstrumentFeed
+from hunter.stream.handover import Handover
 from hunter.stream.link import Closed, Link, Opened
 from hunter.stream.worker import Result, Worker
 
@@ -80,21 +83,18 @@ class StreamActor:
         self._lease = WriterLease(config.runtime_dir / f"ring-{context.index}.lock")
         self._worker = Worker()
         self._wake = WakeSender(config.runtime_dir, BRAIN)
-        self._link = Link(
-            config.okx.public_url,
-            self._subscriptions,
-            config.stream,
-            self._worker,
-            # Processes that lost the same server must not come back in step: each has its own
-            # jitter.
-            random.Random(f"{context.name}-{context.clock.wall_ns()}"),
-        )
+        url = config.okx.public_url
+        self._budget = ConnectBudget(budget_path(url, config.runtime_dir, host_runtime_dir()))
+        # Processes that lost the same server must not come back in step: each has its own jitter.
+        self._random = random.Random(f"{context.name}-{context.clock.wall_ns()}")
+        self._link = self._new_link()
+        self._handover: Handover | None = None
         self._writer: RingWriter | None = None
         self._feeds: dict[str, InstrumentFeed] = {}
         self._backfills: dict[str, Backfill] = {}
         self._poller = select.poll()
         self._poller.register(self._worker.fileno(), select.POLLIN)
-        self._polled: tuple[int, int] | None = None
+        self._polled: dict[int, int] = {}
         self._probing = False
         self._probe_sent_ns = 0
         self._doubt_due_ns = NEVER_NS
@@ -103,6 +103,17 @@ class StreamActor:
         self._unknown = 0
         self._halve_due_ns = 0
         self._note = ""
+
+    def _new_link(self) -> Link:
+        config = self._context.config
+        return Link(
+            config.okx.public_url,
+            self._subscriptions,
+            config.stream,
+            self._worker,
+            self._random,
+            self._budget,
+        )
 
     def on_start(self, now_ns: int) -> None:
         del now_ns
@@ -143,6 +154,8 @@ class StreamActor:
                     work += 1
                 else:
                     self._on_event(event, received_ts_ns, now_ns)
+        if self._handover is not None:
+            work += self._step_handover(self._handover, now_ns)
         self._after_events(now_ns)
         assert self._writer is not None
         if self._writer.publish():
@@ -150,22 +163,26 @@ class StreamActor:
         return work
 
     def wait(self, timeout_ms: int) -> None:
-        target = self._link.poll_target()
-        if target != self._polled:
-            if self._polled is not None:
-                self._forget(self._polled[0])
-            if target is not None:
-                self._poller.register(*target)
-            self._polled = target
+        targets = dict(
+            target for link in self._links() if (target := link.poll_target()) is not None
+        )
+        if targets != self._polled:
+            for descriptor in self._polled:
+                with contextlib.suppress(KeyError):  # poll forgets a closed socket by itself
+                    self._poller.unregister(descriptor)
+            for descriptor, poll_events in targets.items():
+                self._poller.register(descriptor, poll_events)
+            self._polled = targets
         now_ns = self._context.clock.monotonic_ns()
         due_ns = min(
-            self._link.next_deadline_ns(),
+            *(link.next_deadline_ns() for link in self._links()),
             *(backfill.next_deadline_ns(NEVER_NS) for backfill in self._backfills.values()),
         )
         self._poller.poll(max(0, min(timeout_ms, (due_ns - now_ns) // _MS + 1)))
 
     def on_stop(self) -> None:
-        self._link.abort("stopped")
+        for link in self._links():
+            link.abort("stopped")
         if self._writer is not None:
             self._writer.publish()
             self._writer.close()
@@ -186,7 +203,7 @@ class StreamActor:
         return documents.StreamDocument(
             active=True,
             feeds=tuple(self._feed_documents()),
-            connections=(self._link.document(),),
+            connections=tuple(link.document() for link in self._links()),
             unknown_messages=self._unknown,
             exchange_errors=self._link.exchange_errors,
             note=self._note,
@@ -201,9 +218,8 @@ class StreamActor:
             document for feed in self._feeds.values() for document in feed.feed_documents(states)
         ]
 
-    def _forget(self, descriptor: int) -> None:
-        with contextlib.suppress(KeyError):  # poll forgets a closed socket by itself
-            self._poller.unregister(descriptor)
+    def _links(self) -> list[Link]:
+        return [self._link] if self._handover is None else [self._link, self._handover.link]
 
     def _on_event(self, event: Event | Opened | Closed, received_ts_ns: int, now_ns: int) -> None:
         match event:
@@ -217,6 +233,8 @@ class StreamActor:
                 )
                 for feed in self._feeds.values():
                     feed.on_closed(received_ts_ns)
+                if self._handover is not None:
+                    self._take_over(self._handover, "the former connection is gone")
             case Refused(subscription, code, msg):
                 self._link.exchange_errors += 1
                 feed = self._feeds[subscription.inst_id]
@@ -229,6 +247,7 @@ class StreamActor:
                 self._log.warning("the exchange says %s: %s", code, msg)
             case Notice(code, msg):
                 self._log.warning("notice %s: %s", code, msg)
+                self._begin_handover()
             case Malformed(reason):
                 self._unknown += 1
                 self._log.warning("malformed frame dropped: %s", reason)
@@ -239,6 +258,52 @@ class StreamActor:
                 self._on_silence(event, received_ts_ns, now_ns)
             case _:
                 pass  # acknowledgements, pongs and deaths speak through states and Closed
+
+    def _begin_handover(self) -> None:
+        """The exchange will close this connection: have the next one before it does."""
+        if self._handover is not None:
+            return
+        book_channel = next(iter(self._feeds.values())).book_channel
+        self._handover = Handover(self._new_link(), self._subscriptions, book_channel)
+        for feed in self._feeds.values():
+            feed.overlapping = True
+
+    def _step_handover(self, handover: Handover, now_ns: int) -> int:
+        """Both connections live: matches from either, all else still from the former one."""
+        events = handover.link.step(now_ns)
+        received_ts_ns = self._context.clock.wall_ns()
+        for event in events:
+            if isinstance(event, Data):
+                self._on_successor_data(handover, event, received_ts_ns, now_ns)
+            elif isinstance(event, Closed):
+                self._log.warning("the next connection was lost: %s", event.reason)
+                handover.reset_books()
+        if handover.ready:
+            self._take_over(handover, "complete")
+        return len(events)
+
+    def _on_successor_data(
+        self, handover: Handover, data: Data, received_ts_ns: int, now_ns: int
+    ) -> None:
+        feed = self._feeds[data.inst_id]
+        try:
+            if data.channel == "trades":
+                feed.on_successor_trades(data, received_ts_ns, now_ns)
+            elif data.channel == feed.book_channel:
+                handover.on_book(data)
+        except MalformedMessage as error:
+            feed.counters[data.channel].malformed += 1
+            self._log.warning("%s %s: %s", data.inst_id, data.channel, error)
+
+    def _take_over(self, handover: Handover, why: str) -> None:
+        received_ts_ns = self._context.clock.wall_ns()
+        former, self._link, self._handover = self._link, handover.link, None
+        self._link.connects += former.connects
+        self._link.last_close = former.last_close or "replaced before its announced end"
+        former.abort("replaced")
+        for name, feed in self._feeds.items():
+            feed.on_takeover(handover.books.get(name), received_ts_ns)
+        self._log.info("handed over to the next connection: %s", why)
 
     def _on_silence(self, event: DataSilent, received_ts_ns: int, now_ns: int) -> None:
         if not event.whole_connection:
@@ -309,7 +374,8 @@ class StreamActor:
 
     def _on_result(self, result: Result, now_ns: int) -> None:
         if isinstance(result.key, Connection):
-            self._link.resolved(result.key, result.value, result.error)
+            for link in self._links():
+                link.resolved(result.key, result.value, result.error)
             return
         assert isinstance(result.key, _Fetch)
         if result.key.purpose == "probe" and result.key.life != self._link.connects:

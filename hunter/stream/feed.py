@@ -96,6 +96,8 @@ class InstrumentFeed:
         self._book_shown = False
         self._received_ns: dict[int, int] = {}
         self._after_loss = False
+        # Two connections bring the same matches: the second copy is meant, and not counted.
+        self.overlapping = False
         self.news: list[str] = []
         self.resubscribe: set[Subscription] = set()
         left = writer.last_book(index)
@@ -124,6 +126,21 @@ class InstrumentFeed:
         elif exchange_ts_ns:
             counters.lag_us.record((received_ts_ns - exchange_ts_ns) // 1_000)
 
+    def on_successor_trades(self, data: Data, received_ts_ns: int, now_ns: int) -> None:
+        """Trades of the connection that is about to take over; raises MalformedMessage."""
+        for trade in parse_trades(data.payload):
+            self._commit(self.chain.accept(trade, now_ns), received_ts_ns)
+
+    def on_takeover(self, book: OrderBook | None, received_ts_ns: int) -> None:
+        """The successor's book is the book from now on."""
+        self.overlapping = False
+        if book is not None:
+            self._book = book
+            if book.valid:
+                self._show_book(received_ts_ns)
+            elif self._book_shown:
+                self._hide_book(received_ts_ns)
+
     def on_backfill(self, rows: list[Trade], received_ts_ns: int, now_ns: int) -> None:
         """Rows of REST, whatever they cover."""
         self._commit(self.chain.fill(rows, now_ns), received_ts_ns)
@@ -131,6 +148,11 @@ class InstrumentFeed:
     def give_up(self, received_ts_ns: int, now_ns: int) -> None:
         """Nobody has the missing matches: count them lost and go on."""
         self._commit(self.chain.give_up(now_ns), received_ts_ns)
+
+    @property
+    def book_channel(self) -> str:
+        """The channel that the book is kept from."""
+        return self._book_channel
 
     @property
     def wants_book(self) -> bool:
@@ -271,12 +293,10 @@ class InstrumentFeed:
                     f"trades: {outcome.match_count} matches after {outcome.after_id} are lost"
                 )
             elif isinstance(outcome, (Duplicate, Late, Overlap)):
-                # The cached last trade that follows every subscription is known, and no fault.
-                if not (
-                    counters.first_push
-                    and isinstance(outcome, Duplicate)
-                    and not outcome.conflicting
-                ):
+                # The cached last trade that follows every subscription is known, and no fault;
+                # nor is the second copy while two connections overlap.
+                expected = counters.first_push or self.overlapping
+                if not (expected and isinstance(outcome, Duplicate) and not outcome.conflicting):
                     counters.duplicates += 1
             elif isinstance(outcome, Restarted):
                 self.news.append(f"trades: ids restart after {outcome.first_after_id}")

@@ -8,6 +8,7 @@ and a new session.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from hunter.config import StreamSection
@@ -17,6 +18,7 @@ from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.session import OkxSession
 from hunter.exchange.okx.states import SessionState, SubscriptionState
 from hunter.status import documents
+from hunter.stream.budget import ConnectBudget
 from hunter.stream.connection import Connection, Phase
 from hunter.stream.reconnect import ReconnectBackoff
 from hunter.stream.worker import Worker
@@ -49,8 +51,12 @@ class Link:
         settings: StreamSection,
         worker: Worker,
         generator: random.Random,
+        budget: ConnectBudget,
     ) -> None:
         self.url = url
+        # Sees the payloads of each read as they came, before the session does; for the recorder.
+        self.tap: Callable[[list[bytes]], None] | None = None
+        self._budget = budget
         self._subscriptions = subscriptions
         self._worker = worker
         self._limits = SessionLimits(
@@ -76,11 +82,17 @@ class Link:
         if connection is None:
             if now_ns < self._retry_at_ns:
                 return []
+            wait_ns = self._budget.reserve(now_ns)
+            if wait_ns:
+                self._retry_at_ns = now_ns + wait_ns
+                return []
             self.connects += 1
             connection = self._connection = Connection(self.url, self._worker, now_ns)
             self.session = OkxSession(self._subscriptions, self._limits)
         was_open = connection.phase is Phase.OPEN
         frames = connection.step(now_ns)
+        if frames and self.tap is not None:
+            self.tap(frames)
         events: list[Event | Opened | Closed] = []
         if not was_open and (connection.phase is Phase.OPEN or frames):
             self.session.opened(now_ns)

@@ -346,6 +346,30 @@ def test_brain_whose_checkpoint_cannot_be_written_says_so_and_goes_on(
     assert there.stage.log.having("not written: is the disk full?")
 
 
+SPEECHLESS = """
+class Brain:
+    def on_trades(self, batch): pass
+    def on_book(self, book): pass
+    def on_ticker(self, ticker): pass
+    def decide(self, now_ns): return None
+    def snapshot(self): raise RuntimeError("no words")
+    def restore(self, state): pass
+"""
+
+
+def test_brain_of_a_user_that_cannot_say_its_state_runs_on(head: Callable[..., Head]) -> None:
+    there = head("brain.kind=speechless_brain:Brain")
+    (there.stage.home / "speechless_brain.py").write_text(SPEECHLESS)
+    actor = there.start()
+    there.write(ROWS[:100])
+    there.read(actor)
+    there.clock.skip(CHECKPOINT_EVERY_NS / 1e6)
+    actor.do_work(there.clock.now_ns)
+    assert there.stage.log.having("checkpoint not written: ")
+    there.write(ROWS[100:200])
+    assert there.read(actor) == 100
+
+
 def test_brain_forgets_old_latencies(head: Callable[..., Head]) -> None:
     there = head()
     actor = there.start()

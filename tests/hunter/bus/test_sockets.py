@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,22 +25,35 @@ from hunter.bus.sockets import (
 )
 from hunter.errors import ConfigError, MalformedMessage, TimedOut
 
-Socket = TypeVar("Socket", WakeSender, WakeReceiver, SignalPublisher, ControlServer)
+Closeable = WakeSender | WakeReceiver | SignalPublisher | ControlServer
+Socket = TypeVar("Socket", bound=Closeable)
 PATIENCE_MS = 5_000
 
 
-@pytest.fixture
-def opened() -> Iterator[Callable[[Socket], Socket]]:
-    """Closes what it is given at the end."""
-    made: list[WakeSender | WakeReceiver | SignalPublisher | ControlServer] = []
+class Opened:
+    """Remembers sockets, to close them at the end."""
 
-    def remember(socket: Socket) -> Socket:
-        made.append(socket)
+    def __init__(self) -> None:
+        self.sockets: list[Closeable] = []
+
+    def __call__(self, socket: Socket) -> Socket:
+        self.sockets.append(socket)
         return socket
 
-    yield remember
-    for socket in made:
+
+@pytest.fixture
+def opened() -> Iterator[Opened]:
+    made = Opened()
+    yield made
+    for socket in made.sockets:
         socket.close()
+
+
+def raw_socket(kind: int) -> zmq.Socket[bytes]:
+    """What a peer may open who does not use our package."""
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
+    socket.setsockopt(zmq.LINGER, 0)
+    return socket
 
 
 def wake_until_received(sender: WakeSender, receiver: WakeReceiver) -> bool:
@@ -51,28 +65,26 @@ def wake_until_received(sender: WakeSender, receiver: WakeReceiver) -> bool:
     return False
 
 
-def test_receiver_is_woken(bus_dir: Path, opened: Callable[[Socket], Socket]) -> None:
+def test_receiver_is_woken(bus_dir: Path, opened: Opened) -> None:
     receiver = opened(WakeReceiver(bus_dir, "brain-0"))
     sender = opened(WakeSender(bus_dir, "brain-0"))
     assert wake_until_received(sender, receiver)
 
 
-def test_sender_may_come_first(bus_dir: Path, opened: Callable[[Socket], Socket]) -> None:
+def test_sender_may_come_first(bus_dir: Path, opened: Opened) -> None:
     sender = opened(WakeSender(bus_dir, "brain-0"))
     sender.wake()
     receiver = opened(WakeReceiver(bus_dir, "brain-0"))
     assert wake_until_received(sender, receiver)
 
 
-def test_receiver_that_is_not_woken_returns_in_time(
-    bus_dir: Path, opened: Callable[[Socket], Socket]
-) -> None:
+def test_receiver_that_is_not_woken_returns_in_time(bus_dir: Path, opened: Opened) -> None:
     receiver = opened(WakeReceiver(bus_dir, "brain-0"))
     assert not receiver.wait(0)
     assert not receiver.wait(20)
 
 
-def test_many_wake_ups_are_one(bus_dir: Path, opened: Callable[[Socket], Socket]) -> None:
+def test_many_wake_ups_are_one(bus_dir: Path, opened: Opened) -> None:
     receiver = opened(WakeReceiver(bus_dir, "brain-0"))
     sender = opened(WakeSender(bus_dir, "brain-0"))
     assert wake_until_received(sender, receiver)
@@ -84,18 +96,14 @@ def test_many_wake_ups_are_one(bus_dir: Path, opened: Callable[[Socket], Socket]
     assert 1 <= woken <= 5
 
 
-def test_wake_up_is_for_the_reader_it_names(
-    bus_dir: Path, opened: Callable[[Socket], Socket]
-) -> None:
+def test_wake_up_is_for_the_reader_it_names(bus_dir: Path, opened: Opened) -> None:
     other = opened(WakeReceiver(bus_dir, "brain-1"))
     receiver = opened(WakeReceiver(bus_dir, "brain-0"))
     assert wake_until_received(opened(WakeSender(bus_dir, "brain-0")), receiver)
     assert not other.wait(0)
 
 
-def test_sender_finds_a_restarted_receiver(
-    bus_dir: Path, opened: Callable[[Socket], Socket]
-) -> None:
+def test_sender_finds_a_restarted_receiver(bus_dir: Path, opened: Opened) -> None:
     first = WakeReceiver(bus_dir, "brain-0")
     sender = opened(WakeSender(bus_dir, "brain-0"))
     assert wake_until_received(sender, first)
@@ -103,12 +111,10 @@ def test_sender_finds_a_restarted_receiver(
     assert wake_until_received(sender, opened(WakeReceiver(bus_dir, "brain-0")))
 
 
-def test_signals_are_copied_to_subscribers(
-    bus_dir: Path, opened: Callable[[Socket], Socket]
-) -> None:
+def test_signals_are_copied_to_subscribers(bus_dir: Path, opened: Opened) -> None:
     publisher = opened(SignalPublisher(bus_dir))
     publisher.publish("BTC-USDT", b'{"lost": "nobody listens"}')
-    with zmq.Context.instance().socket(zmq.SUB) as subscriber:
+    with raw_socket(zmq.SUB) as subscriber:
         subscriber.setsockopt(zmq.SUBSCRIBE, b"BTC-USDT ")
         subscriber.connect(f"ipc://{bus_dir}/signals.ipc")
         for number in range(PATIENCE_MS // 10):
@@ -120,7 +126,7 @@ def test_signals_are_copied_to_subscribers(
 
 
 def test_stopped_subscriber_blocks_nobody(
-    bus_dir: Path, opened: Callable[[Socket], Socket], monkeypatch: pytest.MonkeyPatch
+    bus_dir: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sockets, "SIGNAL_QUEUE_MAX", 10)
     publisher = opened(SignalPublisher(bus_dir))
@@ -143,7 +149,7 @@ def test_stopped_subscriber_blocks_nobody(
 
 
 @pytest.fixture
-def server(bus_dir: Path, opened: Callable[[Socket], Socket]) -> ControlServer:
+def server(bus_dir: Path, opened: Opened) -> ControlServer:
     return opened(ControlServer(bus_dir))
 
 
@@ -171,7 +177,7 @@ def test_command_is_answered_to_whoever_asked(server: ControlServer, bus_dir: Pa
         command = RestartActor(actor=actor, reason="operator", pid=7)
         answers[actor] = ControlClient(bus_dir).ask(command, PATIENCE_MS)
 
-    threads = [in_background(lambda name=name: ask(name)) for name in ("brain-0", "stream-0")]
+    threads = [in_background(partial(ask, name)) for name in ("brain-0", "stream-0")]
     for address, command in received(server, 2):
         assert isinstance(command, RestartActor)
         assert (command.reason, command.pid) == ("operator", 7)
@@ -213,8 +219,7 @@ def test_answer_to_somebody_unknown_is_dropped(server: ControlServer) -> None:
 
 def raw_ask(bus_dir: Path, raw: bytes, server: ControlServer) -> Answer:
     """What a peer gets who does not speak the language."""
-    with zmq.Context.instance().socket(zmq.REQ) as request:
-        request.setsockopt(zmq.LINGER, 0)
+    with raw_socket(zmq.REQ) as request:
         request.connect(f"ipc://{bus_dir}/control.ipc")
         request.send(raw)
         for _ in range(PATIENCE_MS // 10):
@@ -245,8 +250,7 @@ def test_server_survives_malformed_messages(server: ControlServer, bus_dir: Path
 
 
 def test_answer_sent_as_a_command_is_ignored(server: ControlServer, bus_dir: Path) -> None:
-    with zmq.Context.instance().socket(zmq.DEALER) as peer:
-        peer.setsockopt(zmq.LINGER, 0)
+    with raw_socket(zmq.DEALER) as peer:
         peer.connect(f"ipc://{bus_dir}/control.ipc")
         peer.send_multipart([b"", codec.encode(Answer(ok=True, text="I am the server"))])
         peer.send_multipart([b"", codec.encode(StopAll())])
@@ -255,8 +259,7 @@ def test_answer_sent_as_a_command_is_ignored(server: ControlServer, bus_dir: Pat
 
 
 def test_oversized_message_cuts_its_sender_off(server: ControlServer, bus_dir: Path) -> None:
-    with zmq.Context.instance().socket(zmq.DEALER) as peer:
-        peer.setsockopt(zmq.LINGER, 0)
+    with raw_socket(zmq.DEALER) as peer:
         peer.connect(f"ipc://{bus_dir}/control.ipc")
         peer.send_multipart([b"", b"x" * (sockets.COMMAND_BYTES_MAX + 1)])
         ControlClient(bus_dir).tell(StopAll())
@@ -265,8 +268,7 @@ def test_oversized_message_cuts_its_sender_off(server: ControlServer, bus_dir: P
 
 
 def test_server_that_talks_nonsense_is_malformed(bus_dir: Path) -> None:
-    with zmq.Context.instance().socket(zmq.ROUTER) as router:
-        router.setsockopt(zmq.LINGER, 0)
+    with raw_socket(zmq.ROUTER) as router:
         router.bind(f"ipc://{bus_dir}/control.ipc")
 
         def answer() -> None:
@@ -296,7 +298,7 @@ def test_too_long_path_is_a_configuration_error(make: Callable[[Path], object]) 
         make(Path("/tmp") / ("x" * PATH_BYTES_MAX))
 
 
-def test_longest_path_works(bus_dir: Path, opened: Callable[[Socket], Socket]) -> None:
+def test_longest_path_works(bus_dir: Path, opened: Opened) -> None:
     length = PATH_BYTES_MAX - len(f"{bus_dir}//control.ipc")
     directory = bus_dir / ("x" * length)
     directory.mkdir()

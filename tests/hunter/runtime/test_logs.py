@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from hunter.runtime import logs
 from hunter.runtime.logs import log_path, start_logging
 
 START = """
@@ -164,9 +163,20 @@ def test_log_that_cannot_be_written_is_given_up(tmp_path: Path, where: str) -> N
     assert code == 12
 
 
-def test_errors_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[bytes] = []
-    monkeypatch.setattr(logs.os, "write", lambda _, line: written.append(line) or len(line))
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What goes to any descriptor."""
+    lines: list[bytes] = []
+
+    def write(_: int, line: bytes) -> int:
+        lines.append(line)
+        return len(line)
+
+    monkeypatch.setattr(os, "write", write)
+    return lines
+
+
+def test_errors_are_counted(written: list[bytes]) -> None:
     log, handler = start_logging("test-counted", None)
     log.info("fine")
     log.error("one")
@@ -181,15 +191,13 @@ def test_short_and_failed_writes_are_counted(monkeypatch: pytest.MonkeyPatch) ->
         raise OSError(errno.ENOSPC, "No space left on device")
 
     log, handler = start_logging("test-short", None)
-    monkeypatch.setattr(logs.os, "write", write)
+    monkeypatch.setattr(os, "write", write)
     log.info("short")
     log.info("none")
     assert handler.lost == 2
 
 
-def test_unwritable_text_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[bytes] = []
-    monkeypatch.setattr(logs.os, "write", lambda _, line: written.append(line) or len(line))
+def test_unwritable_text_is_replaced(written: list[bytes]) -> None:
     start_logging("test-text", None)[0].info("lone surrogate \ud800")
     assert written[0].endswith(b"lone surrogate ?\n")
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import itertools
 import logging
 import os
 import shutil
@@ -210,7 +211,7 @@ def test_beat_comes_from_the_loop_every_20_ms(
 
     run(look, turns=40)
     ages = sorted(beats)
-    assert {later - former for former, later in zip(ages, ages[1:], strict=False)} == {20 * MS}
+    assert {later - former for former, later in itertools.pairwise(ages)} == {20 * MS}
 
 
 def test_progress_grows_with_work_and_not_with_turns(
@@ -239,7 +240,7 @@ def test_usage_is_measured_every_second(
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(runner.clock, "process_cpu_ns", lambda: clock.now_ns // 4)
+    monkeypatch.setattr("hunter.clock.process_cpu_ns", lambda: clock.now_ns // 4)
     clock.step_ns = 100 * MS
     run(lambda turn: 1, turns=25)
     assert page.beat().cpu_permille == 250
@@ -286,10 +287,14 @@ def test_process_ends_with_the_code_of_its_error(
     code: int,
     told: str,
 ) -> None:
+    def terminate(turn: int) -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return 1
+
     def make(context: Context) -> FakeActor:
         if error is not None:
             raise error
-        return FakeActor(context, lambda turn: os.kill(os.getpid(), signal.SIGTERM) or 1)
+        return FakeActor(context, terminate)
 
     def leave(code: int) -> None:
         raise Left(code)

@@ -299,13 +299,50 @@ def test_stream_parks_the_one_instrument_that_is_refused(rig: Make, exchange: Si
     assert there.log.having(f"trades {UNLISTED} refused: 60018")
 
 
-def test_stream_hears_a_notice_and_comes_back_complete(rig: Make, exchange: Sim) -> None:
-    market = exchange()
+def test_stream_has_the_next_connection_before_the_announced_end(rig: Make, exchange: Sim) -> None:
+    """No gap, no duplicate, no backfill, and the book is valid throughout."""
+    market = exchange(rate=100.0)
+    there = rig(market.port)
+    there.until_ready()
+    there.until_trades(20)
+    first_book = len(there.books)
+    market.arm("notice", count="1")
+    there.until("the hand-over", lambda: there.log.having("handed over"))
+    there.until_trades(20)
+    assert there.connection.connects == 2
+    assert not there.log.having("connection lost"), "the former one was left in time"
+    assert all(row[5] for row in there.books[first_book:])
+    feed = there.feed()
+    assert (feed.gaps, feed.duplicates, feed.backfilled, feed.lost) == (0, 0, 0, 0)
+    there.check(market)
+
+
+def test_stream_takes_the_next_connection_when_the_announced_end_comes_early(
+    rig: Make, exchange: Sim
+) -> None:
+    market = exchange(rate=100.0)
     there = rig(market.port)
     there.until_ready()
     there.until_trades(5)
-    market.arm("notice")
+    market.arm("accept_then_close", code="1013")
+    market.arm("notice", count="1")
     there.until("the notice", lambda: there.log.having("notice 64008"))
+    there.until("a failed attempt", lambda: there.log.having("the next connection was lost"))
+    market.arm("close", code="1001", count="1")
+    there.until("the loss", lambda: there.log.having("connection lost: closed 1001"))
+    assert there.log.having("handed over to the next connection: the former connection is gone")
+    market.clear()
+    there.clock.skip(30_000)
+    there.until_ready()
+    there.until_complete()
+    there.until_trades(5)
+    there.check(market)
+
+
+def test_stream_closed_without_a_notice_comes_back_complete(rig: Make, exchange: Sim) -> None:
+    market = exchange()
+    there = rig(market.port)
+    there.until_ready()
     there.until_trades(5)
     market.arm("close", code="1001")
     there.until("the loss", lambda: there.log.having("connection lost: closed 1001"))
@@ -349,7 +386,8 @@ def test_stream_refused_again_and_again_waits_longer(rig: Make, exchange: Sim) -
         there.until("an attempt", lambda n=attempt: len(there.log.having("closed 1013")) == n)
         before = there.connection.connects
         turn(there.actor, there.clock, wait_ms=0)
-        assert there.connection.connects == before, "not before its time"
+        if attempt > 1:  # the first retry may be due at once
+            assert there.connection.connects == before, "not before its time"
         there.clock.skip(30_000)
     assert there.actor.state() is ActorState.DEGRADED
     market.clear()
@@ -428,6 +466,15 @@ def test_stream_that_cannot_ask_takes_silence_for_death(rig: Make, exchange: Sim
     there = rig(market.port, "stream.stale_after_ms=200")
     there.until("the loss", lambda: there.log.having("no data, and REST does not answer"))
     assert there.log.having("REST probe of BTC-USDT-SWAP failed")
+
+
+def test_stream_whose_probe_is_not_answered_takes_silence_for_death(
+    rig: Make, exchange: Sim, peer: Peer
+) -> None:
+    nobody = f'okx.rest_url="http://127.0.0.1:{peer.port}"'
+    there = rig(exchange(rate=0.0).port, nobody, "stream.stale_after_ms=100")
+    there.until("the loss", lambda: there.log.having("REST does not answer in time"))
+    there.until("the next connection", lambda: there.connection.state == "open")
 
 
 def test_stream_hides_and_asks_anew_a_book_that_broke_its_promise(rig: Make, exchange: Sim) -> None:

@@ -6,6 +6,7 @@ import json
 import random
 import select
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from hunter.exchange.okx.asks import NEVER_NS
 from hunter.exchange.okx.events import Acked, Data
 from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.states import SubscriptionState
+from hunter.stream.budget import ConnectBudget
 from hunter.stream.link import Closed, Link, Opened
 from hunter.stream.worker import Worker
 
@@ -30,11 +32,14 @@ DATA = frame(json.dumps({"arg": ARG, "data": []}).encode())
 class Line:
     """A link, its peer and its events."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Peer, home: Path) -> None:
         self.peer = peer
         self.worker = Worker()
         self.clock = SkippingClock()
-        self.link = Link(peer.url, (TRADES,), StreamSection(), self.worker, random.Random(1))
+        self.budget = ConnectBudget(home / "connects.budget")
+        self.link = Link(
+            peer.url, (TRADES,), StreamSection(), self.worker, random.Random(1), self.budget
+        )
         self.events: list[Any] = []
 
     def turn(self) -> None:
@@ -74,10 +79,11 @@ class Line:
 
 
 @pytest.fixture
-def line(peer: Peer) -> Any:
-    made = Line(peer)
+def line(peer: Peer, tmp_path: Path) -> Any:
+    made = Line(peer, tmp_path)
     yield made
     made.link.abort("the test is over")
+    made.budget.close()
 
 
 def test_link_opens_subscribes_and_brings_data(line: Line) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import threading
 from collections.abc import Callable
+from http.client import IncompleteRead
 
 import pytest
 
@@ -36,6 +37,19 @@ def test_worker_call_that_fails_brings_its_error() -> None:
     (result,) = collect(worker, 1)
     assert result.value is None
     assert str(result.error) == "no route"
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), IncompleteRead(b"half")])
+def test_worker_thread_survives_what_is_no_os_error(error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    worker = Worker()
+    for _ in range(3 * THREADS):
+        worker.submit("call", fail)
+    for result in collect(worker, 3 * THREADS):
+        assert isinstance(result.error, OSError)
+        assert type(error).__name__ in str(result.error)
 
 
 def test_worker_many_results_come_in_one_collection() -> None:

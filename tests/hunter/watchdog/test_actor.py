@@ -10,16 +10,25 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fakes.actor_stage import HandClock, Stage
+from fakes.actor_stage import SWAP, HandClock, Stage
 
 from hunter.bus.messages import RestartActor
 from hunter.bus.sockets import ControlServer
+from hunter.ring.writer import RingWriter
 from hunter.status.block import SUPERVISOR
-from hunter.status.documents import BrainDocument, ChildDocument, SupervisorDocument
+from hunter.status.documents import (
+    BrainDocument,
+    BrainInputs,
+    ChildDocument,
+    FeedDocument,
+    StreamDocument,
+    SupervisorDocument,
+)
 from hunter.status.page import ActorState, process_start_ticks
 from hunter.watchdog.actor import ASK_AGAIN_NS, LAPPED_SHOWN_NS, WatchdogActor
 
 MS = 1_000_000
+NOW = 1_790_000_000_000_000_000
 ACTORS = ("stream-0", "brain-0", "watchdog")
 SLEEPER = [sys.executable, "-c", "import signal; signal.pause()"]
 
@@ -173,6 +182,69 @@ def test_watchdog_asks_for_the_restart_of_a_process_over_its_memory(watch: Watch
     watch.actor._limits = watch.actor._limits._replace(memory_limit_bytes=100_000)
     watch.live(250, "stream-0")
     assert watch.asked(wait=True) == [RestartActor(actor="stream-0", reason="memory", pid=pid)]
+
+
+@pytest.fixture
+def writer(watch: Watch) -> Iterator[RingWriter]:
+    made = RingWriter(watch.stage.ring_path(), NOW)
+    yield made
+    made.close()
+
+
+def put_trades(writer: RingWriter, count: int) -> None:
+    for trade_id in range(1, count + 1):
+        writer.put_trade(0, NOW, (trade_id, NOW, 100.0, 1.0, 1, 1))
+    writer.publish()
+
+
+def feed(messages: int, state: str = "live", lag_ms: float = 1.0) -> StreamDocument:
+    one = FeedDocument(SWAP, "trades", state, messages=messages, lag_ms_p50=lag_ms)
+    return StreamDocument(feeds=(one,))
+
+
+def test_watchdog_asks_for_the_restart_of_a_brain_that_lets_rows_lie(
+    watch: Watch, writer: RingWriter
+) -> None:
+    pid = watch.run("brain-0")
+    watch.stage.show("brain-0", BrainDocument(BrainInputs(trades=5)))
+    watch.live(250, "brain-0")
+    put_trades(writer, 40)
+    watch.live(10_000, "brain-0")
+    assert watch.actor.document().reasons == ()
+    watch.live(250, "brain-0")
+    assert watch.asked(wait=True) == [RestartActor(actor="brain-0", reason="stalled", pid=pid)]
+
+
+def test_watchdog_is_content_with_a_brain_that_reads(watch: Watch, writer: RingWriter) -> None:
+    watch.run("brain-0")
+    for second in range(30):
+        put_trades(writer, 40)
+        watch.stage.show("brain-0", BrainDocument(BrainInputs(trades=40 * second), lapped=second))
+        watch.live(1_000, "brain-0")
+    assert watch.actor.document().restarts_asked == 0
+
+
+@pytest.mark.parametrize(("state", "asked"), [("live", 1), ("resync", 0), ("connecting", 0)])
+def test_watchdog_asks_for_the_restart_of_a_stream_that_writes_nothing(
+    watch: Watch, state: str, asked: int
+) -> None:
+    watch.run("stream-0")
+    for second in range(12):
+        watch.stage.show("stream-0", feed(100 * second, state))
+        watch.live(1_000, "stream-0")
+    assert watch.actor.document().restarts_asked == asked
+
+
+@pytest.mark.parametrize(
+    ("lag_ms", "said"), [(2_000.0, ()), (2_500.0, (f"{SWAP}: data are 2.5 s late",)), (9e9, ())]
+)
+def test_watchdog_says_that_data_come_late(
+    watch: Watch, lag_ms: float, said: tuple[str, ...]
+) -> None:
+    watch.run("stream-0")
+    watch.stage.show("stream-0", feed(1, lag_ms=lag_ms))
+    watch.live(250, "stream-0")
+    assert watch.actor.document().reasons == said
 
 
 def test_watchdog_does_not_watch_itself(watch: Watch) -> None:

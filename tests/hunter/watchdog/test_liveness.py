@@ -13,8 +13,14 @@ LIMITS = Limits(hang_after_ms=1_000, memory_limit_bytes=100)
 NOW = 10_000 * MS
 
 
-def look(silent_ms: float = 0, rss: int = 50, alive: bool = True, spoken: bool = False) -> Look:
-    return Look(alive, spoken, NOW - int(silent_ms * MS), rss)
+def look(
+    silent_ms: float = 0,
+    rss: int = 50,
+    alive: bool = True,
+    spoken: bool = False,
+    stalled: bool = False,
+) -> Look:
+    return Look(alive, spoken, NOW - int(silent_ms * MS), rss, stalled)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +32,9 @@ def look(silent_ms: float = 0, rss: int = 50, alive: bool = True, spoken: bool =
         (look(silent_ms=1_001), 1, Verdict.FINE),
         (look(silent_ms=61_000), 60_500, Verdict.FINE),
         (look(silent_ms=61_000), 59_000, Verdict.HANG),
+        (look(stalled=True), 0, Verdict.STALLED),
+        (look(stalled=True, spoken=True), 0, Verdict.WAIT),
+        (look(stalled=True, silent_ms=2_000), 0, Verdict.HANG),
         (look(rss=100), 0, Verdict.FINE),
         (look(rss=101), 0, Verdict.MEMORY),
         (look(silent_ms=2_000, rss=101), 0, Verdict.HANG),

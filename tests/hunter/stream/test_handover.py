@@ -1,0 +1,82 @@
+"""Handover: ready only when the successor brings everything."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from hunter.errors import MalformedMessage
+from hunter.exchange.okx.events import Data
+from hunter.exchange.okx.requests import Subscription
+from hunter.exchange.okx.states import SubscriptionState
+from hunter.stream.handover import Handover
+
+TRADES = Subscription("trades", "BTC-USDT")
+BOOKS = Subscription("books", "BTC-USDT")
+OTHER = Subscription("books", "ETH-USDT")
+LEVELS = '"asks":[["101","1","0","1"]],"bids":[["100","1","0","1"]]'
+
+
+@pytest.fixture
+def states() -> dict[Subscription, SubscriptionState]:
+    return dict.fromkeys((TRADES, BOOKS, OTHER), SubscriptionState.LIVE)
+
+
+@pytest.fixture
+def handover(states: dict[Subscription, SubscriptionState]) -> Handover:
+    link: Any = SimpleNamespace(subscription_state=states.__getitem__)
+    return Handover(link, tuple(states), "books")
+
+
+def book(subscription: Subscription, action: str, seq_id: int, prev: int) -> Data:
+    text = f'[{{{LEVELS},"ts":"1","checksum":0,"seqId":{seq_id},"prevSeqId":{prev}}}]'
+    return Data(subscription, action, msgspec.Raw(text.encode()))
+
+
+def test_successor_is_ready_when_all_is_live_and_every_book_valid(handover: Handover) -> None:
+    assert not handover.ready
+    handover.on_book(book(BOOKS, "snapshot", 5, -1))
+    assert not handover.ready
+    handover.on_book(book(OTHER, "snapshot", 7, -1))
+    assert handover.ready
+
+
+def test_successor_waits_for_each_subscription(
+    handover: Handover, states: dict[Subscription, SubscriptionState]
+) -> None:
+    for subscription in (BOOKS, OTHER):
+        handover.on_book(book(subscription, "snapshot", 5, -1))
+    states[TRADES] = SubscriptionState.ACKED
+    assert not handover.ready
+    states[TRADES] = SubscriptionState.PARKED
+    assert handover.ready
+
+
+def test_successor_does_not_wait_for_the_book_of_a_parked_instrument(
+    handover: Handover, states: dict[Subscription, SubscriptionState]
+) -> None:
+    handover.on_book(book(BOOKS, "snapshot", 5, -1))
+    states[OTHER] = SubscriptionState.PARKED
+    assert handover.ready
+
+
+def test_successor_whose_book_breaks_is_not_ready(handover: Handover) -> None:
+    for subscription in (BOOKS, OTHER):
+        handover.on_book(book(subscription, "snapshot", 5, -1))
+    handover.on_book(book(BOOKS, "update", 9, 8))
+    assert not handover.ready
+
+
+def test_successor_that_lost_its_connection_begins_with_empty_books(handover: Handover) -> None:
+    for subscription in (BOOKS, OTHER):
+        handover.on_book(book(subscription, "snapshot", 5, -1))
+    handover.reset_books()
+    assert not handover.ready
+
+
+def test_malformed_book_is_the_callers_to_count(handover: Handover) -> None:
+    with pytest.raises(MalformedMessage):
+        handover.on_book(Data(BOOKS, "update", msgspec.Raw(b"[{}]")))
