@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "logs": ("logs", "logs", "Log lines of all actors, or of one."),
     "config": ("settings", "config", "Check or show the configuration."),
     "sim": ("sim", "sim", "Run the exchange look-alike by itself."),
+    "record": ("record", "record", "Record the market into packed files."),
+    "replay": ("replay", "replay", "Play a recording through the whole system."),
 }
 EXIT_CODES: Final = """\b
 Exit codes: 0 fine, 1 error, 2 usage, 3 not running, 4 no such actor, instrument or recording,

@@ -11,7 +11,9 @@ from hunter.simulator.options import SimOptions
 from hunter.simulator.serve import run
 
 
-class _Speed(click.ParamType[float | None]):
+class Speed(click.ParamType[float | None]):
+    """A factor, or None for `max`."""
+
     name = "N|max"
 
     def convert(
@@ -45,7 +47,7 @@ class _Speed(click.ParamType[float | None]):
     "--replay", multiple=True, type=Path, metavar="RECORDING", help="Replay files instead."
 )
 @click.option(
-    "--speed", default="1", type=_Speed(), help="Of the replay: 1 as recorded, N times, or max."
+    "--speed", default="1", type=Speed(), help="Of the replay: 1 as recorded, N times, or max."
 )
 @click.option(
     "--ledger", type=Path, help="Append the truth to this file; go on from it when it exists."

@@ -68,7 +68,9 @@ def playback_config(
             log_dir="",
         ),
         okx=replace(config.okx, instruments=instruments, channels=known_channels),
-        stream=replace(config.stream, shards=min(config.stream.shards, len(instruments))),
+        stream=replace(
+            config.stream, shards=min(config.stream.shards, len(instruments)), standby=False
+        ),
         ring=replace(config.ring, capacity=capacity),
     )
 

@@ -15,8 +15,8 @@ PLAN_FILE: Final = "exchange.json"
 
 
 class ReplayPlan(msgspec.Struct, frozen=True):
-    """What the exchange actor of an instance plays, from PLAN_FILE in the runtime directory; without
-    the file it makes a market up.
+    """What the exchange actor plays: PLAN_FILE in the runtime directory. Without that file it makes
+    a market up.
     """
 
     recordings: tuple[str, ...]

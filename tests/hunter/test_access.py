@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from fakes.actor_stage import SWAP, Stage
@@ -172,3 +173,23 @@ def test_signals_followed_come_once_each(stage: Stage, monkeypatch: pytest.Monke
     journal.close()
     assert found == ["1000", "2000", "3000", "4000"]
     assert len(pauses) == 4, "it waits only when there is nothing"
+
+
+def test_signals_that_come_between_the_two_looks_are_not_told_twice(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The follower was there before the newest were read, so it sees some of them again."""
+    journal = Journal(stage.config.data_dir / "signals")
+    journal.append(signal(1_000))
+    last_signals = access.last_signals
+
+    def look(*arguments: Any) -> list[Signal]:
+        journal.append(signal(2_000))
+        return last_signals(*arguments)
+
+    monkeypatch.setattr(access, "last_signals", look)
+    monkeypatch.setattr(access.clock, "sleep_s", lambda seconds: journal.append(signal(3_000)))
+    following = journal_signals(stage.config, SWAP, 20, follow=True)
+    found = [next(following).id.rsplit("-", 1)[1] for _ in range(3)]
+    journal.close()
+    assert found == ["1000", "2000", "3000"]

@@ -231,9 +231,7 @@ def test_mirrored_rows_give_the_mirrored_decisions(seed: int, row_count: int, sp
 
 
 @settings(deadline=None, max_examples=30)
-@given(
-    seed=st.integers(0, 2**32), row_count=st.integers(2, 300), cut=st.floats(0, 1)
-)
+@given(seed=st.integers(0, 2**32), row_count=st.integers(2, 300), cut=st.floats(0, 1))
 def test_restart_from_a_snapshot_anywhere_changes_no_byte(
     seed: int, row_count: int, cut: float
 ) -> None:

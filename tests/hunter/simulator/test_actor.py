@@ -99,7 +99,7 @@ def test_exchange_on_a_port_in_use_says_so(place: Callable[[int], Place]) -> Non
 def test_exchange_that_does_not_listen_in_time_ends(
     place: Callable[[int], Place], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def deaf(options: object, ready: object, stop: asyncio.Event) -> None:
+    async def deaf(options: object, ready: object, stop: asyncio.Event, **_: object) -> None:
         await stop.wait()
 
     monkeypatch.setattr(actor_module, "serve", deaf)
@@ -112,7 +112,9 @@ def test_exchange_that_does_not_listen_in_time_ends(
 def test_exchange_whose_server_ends_by_itself_ends_too(
     place: Callable[[int], Place], monkeypatch: pytest.MonkeyPatch, failure: HunterError | None
 ) -> None:
-    async def short(options: object, ready: Callable[[int], None], stop: object) -> None:
+    async def short(
+        options: object, ready: Callable[[int], None], stop: object, **_: object
+    ) -> None:
         ready(1)
         await asyncio.sleep(0)
         if failure is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fakes.actor_stage import Stage
 from fakes.faulty_exchange import Exchange
+from fakes.stream_rig import Rig
 from fakes.websocket_peer import Client, Peer, agreement
 
 from hunter.simulator.options import SimOptions
@@ -75,3 +76,23 @@ def exchange() -> Iterator[Callable[..., Exchange]]:
     yield start
     for item in running:
         item.stop()
+
+
+@pytest.fixture
+def rig(stage: Callable[..., Stage], exchange: Any) -> Iterator[Callable[..., Rig]]:
+    """Ends before the exchange does, which else would wait for its clients to leave."""
+    made: list[Rig] = []
+
+    def make(port: int, *settings: str) -> Rig:
+        there = stage(
+            f'okx.public_url="ws://127.0.0.1:{port}/ws/v5/public"',
+            f'okx.rest_url="http://127.0.0.1:{port}"',
+            *settings,
+        )
+        there.make_rings()
+        made.append(Rig(there))
+        return made[-1]
+
+    yield make
+    for item in made:
+        item.actor.on_stop()

@@ -6,122 +6,22 @@ The actor runs in the test's own thread with the host's clock, which tests may p
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from itertools import pairwise
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from fakes.actor_stage import SWAP, Stage, run_until, turn
+from fakes.actor_stage import SWAP, turn
 from fakes.faulty_exchange import Exchange
+from fakes.stream_rig import Rig
 from fakes.websocket_peer import Peer, agreement, frame
 
 from hunter.bus.sockets import WakeReceiver
 from hunter.errors import SegmentError
-from hunter.exchange.okx.events import DataSilent
-from hunter.exchange.okx.requests import Subscription
 from hunter.ring.rows import Kind, TradeFlag
 from hunter.simulator.options import Bounds
-from hunter.status import documents
-from hunter.status.documents import FeedDocument
 from hunter.status.page import ActorState
 from hunter.stream.actor import StreamActor
 
-SIDES = {"buy": 1, "sell": -1}
 UNLISTED = "ETH-USDT-SWAP"
-
-
-class Rig:
-    """One stream actor on its stage."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-        self.clock = stage.clock
-        self.log = stage.log
-        self.actor = self._start()
-
-    def _start(self) -> StreamActor:
-        actor = StreamActor(self.stage.context("stream-0"))
-        actor.on_start(self.clock.monotonic_ns())
-        return actor
-
-    def kill(self) -> None:
-        """What the kernel does at a SIGKILL: descriptors and mappings go, nothing else happens."""
-        self.stage.show("stream-0", self.actor.document())
-        self.actor._link.abort("killed")
-        self.actor._lease.close()
-        self.actor._wake.close()
-        assert self.actor._writer is not None
-        self.actor._writer.close()
-
-    def restart(self) -> None:
-        self.kill()
-        self.actor = self._start()
-
-    def until(self, what: str, condition: Callable[[], Any]) -> Any:
-        return run_until(self.actor, self.clock, what, condition)
-
-    def until_ready(self) -> None:
-        self.until("ready", lambda: self.actor.state() is ActorState.READY)
-
-    def until_trades(self, count: int) -> None:
-        """So many more rows."""
-        wanted = len(self.trades) + count
-        self.until(f"{count} trades", lambda: len(self.trades) >= wanted)
-
-    def feed(self, channel: str = "trades", instrument: str = SWAP) -> FeedDocument:
-        feeds = self.actor.document().feeds
-        return next(f for f in feeds if (f.channel, f.instrument) == (channel, instrument))
-
-    @property
-    def connection(self) -> documents.ConnectionDocument:
-        return self.actor.document().connections[0]
-
-    @property
-    def trades(self) -> list[Any]:
-        return self.stage.rows(Kind.TRADE)
-
-    @property
-    def books(self) -> list[Any]:
-        return self.stage.rows(Kind.BOOK)
-
-    def until_complete(self) -> None:
-        self.until("no hole", lambda: not self.actor._feeds[SWAP].chain.holes)
-
-    def check(self, exchange: Exchange) -> None:
-        """Every match of the exchange once, in order, with its price and side; and no loss."""
-        truth = {}
-        for trade_id, (count, price, side) in exchange.truth().items():
-            truth |= dict.fromkeys(range(trade_id - count + 1, trade_id + 1), (price, SIDES[side]))
-        rows = self.trades
-        for before, after in pairwise(rows):
-            assert after[2] - after[7] == before[2], "rows join without hole or overlap"
-            assert after[0] == before[0] + 1
-        for row in rows:
-            for trade_id in range(row[2] - row[7] + 1, row[2] + 1):
-                assert truth[trade_id] == (row[5], row[8])
-        assert self.feed().lost == 0
-        assert self.feed().duplicates == 0
-
-
-@pytest.fixture
-def rig(stage: Callable[..., Stage], exchange: Any) -> Iterator[Callable[..., Rig]]:
-    """Ends before the exchange does, which else would wait for its clients to leave."""
-    made: list[Rig] = []
-
-    def make(port: int, *settings: str) -> Rig:
-        there = stage(
-            f'okx.public_url="ws://127.0.0.1:{port}/ws/v5/public"',
-            f'okx.rest_url="http://127.0.0.1:{port}"',
-            *settings,
-        )
-        there.make_rings()
-        made.append(Rig(there))
-        return made[-1]
-
-    yield make
-    for item in made:
-        item.actor.on_stop()
-
 
 Make = Callable[..., Rig]
 Sim = Callable[..., Exchange]
@@ -392,100 +292,6 @@ def test_stream_refused_again_and_again_waits_longer(rig: Make, exchange: Sim) -
     assert there.actor.state() is ActorState.DEGRADED
     market.clear()
     there.until_ready()
-
-
-def test_stream_notices_a_mute_socket_while_the_market_trades(rig: Make, exchange: Sim) -> None:
-    market = exchange()
-    there = rig(market.port, "stream.stale_after_ms=300")
-    there.until_ready()
-    there.until_trades(5)
-    market.arm("mute")
-    there.until("the loss", lambda: there.log.having("no data while the market trades"))
-    assert there.feed().state == "connecting"
-    assert all(counters.silent for counters in there.actor._feeds[SWAP].counters.values())
-    market.clear()
-    there.until_ready()
-    there.until_trades(5)
-    there.until_complete()
-    there.check(market)
-
-
-def test_stream_leaves_a_resting_market_alone(rig: Make, exchange: Sim) -> None:
-    there = rig(exchange(rate=0.0).port, "stream.stale_after_ms=200")
-    there.until("two probes", lambda: len(there.log.having("the market rests;")) == 2)
-    assert there.connection.connects == 1
-    assert there.connection.state == "open"
-    assert there.feed("books").state == "live"
-
-
-def test_stream_leaves_a_resting_market_alone_when_its_first_instrument_is_parked(
-    rig: Make, exchange: Sim
-) -> None:
-    there = rig(
-        exchange(rate=0.0).port,
-        f'okx.instruments=["{UNLISTED}", "{SWAP}"]',
-        "stream.stale_after_ms=200",
-    )
-    there.until("a probe", lambda: there.log.having("the market rests;"))
-    assert there.connection.connects == 1
-
-
-def test_stream_asks_after_the_instrument_that_trades_most(rig: Make, exchange: Sim) -> None:
-    """The first of the list may rest for hours while the others trade."""
-    market = exchange(rate=0.0, instruments=(SWAP, UNLISTED))
-    there = rig(
-        market.port, f'okx.instruments=["{SWAP}", "{UNLISTED}"]', "stream.stale_after_ms=200"
-    )
-    there.until("a probe", lambda: there.log.having("the market rests;"))
-    there.actor._feeds[UNLISTED].counters["trades"].messages = 5
-    asked: list[Any] = []
-    fetch = there.actor._fetch
-    there.actor._fetch = lambda what, path: asked.append(what) or fetch(what, path)  # type: ignore[method-assign,func-returns-value]
-    there.until("another", lambda: asked)
-    assert asked[0].instrument == UNLISTED
-
-
-def test_stream_whose_data_came_before_the_probes_answer_stays(rig: Make, exchange: Sim) -> None:
-    market = exchange(rate=500.0)
-    there = rig(market.port)
-    there.until_ready()
-    there.until_trades(5)
-    silence = DataSilent((Subscription("trades", SWAP),), 1, True)
-    for _ in range(10):
-        there.until("free", lambda: not there.actor._probing)
-        there.actor._on_silence(silence, there.clock.wall_ns(), there.clock.monotonic_ns())
-        there.until_trades(1)
-    there.until("free", lambda: not there.actor._probing)
-    there.until_ready()
-    assert there.connection.connects == 1
-
-
-def test_stream_that_cannot_ask_takes_silence_for_death(rig: Make, exchange: Sim) -> None:
-    market = exchange(rate=0.0)
-    market.arm("rest_unavailable")
-    there = rig(market.port, "stream.stale_after_ms=200")
-    there.until("the loss", lambda: there.log.having("no data, and REST does not answer"))
-    assert there.log.having("REST probe of BTC-USDT-SWAP failed")
-
-
-def test_stream_whose_probe_is_not_answered_takes_silence_for_death(
-    rig: Make, exchange: Sim, peer: Peer
-) -> None:
-    nobody = f'okx.rest_url="http://127.0.0.1:{peer.port}"'
-    there = rig(exchange(rate=0.0).port, nobody, "stream.stale_after_ms=100")
-    there.until("the loss", lambda: there.log.having("REST does not answer in time"))
-    there.until("the next connection", lambda: there.connection.state == "open")
-
-
-def test_stream_hides_and_asks_anew_a_book_that_broke_its_promise(rig: Make, exchange: Sim) -> None:
-    there = rig(exchange(rate=0.0).port)
-    there.until("a book", lambda: there.books and there.books[-1][5])
-    there.until("quotes", lambda: there.feed("bbo-tbt").messages)
-    there.clock.skip(91_000)
-    there.until("a row that hides it", lambda: len(there.books) == 2)
-    assert there.books[-1][5] == 0
-    there.until("a fresh one", lambda: there.books[-1][5])
-    assert there.connection.connects == 1
 
 
 def test_stream_successor_goes_on_counting_and_closes_the_hole(rig: Make, exchange: Sim) -> None:

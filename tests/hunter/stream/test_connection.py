@@ -141,8 +141,9 @@ def test_connection_joins_fragments_and_answers_pings_between(peer: Peer, shaken
     assert shaken.received == [b'{"a":1}']
     pong = shaken.until("the pong", peer.request)
     assert pong[0] == 0x80 | Opcode.PONG
-    peer.send(frame(b"next"))
+    peer.send(frame(b"ne", fin=False) + frame(b"xt", Opcode.CONT))
     shaken.until("the next", lambda: len(shaken.received) == 2)
+    assert shaken.received[1] == b"next"
 
 
 def test_connection_hands_binary_frames_over_as_they_are(peer: Peer, shaken: Client) -> None:

@@ -30,7 +30,7 @@ from hunter.watchdog.actor import ASK_AGAIN_NS, LAPPED_SHOWN_NS, WatchdogActor
 MS = 1_000_000
 NOW = 1_790_000_000_000_000_000
 ACTORS = ("stream-0", "brain-0", "watchdog")
-SLEEPER = [sys.executable, "-c", "import signal; signal.pause()"]
+SLEEPER = [sys.executable, "-c", "import signal; print(flush=True); signal.pause()"]
 
 
 class Watch:
@@ -48,7 +48,11 @@ class Watch:
 
     def run(self, name: str, state: str = "ready") -> int:
         """A process that beats when told to."""
-        process = self.processes[name] = subprocess.Popen(SLEEPER)
+        if name in self.processes:
+            self._end(self.processes[name])
+        process = self.processes[name] = subprocess.Popen(SLEEPER, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline()
         page = self.stage.status.pages[name]
         page.store("process_start", process_start_ticks(process.pid))
         page.store("pid", process.pid)
@@ -82,10 +86,14 @@ class Watch:
             self.actor.wait(20)
         return found
 
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        process.communicate(timeout=10)
+
     def close(self) -> None:
         for process in self.processes.values():
-            process.kill()
-            process.wait(10)
+            self._end(process)
         self.actor.on_stop()
         self.control.close()
         self.stage.close()

@@ -1,0 +1,91 @@
+"""One stream actor on its stage, killed and restarted at will, and its ring checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+from fakes.actor_stage import SWAP, Stage, run_until
+from fakes.faulty_exchange import Exchange
+
+from hunter.ring.rows import Kind
+from hunter.status import documents
+from hunter.status.documents import FeedDocument
+from hunter.status.page import ActorState
+from hunter.stream.actor import StreamActor
+
+SIDES = {"buy": 1, "sell": -1}
+
+
+class Rig:
+    """One stream actor on its stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.clock = stage.clock
+        self.log = stage.log
+        self.actor = self._start()
+
+    def _start(self) -> StreamActor:
+        actor = StreamActor(self.stage.context("stream-0"))
+        actor.on_start(self.clock.monotonic_ns())
+        return actor
+
+    def kill(self) -> None:
+        """What the kernel does at a SIGKILL: descriptors and mappings go, nothing else happens."""
+        self.stage.show("stream-0", self.actor.document())
+        self.actor._link.abort("killed")
+        self.actor._lease.close()
+        self.actor._wake.close()
+        assert self.actor._writer is not None
+        self.actor._writer.close()
+
+    def restart(self) -> None:
+        self.kill()
+        self.actor = self._start()
+
+    def until(self, what: str, condition: Callable[[], Any]) -> Any:
+        return run_until(self.actor, self.clock, what, condition)
+
+    def until_ready(self) -> None:
+        self.until("ready", lambda: self.actor.state() is ActorState.READY)
+
+    def until_trades(self, count: int) -> None:
+        """So many more rows."""
+        wanted = len(self.trades) + count
+        self.until(f"{count} trades", lambda: len(self.trades) >= wanted)
+
+    def feed(self, channel: str = "trades", instrument: str = SWAP) -> FeedDocument:
+        feeds = self.actor.document().feeds
+        return next(f for f in feeds if (f.channel, f.instrument) == (channel, instrument))
+
+    @property
+    def connection(self) -> documents.ConnectionDocument:
+        return self.actor.document().connections[0]
+
+    @property
+    def trades(self) -> list[Any]:
+        return self.stage.rows(Kind.TRADE)
+
+    @property
+    def books(self) -> list[Any]:
+        return self.stage.rows(Kind.BOOK)
+
+    def until_complete(self) -> None:
+        self.until("no hole", lambda: not self.actor._feeds[SWAP].chain.holes)
+
+    def check(self, exchange: Exchange) -> None:
+        """Every match of the exchange once, in order, with its price and side; and no loss."""
+        truth = {}
+        for trade_id, (count, price, side) in exchange.truth().items():
+            truth |= dict.fromkeys(range(trade_id - count + 1, trade_id + 1), (price, SIDES[side]))
+        rows = self.trades
+        for before, after in pairwise(rows):
+            assert after[2] - after[7] == before[2], "rows join without hole or overlap"
+            assert after[0] == before[0] + 1
+        for row in rows:
+            for trade_id in range(row[2] - row[7] + 1, row[2] + 1):
+                assert truth[trade_id] == (row[5], row[8])
+        assert self.feed().lost == 0
+        assert self.feed().duplicates == 0
