@@ -289,8 +289,6 @@ def _check(config: Config, places: _Places) -> None:
     kind = config.brain.kind
     if kind != "flow" and not re.fullmatch(r"[\w.]+:\w+", kind):
         refuse("brain", "kind", f'"{kind}" is no brain; write "flow" or "module:Class"')
-    if config.stream.standby:
-        refuse("stream", "standby", "the hot standby is not part of this version; set it to false")
 
 
 class _Places:

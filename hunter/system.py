@@ -107,7 +107,10 @@ def with_simulator(config: Config, port: int) -> Config:
 def child_specs(config: Config, *, demo: bool) -> tuple[ChildSpec, ...]:
     """Actors in start order; they stop in reverse."""
     names = [("exchange", "exchange", "hunter.simulator")] if demo else []
-    names += [(f"stream-{i}", "stream", "hunter.stream") for i in range(config.stream.shards)]
+    for shard in range(config.stream.shards):
+        names.append((f"stream-{shard}", "stream", "hunter.stream"))
+        if config.stream.standby:
+            names.append((f"stream-{shard}b", "stream", "hunter.stream"))
     names += [("brain-0", "brain", "hunter.brain"), ("watchdog", "watchdog", "hunter.watchdog")]
     environment = dict(os.environ, PYTHONUNBUFFERED="1")
     return tuple(

@@ -139,7 +139,7 @@ class _Recording:
             return f"nothing recorded in {lasted}; {receiver.last_close or 'no frame came'}"
         channels = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
         return (
-            f"recorded {self.backlog.frames:,} frames in {lasted}: {channels}\n"
+            f"recorded {segments.frames:,} frames in {lasted}: {channels}\n"
             f"{self.backlog.dropped:,} dropped, {receiver.connects - 1:,} reconnects;"
             f" {segments.raw_bytes / _MB:.1f} MB packed into {segments.packed_bytes / _MB:.1f} MB,"
             f" {len(segments.paths)} segments\n"

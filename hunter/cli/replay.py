@@ -206,5 +206,5 @@ def _why_not_whole(summary: ReplaySummary, data_dir: Path) -> str:
             f"the brain missed {summary.lapped:,} rows: a lower --speed or a larger ring.capacity"
         )
     if summary.unread:
-        reasons.append(f"{summary.unread:,} frames were not read: see {data_dir / 'logs'}")
+        reasons.append(f"{summary.unread:,} frames or rows were not read: see {data_dir / 'logs'}")
     return "; ".join(reasons)

@@ -88,6 +88,11 @@ def text(report: StatusReport) -> str:
             f"{connection.actor} {connection.url} {connection.state},"
             f" connects {connection.connects}{last}"
         )
+    lines += [
+        f"{actor.name} took over {actor.takeovers} times, last within {actor.takeover_ms:.1f} ms"
+        for actor in report.actors
+        if actor.takeovers
+    ]
     if report.reasons:
         lines += ["", *(f"{colour('!', 'yellow')} {reason}" for reason in report.reasons)]
     return "\n".join(lines)

@@ -55,6 +55,7 @@ class Segments:
     ) -> None:
         self.directory = directory
         self.paths: list[Path] = []
+        self.frames = 0
         self.packed_bytes = 0
         self.raw_bytes = 0
         self._name = name
@@ -87,6 +88,7 @@ class Segments:
         self._segment_bytes += len(part)
         self.packed_bytes += len(part)
         self.raw_bytes += len(lines)
+        self.frames += lines.count(b"\n")
 
     def close(self) -> None:
         if self._descriptor >= 0:

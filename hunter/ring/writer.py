@@ -133,6 +133,17 @@ class RingWriter:
         row = last_row(self._segment, self.layout, instrument_index, Kind.TRADE)
         return None if row is None else LastTrade(int(row[2]), int(row[3]))
 
+    def last_received_ts_ns(self) -> int:
+        """When the newest row of any lane was received, wall time; 0 for an empty ring."""
+        newest = 0
+        for index in range(len(self.layout.instruments)):
+            for kind in Kind:
+                row = last_row(self._segment, self.layout, index, kind)
+                if row is not None:
+                    # tickers carry no exchange's sequence id before their times
+                    newest = max(newest, int(row[3 if kind is Kind.TICKER else 4]))
+        return newest
+
     def last_book(self, instrument_index: int) -> LastBook | None:
         """The book that a former writer left, as readers see it now; None for an empty lane."""
         row = last_row(self._segment, self.layout, instrument_index, Kind.BOOK)

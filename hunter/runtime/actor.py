@@ -8,6 +8,7 @@ need.
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -32,9 +33,9 @@ class Context:
 
     @property
     def index(self) -> int:
-        """The number at the end of the name: the shard of stream-3 is 3."""
-        tail = self.name.rsplit("-", 1)[-1]
-        return int(tail) if tail.isdigit() else 0
+        """The number in the name: the shard of stream-3, and of its standby stream-3b, is 3."""
+        found = re.search(r"-(\d+)b?$", self.name)
+        return int(found[1]) if found else 0
 
 
 class Actor(Protocol):

@@ -54,6 +54,9 @@ class StreamDocument(msgspec.Struct, frozen=True):
     unknown_messages: int = 0
     exchange_errors: int = 0
     note: str = ""
+    takeovers: int = 0
+    takeover_ms: float = 0.0
+    """How old the newest row was when this process last took the writing over."""
 
 
 class BrainInputs(msgspec.Struct, frozen=True):

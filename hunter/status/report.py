@@ -48,6 +48,9 @@ class ActorReport(msgspec.Struct):
     rss_bytes: int
     cpu_percent: float
     errors: int
+    takeovers: int = 0
+    """How often this process took the writing over from another, and how old the newest row was."""
+    takeover_ms: float = 0.0
 
 
 class FeedReport(msgspec.Struct):
@@ -152,7 +155,8 @@ def make_report(
         )
     elif (late_ms := _age_ms(beat.beat_monotonic_ns, now_monotonic_ns)) > 3 * BEAT_LATE_MS:
         reasons.append(f"supervisor: no beat for {late_ms / 1000:.1f} s (stopped or wedged)")
-    actors, feeds, connections = [], [], []
+    actors, connections = [], []
+    streams: dict[str, list[FeedReport]] = {}
     brain: BrainDocument | None = None
     for child in tree.children:
         actor_page = status.pages[child.name]
@@ -160,8 +164,14 @@ def make_report(
         actors.append(_actor(child, actor_beat, alive, now_wall_ns, now_monotonic_ns))
         if child.role == "stream" and (stream := decode(document, StreamDocument)):
             fed = alive and is_alive(actor_beat)
-            actors[-1].active = stream.active
-            feeds += [_feed(feed, fed, now_monotonic_ns) for feed in stream.feeds if stream.active]
+            # The page of a killed process still says what it was.
+            actors[-1].active = stream.active and (fed or not _has_standby(tree, child.name))
+            actors[-1].takeovers = stream.takeovers
+            actors[-1].takeover_ms = stream.takeover_ms
+            # Of a pair the active one speaks; while neither is, the first.
+            shard = child.name.removesuffix("b")
+            if actors[-1].active or shard not in streams:
+                streams[shard] = [_feed(feed, fed, now_monotonic_ns) for feed in stream.feeds]
             connections += [
                 ConnectionReport(
                     child.name, c.url, c.state if fed else "closed", c.connects, c.last_close
@@ -172,6 +182,7 @@ def make_report(
             brain = decode(document, BrainDocument) or brain
         elif child.role == "watchdog" and alive and (watch := decode(document, WatchdogDocument)):
             reasons += watch.reasons
+    feeds = [feed for shard in streams.values() for feed in shard]
     reasons += _actor_reasons(actors) if alive else []
     reasons += _feed_reasons(feeds, tree.state) if alive else []
     if not reasons:  # mostly a feed says better why its actor is degraded
@@ -194,6 +205,11 @@ def make_report(
             status.total_bytes + sum(layout.total_bytes for _, layout in rings),
         ),
     )
+
+
+def _has_standby(tree: SupervisorDocument, stream: str) -> bool:
+    pair = {stream.removesuffix("b"), stream.removesuffix("b") + "b"}
+    return sum(child.name in pair for child in tree.children) == 2
 
 
 def _state(tree_state: str, alive: bool, actors: list[ActorReport], reasons: list[str]) -> str:

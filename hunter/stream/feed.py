@@ -131,6 +131,11 @@ class InstrumentFeed:
         for trade in parse_trades(data.payload):
             self._commit(self.chain.accept(trade, now_ns), received_ts_ns)
 
+    def on_kept_trade(self, trade: Trade, received_ts_ns: int, now_ns: int) -> None:
+        """A trade that a standby kept: it is in the ring already, or it is due now."""
+        if self.chain.last_trade_id is None or trade.trade_id > self.chain.last_trade_id:
+            self._commit(self.chain.accept(trade, now_ns), received_ts_ns)
+
     def on_takeover(self, book: OrderBook | None, received_ts_ns: int) -> None:
         """The successor's book is the book from now on."""
         self.overlapping = False

@@ -135,8 +135,8 @@ class WatchdogActor:
             read = sum(msgspec.structs.astuple(brain.inputs)) + brain.lapped
             return self._progress.stalled(name, pid, arrived, read, now_ns)
         if child.role == "stream" and (stream := documents.decode(raw, documents.StreamDocument)):
-            if any(feed.state != "live" for feed in stream.feeds):
-                # rows wait for what is missing, or there is no connection: not the actor's fault
+            if not stream.active or any(feed.state != "live" for feed in stream.feeds):
+                # a standby writes nothing; rows wait for what is missing, or for a connection
                 self._progress.forget(name)
                 return False
             messages = sum(feed.messages for feed in stream.feeds)
@@ -152,7 +152,7 @@ class WatchdogActor:
         ]
 
     def _shard_of(self, stream: str) -> int:
-        return int(stream.rpartition("-")[2])
+        return int(stream.rpartition("-")[2].rstrip("b"))
 
     def _ask(self, child: documents.ChildDocument, verdict: Verdict, now_ns: int) -> None:
         incarnation = (child.name, child.pid)

@@ -14,6 +14,7 @@ from hunter.status import documents
 from hunter.status.documents import FeedDocument
 from hunter.status.page import ActorState
 from hunter.stream.actor import StreamActor
+from hunter.stream.writing import Writing
 
 SIDES = {"buy": 1, "sell": -1}
 
@@ -21,25 +22,32 @@ SIDES = {"buy": 1, "sell": -1}
 class Rig:
     """One stream actor on its stage."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, name: str = "stream-0") -> None:
         self.stage = stage
+        self.name = name
         self.clock = stage.clock
         self.log = stage.log
         self.actor = self._start()
 
     def _start(self) -> StreamActor:
-        actor = StreamActor(self.stage.context("stream-0"))
+        actor = StreamActor(self.stage.context(self.name))
         actor.on_start(self.clock.monotonic_ns())
         return actor
 
     def kill(self) -> None:
         """What the kernel does at a SIGKILL: descriptors and mappings go, nothing else happens."""
-        self.stage.show("stream-0", self.actor.document())
-        self.actor._link.abort("killed")
+        self.stage.show(self.name, self.actor.document())
+        role = self.actor._role
+        role.link.abort("killed")
         self.actor._lease.close()
-        self.actor._wake.close()
-        assert self.actor._writer is not None
-        self.actor._writer.close()
+        self.actor._parts.wake.close()
+        if isinstance(role, Writing):
+            role.writer.close()
+
+    @property
+    def writing(self) -> Writing:
+        assert isinstance(self.actor._role, Writing)
+        return self.actor._role
 
     def restart(self) -> None:
         self.kill()
@@ -73,7 +81,7 @@ class Rig:
         return self.stage.rows(Kind.BOOK)
 
     def until_complete(self) -> None:
-        self.until("no hole", lambda: not self.actor._feeds[SWAP].chain.holes)
+        self.until("no hole", lambda: not self.writing.feeds[SWAP].chain.holes)
 
     def check(self, exchange: Exchange) -> None:
         """Every match of the exchange once, in order, with its price and side; and no loss."""

@@ -82,7 +82,6 @@ BAD_FILES = {
     "[stream]\nshards = 2": ":2: stream.shards: at most one per instrument, and there are 1",
     "[stream]\nbackoff_max_ms = 10": ":2: stream.backoff_max_ms: must be at least backoff_min_ms =",
     "[stream]\nping_after_ms = 29_000": ":2: stream.ping_after_ms: expected a whole number <= 25",
-    "[stream]\nstandby = true": ":2: stream.standby: the hot standby is not part of this version",
     "[brain]\nkind = 'flaw'": ':2: brain.kind: "flaw" is no brain; write "flow" or "module:Class"',
     "[hunter]\nname = 'a/b'": ":2: hunter.name: 1 to 32 letters, digits, '-' or '_'",
     "[hunter]\nname = ''": ":2: hunter.name: 1 to 32 letters",

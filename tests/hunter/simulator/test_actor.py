@@ -7,14 +7,18 @@ import json
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes.actor_stage import SWAP, HandClock, Stage, turn
+from fakes.running_simulator import ask
+from websockets.sync.client import connect
 
 from hunter.errors import ConfigError, HunterError
 from hunter.simulator import actor as actor_module
-from hunter.simulator.actor import ExchangeActor
+from hunter.simulator.actor import ExchangeActor, ExchangeDocument
+from hunter.simulator.options import ReplayPlan, save_plan
 from hunter.status.page import ActorState
 from hunter.system import free_port
 
@@ -129,4 +133,38 @@ def test_exchange_whose_server_ends_by_itself_ends_too(
 
 
 def test_exchange_stopped_before_its_start_is_fine(place: Callable[[int], Place]) -> None:
-    place(free_port())
+    there = place(free_port())
+    assert there.actor.document().frames == 0
+
+
+def test_exchange_with_a_plan_plays_its_recording_and_tells_the_end(
+    place: Callable[[int], Place], tmp_path: Path
+) -> None:
+    recording = tmp_path / "a.jsonl"
+    lines = [
+        b'%d {"arg":{"channel":"tickers","instId":"ETH-USDT"},"data":[{"last":"%d"}]}\n' % (n, n)
+        for n in range(5)
+    ]
+    recording.write_bytes(b"".join(lines))
+    there = place(free_port())
+    save_plan(there.stage.config.runtime_dir, ReplayPlan((str(recording),)))
+    there.actor.on_stop()
+    there.actor = ExchangeActor(there.stage.context("exchange", there.clock))
+    there.actor.on_start(0)
+    assert there.stage.log.having("serves a recording on port")
+    assert not there.actor.document().is_over
+    heard: list[bytes] = []
+
+    def listen() -> None:
+        url = f"ws://127.0.0.1:{there.port}/ws/v5/public"
+        with connect(url, ping_interval=None) as client:
+            ask(client, "tickers", inst_id="ETH-USDT")
+            heard.extend(client.recv(timeout=10, decode=False) for _ in range(6))
+
+    reader = threading.Thread(target=listen)
+    reader.start()
+    while reader.is_alive():
+        turn(there.actor, there.clock)
+    assert heard[1:] == [line.rstrip().partition(b" ")[2] for line in lines]
+    assert there.actor.document() == ExchangeDocument(there.port, 5, is_over=True)
+    assert not (there.stage.config.data_dir / "exchange.ledger").exists()

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import importlib
-import sys
-import types
 from pathlib import Path
 
 import pytest
 
-from hunter.errors import ConfigError
 from hunter.simulator.frames import BookChange, PublishedTrade
-from hunter.simulator.recording import Counts, Recording, parse_frame
+from hunter.simulator.lines import Counts
+from hunter.simulator.recording import Recording, parse_frame
 
 TRADE = (
     b'{"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","tradeId":"9",'
@@ -91,24 +88,6 @@ def test_list_of_instruments_stops_looking(tmp_path: Path, monkeypatch: pytest.M
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"1 %s\n2 %s\n" % (TRADE, TICKER))
     assert Recording([path]).instruments() == ["BTC-USDT"]
-
-
-def test_zst_uses_the_module_and_says_when_it_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "a.jsonl.zst"
-    path.write_bytes(b"1 " + TRADE + b"\n")
-    module = types.ModuleType("zstandard")
-    module.open = lambda path, mode: path.open(mode)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "zstandard", module)
-    assert read(Counts(), path) == [(1, TRADE)]
-
-    def missing(name: str) -> types.ModuleType:
-        raise ImportError(name)
-
-    monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(ConfigError, match="needs the zstandard package"):
-        read(Counts(), path)
 
 
 def test_capture_of_2022_is_read_whole(captures: Path) -> None:

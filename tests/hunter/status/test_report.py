@@ -100,6 +100,7 @@ def test_running_instance(instance: Instance) -> None:
         "name": "stream-0", "role": "stream", "pid": os.getpid(), "state": "ready", "active": True,
         "restarts": 0, "last_exit": None, "uptime_s": 5.0, "heartbeat_age_ms": 0.0,
         "rss_bytes": 1000, "cpu_percent": 12.3, "errors": 0,
+        "takeovers": 0, "takeover_ms": 0.0,
     }  # fmt: skip
     assert report.memory.rss_bytes == 4000
     assert report.memory.shared_bytes == instance.status.total_bytes
@@ -269,12 +270,12 @@ def test_many_feeds_in_trouble_are_few_lines(instance: Instance) -> None:
     assert report.reasons[-1] == "and 93 more feeds that are not live"
 
 
-def test_standby_shows_its_connection_and_no_feeds(instance: Instance) -> None:
+def test_stream_that_does_not_write_shows_its_feeds_while_nobody_does(instance: Instance) -> None:
     connection = documents.ConnectionDocument("wss://x", "open", 3, "1001")
     document = StreamDocument(active=False, feeds=(feed(),), connections=(connection,))
     instance.say("stream-0", document)
     report = instance.report()
-    assert report.feeds == []
+    assert len(report.feeds) == 1
     assert not report.actors[0].active
     assert msgspec.structs.astuple(report.connections[0]) == (
         "stream-0", "wss://x", "open", 3, "1001",

@@ -194,3 +194,13 @@ def test_link_aborted_reports_it_with_the_next_step(line: Line) -> None:
     line.link.abort("no data while the market trades")
     assert not line.link.is_open
     assert line.until_seen(Closed).reason == "no data while the market trades"
+
+
+def test_tap_sees_every_payload_as_it_came(line: Line) -> None:
+    tapped: list[bytes] = []
+    line.link.tap = tapped.extend
+    line.open()
+    odd = b'{"arg" : {"channel":"other"},\t"data":[1]}'
+    line.peer.send(ACK + frame(b"pong") + frame(odd) + DATA)
+    line.until_seen(Data)
+    assert [frame(payload) for payload in tapped] == [ACK, frame(b"pong"), frame(odd), DATA]

@@ -30,7 +30,7 @@ def test_stream_notices_a_mute_socket_while_the_market_trades(rig: Make, exchang
     market.arm("mute")
     there.until("the loss", lambda: there.log.having("no data while the market trades"))
     assert there.feed().state == "connecting"
-    assert all(counters.silent for counters in there.actor._feeds[SWAP].counters.values())
+    assert all(counters.silent for counters in there.writing.feeds[SWAP].counters.values())
     market.clear()
     there.until_ready()
     there.until_trades(5)
@@ -65,10 +65,11 @@ def test_stream_asks_after_the_instrument_that_trades_most(rig: Make, exchange: 
         market.port, f'okx.instruments=["{SWAP}", "{UNLISTED}"]', "stream.stale_after_ms=200"
     )
     there.until("a probe", lambda: there.log.having("the market rests;"))
-    there.actor._feeds[UNLISTED].counters["trades"].messages = 5
+    there.writing.feeds[UNLISTED].counters["trades"].messages = 5
+    worker = there.actor._parts.worker
     asked: list[Any] = []
-    fetch = there.actor._fetch
-    there.actor._fetch = lambda what, path: asked.append(what) or fetch(what, path)  # type: ignore[method-assign,func-returns-value]
+    submit = worker.submit
+    worker.submit = lambda key, call: asked.append(key) or submit(key, call)  # type: ignore[method-assign,func-returns-value]
     there.until("another", lambda: asked)
     assert asked[0].instrument == UNLISTED
 
@@ -80,10 +81,10 @@ def test_stream_whose_data_came_before_the_probes_answer_stays(rig: Make, exchan
     there.until_trades(5)
     silence = DataSilent((Subscription("trades", SWAP),), 1, True)
     for _ in range(10):
-        there.until("free", lambda: not there.actor._probing)
-        there.actor._on_silence(silence, there.clock.wall_ns(), there.clock.monotonic_ns())
+        there.until("free", lambda: not there.writing._probe._asking)
+        there.writing._on_silence(silence, there.clock.wall_ns(), there.clock.monotonic_ns())
         there.until_trades(1)
-    there.until("free", lambda: not there.actor._probing)
+    there.until("free", lambda: not there.writing._probe._asking)
     there.until_ready()
     assert there.connection.connects == 1
 

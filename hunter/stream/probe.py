@@ -1,0 +1,90 @@
+"""Is a silent connection dead, or does the market rest? REST knows whether anything was traded.
+
+A pong proves the link, not the feed, and a quiet market must not be reconnected for ever. So on a
+silence REST is asked for the newest trade. If it is one we have, the market rests. If it is newer,
+the feed gets a moment more, because it may just be on its way; then the connection is given up.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from hunter.errors import MalformedMessage
+from hunter.exchange.okx.asks import NEVER_NS
+from hunter.exchange.okx.rest import RestError, parse_trades_answer, trades_path
+from hunter.stream.link import Link
+from hunter.stream.parts import Fetch, Parts
+from hunter.stream.worker import Result
+
+DOUBT_NS: Final = 300_000_000
+
+
+class SilenceProbe:
+    """Of one role's connection. `newest` tells the newest match id known of an instrument;
+    `on_dead` is called with the reason when the feed is dead.
+    """
+
+    def __init__(
+        self, parts: Parts, newest: Callable[[str], int | None], on_dead: Callable[[str], None]
+    ) -> None:
+        self._parts = parts
+        self._log: logging.Logger = parts.context.log
+        self._newest = newest
+        self._on_dead = on_dead
+        self._asking = False
+        self._asked_ns = 0
+        self._doubt_due_ns = NEVER_NS
+
+    @property
+    def next_deadline_ns(self) -> int:
+        return self._doubt_due_ns
+
+    def ask(self, link: Link, instrument: str, silence_ns: int, now_ns: int) -> None:
+        """The whole connection has been silent for `silence_ns`; again for as long as it lasts."""
+        if self._asking:
+            # Asked at the silence before this one, and still no answer, nor a refusal.
+            self._on_dead("no data, and REST does not answer in time")
+            return
+        if self._doubt_due_ns != NEVER_NS:
+            return
+        self._asked_ns = now_ns
+        about = Fetch("probe", instrument, link.connects)
+        self._asking = self._parts.fetch(about, trades_path(instrument, 1))
+        self._log.info("no data for %.1f s; asking REST whether the market rests", silence_ns / 1e9)
+
+    def forget(self) -> None:
+        """The connection in question is gone."""
+        self._asking = False
+        self._doubt_due_ns = NEVER_NS
+
+    def on_result(self, result: Result, link: Link, now_ns: int) -> None:
+        """The answer, if it still is about this connection."""
+        what = result.key
+        assert isinstance(what, Fetch)
+        if what.life != link.connects:
+            return
+        self._asking = False
+        try:
+            if result.error is not None:
+                raise result.error
+            rows = parse_trades_answer(*result.value)
+        except (OSError, RestError, MalformedMessage) as error:
+            self._log.warning("REST probe of %s failed: %s", what.instrument, error)
+            self._on_dead("no data, and REST does not answer")
+            return
+        known = self._newest(what.instrument)
+        newest = rows[-1].trade_id if rows else None
+        if newest is not None and (known is None or newest > known):
+            self._doubt_due_ns = now_ns + DOUBT_NS
+        else:
+            self._log.info("the market rests; the feed is in order")
+
+    def settle(self, link: Link, now_ns: int) -> None:
+        """REST knew a newer trade: has the feed brought anything since it was asked?"""
+        if now_ns < self._doubt_due_ns:
+            return
+        self._doubt_due_ns = NEVER_NS
+        if link.session.last_data_ns <= self._asked_ns:
+            self._on_dead("no data while the market trades")
