@@ -1,6 +1,6 @@
 """Kills actors of a running instance at random moments; nothing may be lost, doubled or torn.
 
-    python tests/soak/kill_actors.py [--kills 60] [--seed N] [--pause-s 1.0] [--rate 200]
+    python tests/soak/kill_actors.py [--kills 60] [--seed N] [--pause-s 1] [--rate 200] [--standby]
 
 Real processes and a real exchange look-alike, whose ledger is the truth. The seed is printed first;
 the same seed kills the same actors after the same pauses. Prints one JSON object; exit code 1 when
@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fakes.instance import HunterInstance, Simulator, running, temporary_home, wait_until
 
 INSTRUMENT = "BTC-USDT-SWAP"
-ACTORS = ("stream-0", "brain-0", "watchdog")
+WRITER = "stream"  # whichever stream process writes at the moment
+ACTORS = (WRITER, "brain-0", "watchdog")
 READY_TIMEOUT_S = 30.0
 SETTLE_S = 3.0
 
@@ -40,37 +41,54 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--pause-s", type=float, default=1.0, help="mean pause between two kills")
     parser.add_argument("--rate", type=float, default=200.0, help="trades a second")
+    parser.add_argument("--standby", action="store_true", help="with a hot standby of the stream")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}", file=sys.stderr)
     with temporary_home() as home:
-        result = soak(home, options.kills, seed, options.pause_s, options.rate)
+        result = soak(home, seed, options)
     print(json.dumps(result, indent=1))
     return 1 if result["failures"] else 0
 
 
-def soak(home: Path, kills: int, seed: int, pause_s: float, rate: float) -> dict[str, Any]:
+def soak(home: Path, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """Kill, wait until it is ready again, and so on; then compare everything with the truth."""
     generator = random.Random(seed)
-    plan = [ACTORS[i % len(ACTORS)] for i in range(kills)]
+    plan = [ACTORS[i % len(ACTORS)] for i in range(options.kills)]
     generator.shuffle(plan)
-    capacity = 1 << 18
-    sim = ("--no-limits", "--rate", str(rate), "--seed", str(seed & 0xFFFF))
-    with running(home, f"ring.capacity={capacity}", sim=sim) as (instance, simulator):
+    settings = (f"ring.capacity={1 << 18}", f"stream.standby={str(options.standby).lower()}")
+    sim = ("--no-limits", "--rate", str(options.rate), "--seed", str(seed & 0xFFFF))
+    with running(home, *settings, sim=sim) as (instance, simulator):
         wait_until("trades", lambda: instance.status()["rings"][0]["sequence"] > 0)
-        killed = dict.fromkeys(ACTORS, 0)
-        ready_ms: dict[str, list[float]] = {actor: [] for actor in ACTORS}
-        for actor in plan:
-            time.sleep(generator.expovariate(1 / pause_s))
-            ready_ms[actor].append(kill_and_wait(instance, actor))
-            killed[actor] += 1
+        killed: dict[str, int] = {}
+        ready_ms: dict[str, list[float]] = {}
+        takeover_ms: list[float] = []
+        for wanted in plan:
+            time.sleep(generator.expovariate(1 / options.pause_s))
+            actor = writer_of(instance) if wanted == WRITER else wanted
+            ready_ms.setdefault(actor, []).append(kill_and_wait(instance, actor))
+            killed[actor] = killed.get(actor, 0) + 1
+            if wanted == WRITER and options.standby:
+                takeover_ms.append(instance.actor(writer_of(instance))["takeover_ms"])
         time.sleep(SETTLE_S)
         return {
             "seed": seed,
             "kills": killed,
             "back_and_ready_ms": {actor: spread(values) for actor, values in ready_ms.items()},
+            "newest_row_age_at_takeover_ms": spread(takeover_ms) if takeover_ms else None,
             **check(instance, simulator, killed),
         }
+
+
+def writer_of(instance: HunterInstance) -> str:
+    """The stream process that holds the lease, once it is ready and nobody is in between."""
+
+    def found() -> str:
+        streams = [a for a in instance.status()["actors"] if a["role"] == "stream"]
+        names = [a["name"] for a in streams if a["active"] and a["pid"]]
+        return names[0] if len(names) == 1 and all(a["state"] == "ready" for a in streams) else ""
+
+    return str(wait_until("one writer", found, READY_TIMEOUT_S, 0.01))
 
 
 def kill_and_wait(instance: HunterInstance, actor: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import time
@@ -15,7 +16,8 @@ pytestmark = pytest.mark.system
 
 
 def test_killed_actors_are_back_and_nothing_is_lost(home: Path) -> None:
-    result = soak(home, kills=9, seed=20261122, pause_s=0.4, rate=150.0)
+    options = argparse.Namespace(kills=9, pause_s=0.4, rate=150.0, standby=False)
+    result = soak(home, 20261122, options)
     assert result["failures"] == []
     assert result["trade_rows"] > 100
 

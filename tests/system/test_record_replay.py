@@ -16,8 +16,11 @@ import pytest
 from fakes.instance import HUNTER, Simulator, running, wait_until
 
 from hunter.access import Instance
+from hunter.config import OkxSection
 from hunter.ring.rows import Kind
+from hunter.simulator.instruments import listing
 from hunter.simulator.lines import Counts, merged_lines
+from hunter.simulator.market import Market
 
 pytestmark = pytest.mark.system
 
@@ -109,15 +112,44 @@ def timeless(signals: list[Any]) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("speed", ["max", pytest.param("20", marks=pytest.mark.slow)])
-def test_recorded_capture_plays_like_the_capture_itself(
-    home: Path, captures: Path, recorders: list[Recorder], speed: str
+def synthetic(home: Path) -> Path:
+    """A minute of a market made up, at once: its clock is the caller's."""
+    path, start_ns = home / "synthetic.jsonl.gz", 1_790_000_000_000_000_000
+    market = Market(listing(SWAP), 150.0, 20261122, start_ns)
+    with gzip.open(path, "wb") as file:
+        for now_ns in range(start_ns, start_ns + 60_000_000_000, 10_000_000):
+            file.writelines(
+                b"%d %s\n" % (now_ns, push.text)
+                for push in market.advance(now_ns)
+                if push.channel in OkxSection().channels
+            )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("market", "speed"),
+    [
+        ("synthetic", "max"),
+        ("capture", "max"),
+        pytest.param("capture", "20", marks=pytest.mark.slow),
+    ],
+)
+def test_what_was_recorded_plays_like_what_was_recorded_from(
+    home: Path,
+    request: pytest.FixtureRequest,
+    recorders: list[Recorder],
+    market: str,
+    speed: str,
 ) -> None:
-    path = captures / "okx-framed-binance" / f"{SWAP}.jsonl.gz"
+    if market == "capture":
+        folder = request.getfixturevalue("captures")
+        path = folder / "okx-framed-binance" / f"{SWAP}.jsonl.gz"
+    else:
+        path = synthetic(home)
     told = capture_lines(path)
     simulator = Simulator("--replay", str(path), "--speed", speed, "--no-limits")
     try:
-        recorder = Recorder(home, simulator.port, "--segment-mb", "0.3")
+        recorder = Recorder(home, simulator.port, "--segment-mb", "0.1")
         recorders.append(recorder)
         wait_until("every frame", lambda: len(recorder.frames()) == len(told), 60, 0.5)
         output = recorder.stop()
@@ -144,7 +176,7 @@ def test_recorded_capture_plays_like_the_capture_itself(
     assert timeless(list(map(json.loads, again.stdout.splitlines()))) == timeless(told_by_capture)
 
 
-def test_recorded_synthetic_market_plays_like_it_was_seen(
+def test_recorder_beside_an_instance_sees_the_same_market(
     home: Path, recorders: list[Recorder]
 ) -> None:
     """An instance and a recorder beside it, on one market; then the recording alone."""
