@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -273,7 +274,7 @@ def _check(config: Config, places: _Places) -> None:
     if "trades" not in config.okx.channels:
         refuse("okx", "channels", 'must contain "trades": the ring is made of them')
     for key, schemes in (("public_url", "ws"), ("business_url", "ws"), ("rest_url", "http")):
-        if not re.match(rf"{schemes}s?://[^/\s]+", getattr(config.okx, key)):
+        if not _is_url(getattr(config.okx, key), schemes):
             refuse("okx", key, f"must begin with {schemes}:// or {schemes}s:// and name a host")
     if config.ring.capacity & (config.ring.capacity - 1):
         above = 1 << config.ring.capacity.bit_length()
@@ -318,6 +319,14 @@ class _Places:
             if wanted in self._lines:
                 return f"{self._file}:{self._lines[wanted]}"
         return self._file
+
+
+def _is_url(text: str, scheme: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in (scheme, scheme + "s") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        return False
 
 
 def _nearest(word: str, known: Sequence[str] | dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from hunter.exchange.okx.events import Data
 from hunter.exchange.okx.orderbook import Applied, OrderBook
 from hunter.exchange.okx.parse import parse_bbo, parse_books, parse_tickers, parse_trades
 from hunter.exchange.okx.requests import Subscription
-from hunter.exchange.okx.rows import BookUpdate, Trade, TradeSource
+from hunter.exchange.okx.rows import NO_SEQUENCE, BookUpdate, Trade, TradeSource
 from hunter.exchange.okx.states import SubscriptionState
 from hunter.exchange.okx.tradechain import (
     Duplicate,
@@ -28,7 +28,7 @@ from hunter.exchange.okx.tradechain import (
     TradeChain,
 )
 from hunter.ring.rows import BOOK_LEVELS, TradeFlag
-from hunter.ring.writer import RingWriter
+from hunter.ring.writer import LastBook, RingWriter
 from hunter.status import documents
 from hunter.status.histogram import Histogram
 
@@ -81,7 +81,6 @@ class InstrumentFeed:
         writer: RingWriter,
         channels: tuple[str, ...],
         before: dict[str, documents.FeedDocument],
-        received_ts_ns: int,
     ) -> None:
         self.instrument = instrument
         self._index = index
@@ -93,17 +92,14 @@ class InstrumentFeed:
             self.chain.resume(last.trade_id, last.exchange_ts_ns)
         self._book_channel = "books" if "books" in channels else "books5"
         self._book = OrderBook()
-        self._book_shown = False
+        # The book as readers see it: at first the one that the writer before left in the ring.
+        self._shown = writer.last_book(index) or LastBook(False, NO_SEQUENCE, 0)
         self._received_ns: dict[int, int] = {}
         self._after_loss = False
         # Two connections bring the same matches: the second copy is meant, and not counted.
         self.overlapping = False
         self.news: list[str] = []
         self.resubscribe: set[Subscription] = set()
-        left = writer.last_book(index)
-        if left is not None and left.valid:
-            # the book of the process that was killed: nobody has kept it since
-            writer.put_book(index, received_ts_ns, left.seq_id, left.exchange_ts_ns, None)
 
     def on_data(self, data: Data, received_ts_ns: int, now_ns: int) -> None:
         """One push. `received_ts_ns` is wall time, `now_ns` monotonic. Never raises for what it
@@ -118,7 +114,7 @@ class InstrumentFeed:
         except MalformedMessage as error:
             counters.malformed += 1
             self.news.append(f"{data.channel}: {error}")
-            if data.channel == self._book_channel and self._book_shown:
+            if data.channel == self._book_channel and self._shown.valid:
                 self._break_book(received_ts_ns)
             return
         if counters.first_push:
@@ -137,14 +133,13 @@ class InstrumentFeed:
             self._commit(self.chain.accept(trade, now_ns), received_ts_ns)
 
     def on_takeover(self, book: OrderBook | None, received_ts_ns: int) -> None:
-        """The successor's book is the book from now on."""
+        """`book` is the book from now on; the one that was shown so far is kept by nobody."""
         self.overlapping = False
-        if book is not None:
-            self._book = book
-            if book.valid:
-                self._show_book(received_ts_ns)
-            elif self._book_shown:
-                self._hide_book(received_ts_ns)
+        self._book = book or OrderBook()
+        if self._book.valid:
+            self._show_book(received_ts_ns)
+        elif self._shown.valid:
+            self._hide_book(received_ts_ns)
 
     def on_backfill(self, rows: list[Trade], received_ts_ns: int, now_ns: int) -> None:
         """Rows of REST, whatever they cover."""
@@ -173,7 +168,7 @@ class InstrumentFeed:
     def on_closed(self, received_ts_ns: int) -> None:
         """The connection is gone, and with it what only it could keep up to date."""
         self._book = OrderBook()
-        if self._book_shown:
+        if self._shown.valid:
             self._hide_book(received_ts_ns)
         for counters in self.counters.values():
             counters.first_push = True
@@ -182,7 +177,7 @@ class InstrumentFeed:
         """Refused, or silent beyond what it promises: what it kept up to date is void."""
         if channel != self._book_channel:
             return
-        if self._book_shown:
+        if self._shown.valid:
             self._hide_book(received_ts_ns)
         self._book = OrderBook()
 
@@ -264,7 +259,7 @@ class InstrumentFeed:
 
     def _show_book(self, received_ts_ns: int) -> None:
         book = self._book
-        self._book_shown = True
+        self._shown = LastBook(True, book.seq_id, book.exchange_ts_ns)
         self._writer.put_book(
             self._index, received_ts_ns, book.seq_id, book.exchange_ts_ns, book.top(BOOK_LEVELS)
         )
@@ -276,10 +271,9 @@ class InstrumentFeed:
 
     def _hide_book(self, received_ts_ns: int) -> None:
         """Tell readers at once that the book is not to be believed."""
-        self._book_shown = False
-        self._writer.put_book(
-            self._index, received_ts_ns, self._book.seq_id, self._book.exchange_ts_ns, None
-        )
+        _, seq_id, exchange_ts_ns = self._shown
+        self._shown = LastBook(False, seq_id, exchange_ts_ns)
+        self._writer.put_book(self._index, received_ts_ns, seq_id, exchange_ts_ns, None)
 
     def _commit(self, outcomes: list[Outcome], received_ts_ns: int) -> None:
         counters = self.counters["trades"]

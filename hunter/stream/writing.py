@@ -64,10 +64,9 @@ class Writing:
         self.writer = writer
         self.feeds: dict[str, InstrumentFeed] = {}
         self.backfills: dict[str, Backfill] = {}
-        wall_ns = self._clock.wall_ns()
         for index, instrument in enumerate(parts.instruments):
             known = {item.channel: item for item in counted if item.instrument == instrument}
-            feed = InstrumentFeed(instrument, index, writer, parts.channels, known, wall_ns)
+            feed = InstrumentFeed(instrument, index, writer, parts.channels, known)
             self.feeds[instrument] = feed
             self.backfills[instrument] = Backfill(instrument, feed.chain)
         self._probe = SilenceProbe(parts, self._newest, self._on_dead)

@@ -78,6 +78,8 @@ BAD_FILES = {
     "[okx]\nchannels = ['trades', 'book']": 'unknown channel "book"; did you mean "books"?',
     "[okx]\nchannels = ['books']": ':2: okx.channels: must contain "trades"',
     "[okx]\npublic_url = 'http://x'": ":2: okx.public_url: must begin with ws:// or wss:// and",
+    "[okx]\npublic_url = 'wss://host:port/ws'": ":2: okx.public_url: must begin with ws:// or wss://",
+    "[okx]\npublic_url = 'wss://[::1/ws'": ":2: okx.public_url: must begin with ws:// or wss://",
     "[okx]\nrest_url = 'https://'": ":2: okx.rest_url: must begin with http:// or https:// and",
     "[stream]\nshards = 2": ":2: stream.shards: at most one per instrument, and there are 1",
     "[stream]\nbackoff_max_ms = 10": ":2: stream.backoff_max_ms: must be at least backoff_min_ms =",

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from fakes.actor_stage import SkippingClock
+from fakes.actor_stage import HandClock
 
 from hunter.clock import SystemClock
 from hunter.recorder import writing
@@ -22,7 +22,7 @@ class Desk:
     """A writer thread with its backlog and segments."""
 
     def __init__(self, tmp_path: Path, budget_bytes: int = 1 << 30) -> None:
-        self.clock = SkippingClock()
+        self.clock = HandClock()
         self.backlog = Backlog()
         self.segments = Segments(tmp_path, "lab", 1 << 30, budget_bytes)
         self.writer = WriterThread(self.backlog, self.segments, self.clock)

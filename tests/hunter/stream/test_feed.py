@@ -34,7 +34,8 @@ class Bench:
         self.writer = RingWriter(stage.ring_path(), NOW)
         self.now_ns = NOW
         channels = stage.config.okx.channels
-        self.feed = InstrumentFeed(SWAP, 0, self.writer, channels, before, NOW)
+        self.feed = InstrumentFeed(SWAP, 0, self.writer, channels, before)
+        self.feed.on_takeover(None, NOW)
         self.writer.publish()
 
     def push(self, channel: str, *items: dict[str, Any], action: str = "") -> None:
