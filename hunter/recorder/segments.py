@@ -3,7 +3,7 @@
 Each part is a whole zstd frame of whole lines, with its size and checksum, handed to the kernel in
 one go. So a file is readable by every decoder up to the last part at any time, and a recorder that
 is killed loses what it has not yet handed over; only a machine that loses its power loses more.
-Parts of half a second cost about a tenth more disk than one frame over all.
+Parts of half a second cost about a fifth more disk than one frame over all.
 
     20261122T204815.123Z-default.jsonl.zst      start of the segment in UTC, instance
 
