@@ -11,6 +11,7 @@
     handover.py    the next connection before the announced end of this one
     probe.py       is a silent connection dead, or does the market rest?
     feed.py        one instrument: decoded payloads in, ring rows out
+    positions.py   where a run ended, for the next one after an orderly stop
     backfill.py    what a trade chain misses -> which REST request is next
     rest_client.py one REST request
     worker.py      blocking calls (name look-ups, REST) on helper threads

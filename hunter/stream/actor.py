@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import random
 import select
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -25,6 +26,7 @@ from hunter.ring.writer import RingWriter
 from hunter.runtime.actor import Context
 from hunter.status import documents
 from hunter.status.page import ActorState
+from hunter.stream import positions
 from hunter.stream.budget import ConnectBudget, budget_path
 from hunter.stream.connection import Connection
 from hunter.stream.link import Link
@@ -131,6 +133,7 @@ class StreamActor:
         for link in self._role.links:
             link.abort("stopped")
         if isinstance(self._role, Writing):
+            self._save_positions(self._role)
             self._role.close()
         self._lease.close()
         self._budget.close()
@@ -154,6 +157,9 @@ class StreamActor:
         taken_over = writer.epoch > 1 and standby.ready
         outage_ns = wall_ns - writer.last_received_ts_ns()
         self._role = writing = Writing(self._parts, standby.link, writer, self._counted)
+        former = positions.load(self._positions_path, writer.layout.source, wall_ns)
+        for name, feed in writing.feeds.items():
+            feed.former = former.get(name) if feed.chain.last_trade_id is None else None
         standby.hand_over(writing.feeds, wall_ns, now_ns)
         writing.publish()
         self._log.info("writes ring-%d as epoch %d", self._context.index, writer.epoch)
@@ -163,6 +169,26 @@ class StreamActor:
             self._log.warning(
                 "took over from the writer before; newest row was %.1f ms old", self._takeover_ms
             )
+
+    @property
+    def _positions_path(self) -> Path:
+        return self._context.config.data_dir / "positions" / f"ring-{self._context.index}.json"
+
+    def _save_positions(self, writing: Writing) -> None:
+        """An orderly stop removes the ring: leave word where it ended."""
+        writer = writing.writer
+        last = {
+            name: trade
+            for index, name in enumerate(self._parts.instruments)
+            if (trade := writer.last_trade(index)) is not None
+        }
+        wall_ns = self._context.clock.wall_ns()
+        try:
+            positions.save(
+                self._positions_path, positions.Positions(writer.layout.source, wall_ns, last)
+            )
+        except OSError as error:
+            self._log.warning("the next start begins without a past: %s", error)
 
     def _stand_by(self, writing: Writing) -> None:
         """Our connection is lost: let a standby with a better one write."""

@@ -28,9 +28,10 @@ from hunter.exchange.okx.tradechain import (
     TradeChain,
 )
 from hunter.ring.rows import BOOK_LEVELS, TradeFlag
-from hunter.ring.writer import LastBook, RingWriter
+from hunter.ring.writer import LastBook, LastTrade, RingWriter
 from hunter.status import documents
 from hunter.status.histogram import Histogram
+from hunter.stream.positions import former_position
 
 # Matches that wait behind a hole are kept with the time they came; no more than this many.
 HELD_ROWS_MAX: Final = 50_000
@@ -90,6 +91,8 @@ class InstrumentFeed:
         last = writer.last_trade(index)
         if last is not None:
             self.chain.resume(last.trade_id, last.exchange_ts_ns)
+        # Where a run before this one ended, if its ring is gone; the first trade decides about it.
+        self.former: LastTrade | None = None
         self._book_channel = "books" if "books" in channels else "books5"
         self._book = OrderBook()
         # The book as readers see it: at first the one that the writer before left in the ring.
@@ -209,6 +212,8 @@ class InstrumentFeed:
         if channel == "trades":
             for trade in parse_trades(data.payload):
                 exchange_ts_ns = trade.exchange_ts_ns
+                if self.former is not None:
+                    self._resume(self.former, trade)
                 outcomes = self.chain.accept(trade, now_ns)
                 if self.chain.holes:
                     self._received_ns[trade.trade_id] = received_ts_ns
@@ -239,6 +244,13 @@ class InstrumentFeed:
         elif channel == self._book_channel:
             exchange_ts_ns = self._on_book(data, received_ts_ns)
         return exchange_ts_ns
+
+    def _resume(self, former: LastTrade, first: Trade) -> None:
+        """The ring is empty: go on where the run before was stopped, if `first` follows on it."""
+        self.former = None
+        position = former_position(former, first)
+        if position is not None and self.chain.last_trade_id is None:
+            self.chain.resume(position.trade_id, position.exchange_ts_ns)
 
     def _on_book(self, data: Data, received_ts_ns: int) -> int:
         book = self._book

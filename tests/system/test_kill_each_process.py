@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import time
@@ -108,3 +109,18 @@ def test_restart_by_name_is_polite_and_free(home: Path) -> None:
         unknown = instance.command("restart", "brain-7", check=False)
         assert unknown.returncode == 4
         assert "brain-0" in unknown.stderr
+
+
+def test_stop_and_start_fetches_what_was_traded_in_between(home: Path) -> None:
+    with running(home, sim=("--no-limits", "--rate", "100")) as (instance, simulator):
+        wait_until("trades", lambda: instance.status()["rings"][0]["sequence"] > 50)
+        instance.command("stop")
+        before = json.loads((home / "data/positions/ring-0.json").read_text())
+        last_id = before["trades"][INSTRUMENT][0]
+        time.sleep(1)
+        instance.start()
+        wait_until("no hole", lambda: instance.status()["state"] == "running")
+        rows = instance.trades(INSTRUMENT)
+        assert rows[0]["trade_id"] - rows[0]["count"] == last_id
+        assert rows[0]["source"] == "backfill"
+        assert check(instance, simulator, {})["failures"] == []
