@@ -93,7 +93,12 @@ class BlindReader(SlowCopyReader):
     def poll_bytes(self, row_count_max: int = 4096) -> bytearray:
         if self.head > self.cursor and self.cursor < self.tail:
             self._jump(self.tail)
-        rows = self._copy(self.cursor, min(self.head - self.cursor, row_count_max))
+        row_count = min(self.head - self.cursor, row_count_max)
+        if row_count:
+            # Off the processor between look and copy, as it may happen to any reader; here often,
+            # so that the canary is found on a busy machine as well.
+            time.sleep(0.002)
+        rows = self._copy(self.cursor, row_count)
         self.cursor += len(rows) // ROW_BYTES[self.kind]
         return rows
 
