@@ -21,12 +21,13 @@ from hunter.clock import SystemClock
 from hunter.config import Config, find_file, load
 from hunter.errors import NotFound, NotRunning, SegmentError
 from hunter.ring import segment
-from hunter.ring.layout import RingLayout
+from hunter.ring.layout import WRITER_PID_WORD, RingLayout
 from hunter.ring.reader import LaneReader, Row
 from hunter.ring.rows import Kind, numpy_dtype
 from hunter.signals.journal_reader import JournalFollower, last_signals
 from hunter.signals.signal import Signal
 from hunter.status import block, report
+from hunter.status.page import process_start_ticks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,6 +107,13 @@ class Instance:
                 return Lane(LaneReader(shared, layout, layout.instruments.index(instrument), kind))
         known = ", ".join(self.instruments)
         raise NotFound(f'no instrument "{instrument}" here; this instance streams {known}')
+
+    def is_written(self, instrument: str) -> bool:
+        """Whether the process that last wrote this instrument's lanes is still there."""
+        for shared, layout in self._rings:
+            if instrument in layout.instruments:
+                return process_start_ticks(shared.words[WRITER_PID_WORD]) > 0
+        return False
 
     def signals(
         self, instrument: str | None = None, row_count: int = 20, *, follow: bool = False

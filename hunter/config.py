@@ -23,6 +23,7 @@ from hunter.market.instrument import is_instrument
 
 INSTRUMENTS_MAX: Final = 300
 SHARDS_MAX: Final = 64
+ACTORS_MAX: Final = 56  # processes of one instance; each has a page of the status block
 CHANNELS: Final = ("trades", "tickers", "books", "books5", "bbo-tbt")
 ENVIRONMENT_VARIABLE: Final = "HUNTER_CONFIG"
 DEFAULT_FILE: Final = "hunter.toml"
@@ -281,6 +282,9 @@ def _check(config: Config, places: _Places) -> None:
         refuse("ring", "capacity", f"must be a power of two: {above >> 1} or {above}")
     if config.stream.shards > len(instruments):
         refuse("stream", "shards", f"at most one per instrument, and there are {len(instruments)}")
+    streams = config.stream.shards * (1 + config.stream.standby)
+    if streams + 3 > ACTORS_MAX:
+        refuse("stream", "shards", f"{streams} stream processes; at most {ACTORS_MAX - 3} fit")
     if config.stream.backoff_max_ms < config.stream.backoff_min_ms:
         refuse(
             "stream",
@@ -315,6 +319,10 @@ class _Places:
     def of(self, section: str, key: str = "") -> str:
         if (section, key) in self.overridden:
             return self.overridden[section, key]
+        if not key and (section, "") not in self._lines:
+            for (overridden, _), place in self.overridden.items():
+                if overridden == section:
+                    return place
         for wanted in ((section, key), (section, "")):
             if wanted in self._lines:
                 return f"{self._file}:{self._lines[wanted]}"

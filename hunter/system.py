@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import shutil
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -27,14 +28,14 @@ from hunter.bus.messages import Answer, Describe, RestartActor, StopAll
 from hunter.bus.sockets import ControlServer
 from hunter.clock import SystemClock
 from hunter.config import Config, save_effective
-from hunter.errors import AlreadyRunning
+from hunter.errors import AlreadyRunning, SegmentError
 from hunter.ring.adopt import adopt_or_create
 from hunter.ring.layout import RingLayout, source_hash
 from hunter.ring.segment import make_private_dir, shared_dir
 from hunter.runtime.logs import log_path, start_logging
 from hunter.runtime.runner import EFFECTIVE_CONFIG, resident_bytes
 from hunter.status import block, documents
-from hunter.status.page import ActorState, Page, process_start_ticks
+from hunter.status.page import ActorState, Page, is_alive, process_start_ticks
 from supervisor import commands as tree_commands
 from supervisor.commands import Answer as TreeAnswer
 from supervisor.commands import Request
@@ -46,6 +47,7 @@ from supervisor.spec import ChildSpec, RestartIntensity, TreeSpec
 from supervisor.tree import Tree
 
 LOCK_FILE: Final = "supervisor.lock"
+DATA_LOCK_FILE: Final = "in-use.lock"
 SIMULATED: Final = "simulator"
 _SECOND_NS: Final = 1_000_000_000
 # Lanes other than trades: quotes come about as often as trades, books and tickers ten times a
@@ -65,8 +67,21 @@ def hunter_version() -> str:
 
 
 def running_pid(config: Config) -> int | None:
-    """Pid of the supervisor of this instance, None when it does not run."""
-    return holder(str(config.runtime_dir / LOCK_FILE))
+    """Pid of the supervisor of this instance, None when it does not run.
+
+    The lock says it; so does the supervisor's page, should somebody have swept the lock file away.
+    """
+    return holder(str(config.runtime_dir / LOCK_FILE)) or _pid_on_page(config)
+
+
+def _pid_on_page(config: Config) -> int | None:
+    try:
+        status = block.attach(shared_dir(config.hunter.name, config.runtime_dir))
+    except SegmentError:
+        return None
+    beat = status.pages[block.SUPERVISOR].beat()
+    status.close()
+    return beat.pid if is_alive(beat) else None
 
 
 def ring_layout(config: Config, shard: int, source: str) -> RingLayout:
@@ -185,8 +200,10 @@ def run(
     AlreadyRunning, ConfigError or SegmentUnusable before anything has been started.
     """
     lock = _take_lock(config)
+    early = _EarlySignals()
     for path in (config.data_dir, config.log_dir):
         path.mkdir(parents=True, exist_ok=True)
+    data_lock = _take_data_lock(config)
     log_file = log_path(config.log_dir, "supervisor")
     take_output(log_file)
     log, _ = start_logging("supervisor", log_file)
@@ -201,13 +218,30 @@ def run(
     )
     observer = _StatusWriter(prepared, log)
     before_loop()
-    code = Supervisor(spec, _ControlSource(control), observer).run()
+    # From here on the supervisor has handlers of its own; until then a signal is only remembered.
+    code = 0 if early.came else Supervisor(spec, _ControlSource(control), observer).run()
     observer.finish()
     control.close()
     prepared.status.close()
     _remove_shared(config)
+    data_lock.release()
     lock.release()
     return code
+
+
+class _EarlySignals:
+    """A request to stop that comes while the instance is being put up, or taken down, must not end
+    the process where it stands: shared memory would be left behind.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
+                signal.signal(number, self._note)
+
+    def _note(self, *_: object) -> None:
+        self.came = True
 
 
 def remove_leftovers(config: Config) -> bool:
@@ -223,6 +257,19 @@ def remove_leftovers(config: Config) -> bool:
     return True
 
 
+def _take_data_lock(config: Config) -> InstanceLock:
+    """Journal, checkpoints and logs have one writer, whatever the instance is called."""
+    lock = InstanceLock(str(config.data_dir / DATA_LOCK_FILE))
+    try:
+        lock.acquire()
+    except LockHeld as error:
+        raise AlreadyRunning(
+            f"{config.data_dir} is in use by another instance (pid {error.pid});"
+            " give each its own [hunter] data_dir"
+        ) from None
+    return lock
+
+
 def _take_lock(config: Config) -> InstanceLock:
     make_private_dir(config.runtime_dir)
     lock = InstanceLock(str(config.runtime_dir / LOCK_FILE))
@@ -233,6 +280,12 @@ def _take_lock(config: Config) -> InstanceLock:
             f'hunter "{config.hunter.name}" is already running (pid {error.pid});'
             " see: hunter status"
         ) from None
+    pid = _pid_on_page(config)
+    if pid is not None:
+        raise AlreadyRunning(
+            f'hunter "{config.hunter.name}" is running (pid {pid}), but its lock file was removed;'
+            " stop it: hunter stop"
+        )
     return lock
 
 
@@ -242,7 +295,8 @@ def _remove_shared(config: Config) -> None:
     for pattern in ("*.ipc", "*.lock", "*.budget"):
         for path in config.runtime_dir.glob(pattern):
             if path.name != LOCK_FILE:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # somebody's folder of that name, say
+                    path.unlink()
     with contextlib.suppress(OSError):
         (config.runtime_dir / EFFECTIVE_CONFIG).unlink()
 
@@ -255,7 +309,7 @@ class _StatusWriter:
         self._ring_ids = prepared.ring_ids
         self._log = log
         self._clock = SystemClock()
-        self._seen_ready: set[str] = set()
+        self._settled: set[str] = set()
         self._cpu_seen = (0, 0)
         self._started_wall_ns: dict[int, int] = {}
         page = self._page
@@ -279,8 +333,8 @@ class _StatusWriter:
             pid: at for pid, at in self._started_wall_ns.items() if pid in live
         }
         for record in tree.records:
-            if record.state.value == "ready":
-                self._seen_ready.add(record.name)
+            if record.state.value in ("ready", "parked"):  # settled, for good or ill
+                self._settled.add(record.name)
             children.append(
                 documents.ChildDocument(
                     record.name,
@@ -295,7 +349,7 @@ class _StatusWriter:
         if tree.stopping:
             state = "stopping"
         else:
-            state = "running" if len(self._seen_ready) == len(children) else "starting"
+            state = "running" if len(self._settled) == len(children) else "starting"
         self._write(state, tuple(children))
 
     def tick(self) -> None:

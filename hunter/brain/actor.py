@@ -48,6 +48,7 @@ class Tracked:
         self.brain = brain
         self.rule = rule
         self.arrival = 0
+        self.errors_told = 0
 
 
 class RingTracked:
@@ -143,6 +144,8 @@ class BrainActor:
             self._note = ring.restore()
             self._log.info("ring-%d: %s", shard, self._note)
             self._rings.append(ring)
+            # reads the journal once, now: the loop must not stand still for it later
+            self._journal.last_decided(ring.layout.ring_id, "")
         before = documents.decode(self._context.page.read_document(), documents.BrainDocument)
         self._signals_before = before.signals if before is not None else 0
         self._save_due_ns = now_ns + CHECKPOINT_EVERY_NS
@@ -190,6 +193,7 @@ class BrainActor:
             warm=bool(every) and all(tracked.brain.warm for tracked in every),
             latency_us=documents.Percentiles(percentile(0.5), percentile(0.99), percentile(0.999)),
             journal_errors=self._journal.write_errors,
+            failures=sum(tracked.brain.errors for tracked in every),
             note=self._note,
         )
 
@@ -219,6 +223,10 @@ class BrainActor:
     def _tell(self, tracked: Tracked, decision: Decision) -> None:
         latency_us = (self._context.clock.wall_ns() - decision.decided_ts_ns) / 1_000
         self._latency_us.record(int(latency_us))
+        if tracked.brain.errors != tracked.errors_told:
+            if not tracked.errors_told:
+                self._log.error("%s: the brain failed: %s", tracked.name, decision.reason)
+            tracked.errors_told = tracked.brain.errors
         signal = tracked.rule.apply(decision, round(latency_us, 1))
         if signal is not None and self._journal.append(signal):
             self._publisher.publish(signal.instrument, encode_signal(signal))

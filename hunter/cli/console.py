@@ -76,7 +76,8 @@ class Console:
         self._done.set()
         if self._thread is not None:
             self._thread.join(JOIN_S)
-            self._say("stopped; nothing is left running")
+            if not self._thread.is_alive():  # else the terminal stands still, and so would we
+                self._say("stopped; nothing is left running")
         for number, saved in enumerate(self._saved, 1):
             os.dup2(saved, number)
             os.close(saved)

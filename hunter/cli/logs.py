@@ -18,6 +18,7 @@ from hunter.errors import NotFound
 from hunter.runtime.logs import log_path
 
 FOLLOW_EVERY_S = 0.2
+TRACEBACK_LINES_MAX = 500
 _COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 
 
@@ -61,7 +62,8 @@ def newest_lines(paths: list[Path], count: int) -> list[str]:
 
 def _records(path: Path, count: int) -> list[tuple[str, list[str]]]:
     with path.open("rb") as file:
-        tail = deque(file, maxlen=count)
+        # more than asked for: the stamp of a traceback may stand far above its last line
+        tail = deque(file, maxlen=count + TRACEBACK_LINES_MAX)
     records: list[tuple[str, list[str]]] = []
     for raw in tail:
         line = raw.decode("utf-8", "replace").rstrip("\n")

@@ -88,8 +88,9 @@ def main() -> None:
         code = error.exit_code
     except KeyboardInterrupt:
         code = 130
-    except PermissionError as error:
-        click.echo(f"hunter: no permission: {error.filename}", err=True)
+    except OSError as error:
+        about = f": {error.filename}" if error.filename else ""
+        click.echo(f"hunter: {error.strerror or error}{about}", err=True)
         code = 1
     sys.stdout.flush()
     if code == 130:

@@ -86,6 +86,8 @@ def book(instrument: str, config_file: str | None, depth: int, as_json: bool) ->
     with Instance(load_config(config_file)) as instance:
         lane = instance.books(instrument)
         item = book_object(instrument, lane.last_rows(1), depth)
+        # the last book of a dead process may look as good as it did
+        item["valid"] = item["valid"] and instance.is_written(instrument)
     if as_json:
         click.echo(msgspec.json.encode(item))
         return

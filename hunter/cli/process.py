@@ -23,13 +23,14 @@ from hunter.cli.options import colour, config_option, duration, load_config
 from hunter.cli.status import read
 from hunter.clock import SystemClock
 from hunter.config import Config, find_file
-from hunter.errors import AlreadyRunning, HunterError, NotFound, NotRunning, TimedOut
+from hunter.errors import AlreadyRunning, ConfigError, HunterError, NotFound, NotRunning, TimedOut
 from hunter.runtime.logs import log_path
 from hunter.status.report import StatusReport
 from hunter.system import free_port, remove_leftovers, run, running_pid, with_simulator
 
 POLL_S: Final = 0.05
 STOP_GRACE_S: Final = 1.5
+BAD_CONFIGURATION: Final = f"exit {ConfigError.exit_code}"
 RESTART_WAIT_S: Final = 15.0
 LOG_LINES_SHOWN: Final = 5
 
@@ -100,7 +101,7 @@ def _start_detached(config: Config, arguments: list[str], wait_s: float) -> None
     config.log_dir.mkdir(parents=True, exist_ok=True)
     path = log_path(config.log_dir, "supervisor")
     started_ns = SystemClock().monotonic_ns()
-    with path.open("ab") as log:
+    with open(path, "ab", opener=_private) as log:
         before_bytes = log.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "hunter", "start", *arguments],
@@ -109,6 +110,21 @@ def _start_detached(config: Config, arguments: list[str], wait_s: float) -> None
             stderr=log,
             start_new_session=True,
         )
+    try:
+        _await_ready(config, process, started_ns, wait_s, (path, before_bytes))
+    except KeyboardInterrupt:
+        _end(config, process)
+        raise
+
+
+def _await_ready(
+    config: Config,
+    process: subprocess.Popen[bytes],
+    started_ns: int,
+    wait_s: float,
+    log_end: tuple[Path, int],
+) -> None:
+    path, before_bytes = log_end
     while True:
         waited_s = (SystemClock().monotonic_ns() - started_ns) / 1e9
         code = process.poll()
@@ -125,8 +141,8 @@ def _start_detached(config: Config, arguments: list[str], wait_s: float) -> None
                 f"Ready in {duration(waited_s)}.   See it: hunter status   Stop it: hunter stop"
             )
             return
-        if waited_s > wait_s:
-            _give_up(config, process, report, wait_s)
+        if waited_s > wait_s or _is_beyond_help(report):
+            _give_up(config, process, report, waited_s)
         clock.sleep_s(POLL_S)
 
 
@@ -141,6 +157,11 @@ def _all_ready(report: StatusReport) -> bool:
     if report.state not in ("running", "degraded") or not report.actors:
         return False
     return all(actor.state == "ready" for actor in report.actors)
+
+
+def _is_beyond_help(report: StatusReport) -> bool:
+    """An actor that does not like its configuration will not like it later either."""
+    return any(a.state == "parked" and a.last_exit == BAD_CONFIGURATION for a in report.actors)
 
 
 def _ready_lines(report: StatusReport) -> list[str]:
@@ -161,14 +182,24 @@ def _give_up(
         path = log_path(config.log_dir, actor.name)
         for line in newest_lines([path], LOG_LINES_SHOWN) if path.is_file() else []:
             click.echo(f"      {line}", err=True)
+    _end(config, process)
+    if _is_beyond_help(report):
+        raise ConfigError("bad configuration, see above; everything was stopped again")
+    names = ", ".join(actor.name for actor in late) or "the supervisor"
+    raise TimedOut(f"not ready within {wait_s:.0f} s: {names}; everything was stopped again")
+
+
+def _end(config: Config, process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(config.supervisor.stop_timeout_s + STOP_GRACE_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    names = ", ".join(actor.name for actor in late) or "the supervisor"
-    raise TimedOut(f"not ready within {wait_s:g} s: {names}; everything was stopped again")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 @click.command()

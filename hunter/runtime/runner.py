@@ -154,6 +154,15 @@ class Runner:
         self._page.store("rss_bytes", resident_bytes(os.getpid()))
 
 
+def private_bytes(pid: int) -> int:
+    """Memory that is the process's own: without the rings, which all processes share."""
+    try:
+        statm = Path(f"/proc/{pid}/statm").read_bytes().split()
+    except OSError:
+        return 0
+    return (int(statm[1]) - int(statm[2])) * os.sysconf("SC_PAGE_SIZE")
+
+
 def resident_bytes(pid: int) -> int:
     """Memory of a process that is in RAM; 0 when it is gone."""
     try:

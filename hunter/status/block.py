@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from hunter.config import ACTORS_MAX
 from hunter.errors import SegmentError
 from hunter.ring import segment
 from hunter.status.page import Page, page_bytes
@@ -28,6 +29,7 @@ _NAMES_OFFSET: Final = 0x100
 _NAME_BYTES: Final = 64
 _PAGES_OFFSET: Final = 0x1000
 assert _HEADER.size <= _NAMES_OFFSET
+assert ACTORS_MAX < PAGES_MAX
 assert _NAMES_OFFSET + PAGES_MAX * _NAME_BYTES <= _PAGES_OFFSET
 
 

@@ -78,6 +78,8 @@ class BrainDocument(msgspec.Struct, frozen=True):
     warm: bool = False
     latency_us: Percentiles = Percentiles()
     journal_errors: int = 0
+    failures: int = 0
+    """Decisions of a user's brain that raised an error or made no sense."""
     note: str = ""
 
 

@@ -24,14 +24,14 @@ from hunter.exchange.okx.requests import Subscription
 from hunter.ring.segment import WriterLease
 from hunter.ring.writer import RingWriter
 from hunter.runtime.actor import Context
-from hunter.status import documents
+from hunter.status import block, documents
 from hunter.status.page import ActorState
 from hunter.stream import positions
 from hunter.stream.budget import ConnectBudget, budget_path
 from hunter.stream.connection import Connection
 from hunter.stream.link import Link
 from hunter.stream.parts import Parts
-from hunter.stream.standby import LEASE_LOOK_MS, Standby
+from hunter.stream.standby import LEASE_LOOK_MS, LEASE_PATIENCE_NS, Standby
 from hunter.stream.worker import Result, Worker
 from hunter.stream.writing import Writing
 
@@ -56,6 +56,7 @@ class StreamActor:
         self._parts = Parts(
             context=context,
             worker=Worker(),
+            lookups=Worker(thread_count=1),
             wake=WakeSender(config.runtime_dir, BRAIN),
             instruments=instruments,
             channels=channels,
@@ -67,10 +68,12 @@ class StreamActor:
         self._role: Writing | Standby = Standby(self._parts, self._new_link())
         # Counters outlive roles and processes.
         self._counted: tuple[documents.FeedDocument, ...] = ()
+        self._free_since_ns: int | None = None
         self._takeovers = 0
         self._takeover_ms = 0.0
         self._poller = select.poll()
-        self._poller.register(self._parts.worker.fileno(), select.POLLIN)
+        for worker in (self._parts.worker, self._parts.lookups):
+            self._poller.register(worker.fileno(), select.POLLIN)
         self._polled: dict[int, int] = {}
 
     def _new_link(self) -> Link:
@@ -79,7 +82,7 @@ class StreamActor:
             config.okx.public_url,
             self._parts.subscriptions,
             config.stream,
-            self._parts.worker,
+            self._parts.lookups,
             self._random,
             self._budget,
         )
@@ -102,12 +105,12 @@ class StreamActor:
             self._log.info("stands by")
 
     def do_work(self, now_ns: int) -> int:
-        results = self._parts.worker.results()
+        results = self._parts.worker.results() + self._parts.lookups.results()
         for result in results:
             self._on_result(result, now_ns)
         work = self._role.step(now_ns) + len(results)
         if isinstance(self._role, Standby):
-            if self._role.ready and self._lease.acquire():
+            if self._may_write(self._role, now_ns):
                 self._write(now_ns)
         elif self._role.is_cut_off and self._context.config.stream.standby:
             self._stand_by(self._role)
@@ -147,6 +150,34 @@ class StreamActor:
             self._role.document(), takeovers=self._takeovers, takeover_ms=self._takeover_ms
         )
 
+    def _may_write(self, standby: Standby, now_ns: int) -> bool:
+        """Whether the lease is ours now. A complete picture takes it when it is free; without one
+        it must have been free for a while: then nobody has a better one.
+        """
+        if not standby.receives or not self._lease.acquire():
+            self._free_since_ns = None
+            return False
+        if standby.ready:
+            return True
+        self._free_since_ns = now_ns if self._free_since_ns is None else self._free_since_ns
+        if now_ns - self._free_since_ns >= LEASE_PATIENCE_NS:
+            return True
+        self._lease.release()
+        return False
+
+    def _partners_feeds(self) -> tuple[documents.FeedDocument, ...]:
+        """What the process that wrote until now had counted; its page outlives it."""
+        name = self._context.name
+        partner = name.removesuffix("b") if name.endswith("b") else name + "b"
+        status = block.attach(self._context.shared_dir)
+        try:
+            page = status.pages.get(partner)
+            raw = None if page is None else page.read_document()
+            found = documents.decode(raw, documents.StreamDocument)
+            return found.feeds if found is not None and found.active else ()
+        finally:
+            status.close()
+
     def _write(self, now_ns: int) -> None:
         """The lease is ours: go on where the ring ends."""
         standby = self._role
@@ -156,6 +187,8 @@ class StreamActor:
         writer = RingWriter(path, wall_ns)
         taken_over = writer.epoch > 1 and standby.ready
         outage_ns = wall_ns - writer.last_received_ts_ns()
+        if taken_over:
+            self._counted = self._partners_feeds() or self._counted
         self._role = writing = Writing(self._parts, standby.link, writer, self._counted)
         former = positions.load(self._positions_path, writer.layout.source, wall_ns)
         for name, feed in writing.feeds.items():

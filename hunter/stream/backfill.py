@@ -49,7 +49,7 @@ class Backfill:
         return history_trades_path(self._instrument, self._page_before)
 
     def hopeless(self, now_ns: int) -> bool:
-        """Whether what is missing now should be counted as lost."""
+        """Whether the oldest hole should be counted as lost."""
         if not self._look(now_ns):
             return False
         if sum(hole.match_count for hole in self._chain.holes) > HOLE_MATCHES_MAX:

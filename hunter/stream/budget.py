@@ -31,7 +31,7 @@ def budget_path(url: str, runtime_dir: Path, host_dir: Path) -> Path:
     or for a server on this host in the instance's own `runtime_dir`: it is nobody else's."""
     parts = urlsplit(url)
     server = f"{parts.hostname}:{parts.port or 0}"
-    if _is_loopback(parts.hostname or ""):
+    if is_loopback(parts.hostname or ""):
         return runtime_dir / "connects.budget"
     digest = hashlib.blake2s(server.encode(), digest_size=4).hexdigest()
     return host_dir / f"connects-{digest}.budget"
@@ -68,7 +68,8 @@ class ConnectBudget:
         os.close(self._descriptor)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a server of this name is on this very host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -149,8 +149,8 @@ class InstrumentFeed:
         self._commit(self.chain.fill(rows, now_ns), received_ts_ns)
 
     def give_up(self, received_ts_ns: int, now_ns: int) -> None:
-        """Nobody has the missing matches: count them lost and go on."""
-        self._commit(self.chain.give_up(now_ns), received_ts_ns)
+        """Nobody has the matches of the oldest hole: count them lost and go on."""
+        self._commit(self.chain.give_up_oldest(now_ns), received_ts_ns)
 
     @property
     def book_channel(self) -> str:
@@ -256,7 +256,7 @@ class InstrumentFeed:
         book = self._book
         for update in parse_books(data.payload, data.action):
             applied = book.apply(update)
-            if applied is Applied.IGNORED:
+            if applied is Applied.IGNORED and not book.valid:
                 # Updates without a snapshot: it was lost, or OKX has stopped sending them. Keep the
                 # updates and take the REST book as the seed (change log of 2026-02-12).
                 book.begin_bootstrap()

@@ -9,6 +9,7 @@ missed.
 
 from __future__ import annotations
 
+from hunter.errors import MalformedMessage
 from hunter.exchange.okx.events import Data
 from hunter.exchange.okx.orderbook import OrderBook
 from hunter.exchange.okx.parse import parse_books
@@ -43,13 +44,21 @@ class Handover:
             for name, book in self.books.items()
         )
 
-    def on_book(self, data: Data) -> None:
-        """Keep the successor's book; a break makes it wait for the next snapshot.
+    def on_book(self, data: Data, now_ns: int) -> None:
+        """Keep the successor's book; one that breaks, or never had a snapshot, is subscribed anew.
 
         Raises MalformedMessage.
         """
-        for update in parse_books(data.payload, data.action):
-            self.books[data.inst_id].apply(update)
+        try:
+            for update in parse_books(data.payload, data.action):
+                self.books[data.inst_id].apply(update)
+        except MalformedMessage:
+            self.books[data.inst_id] = OrderBook()
+            raise
+        finally:
+            if not self.books[data.inst_id].valid:
+                self.link.session.resubscribe(data.subscription, now_ns)
+                self.link.flush()
 
     def reset_books(self) -> None:
         """The successor has lost its own connection."""

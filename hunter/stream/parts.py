@@ -26,10 +26,13 @@ class Fetch(NamedTuple):
 
 @dataclass(frozen=True)
 class Parts:
-    """Of one stream process; made once, by the actor."""
+    """Of one stream process; made once, by the actor. Names are looked up by a worker of their
+    own: a REST server that answers slowly must not keep us from reconnecting.
+    """
 
     context: Context
     worker: Worker
+    lookups: Worker
     wake: WakeSender
     instruments: tuple[str, ...]
     channels: tuple[str, ...]

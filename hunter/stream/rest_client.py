@@ -6,8 +6,14 @@ import http.client
 import urllib.error
 import urllib.request
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from hunter.clock import SystemClock
+from hunter.stream.budget import is_loopback
 
 TIMEOUT_S: Final = 4.0
+WHOLE_TIMEOUT_S: Final = 8.0
+READ_BYTES: Final = 64 << 10
 BODY_BYTES_MAX: Final = 8 << 20
 
 
@@ -31,8 +37,31 @@ def get(base_url: str, path: str) -> HttpAnswer:
 
 def _fetch(request: urllib.request.Request) -> HttpAnswer:
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            return HttpAnswer(response.status, response.read(BODY_BYTES_MAX))
+        with _opener(request.full_url).open(request, timeout=TIMEOUT_S) as response:
+            return HttpAnswer(response.status, _read(response))
     except urllib.error.HTTPError as error:
         with error:
-            return HttpAnswer(error.code, error.read(BODY_BYTES_MAX))
+            return HttpAnswer(error.code, _read(error))
+
+
+def _read(answer: http.client.HTTPResponse | urllib.error.HTTPError) -> bytes:
+    """The whole body; the socket's time-out is per read, and an answer may come by the drop."""
+    end_ns = SystemClock().monotonic_ns() + int(WHOLE_TIMEOUT_S * 1e9)
+    parts: list[bytes] = []
+    size_bytes = 0
+    while part := answer.read1(READ_BYTES):
+        parts.append(part)
+        size_bytes += len(part)
+        if size_bytes > BODY_BYTES_MAX:
+            raise OSError(f"the answer is longer than {BODY_BYTES_MAX} bytes")
+        if SystemClock().monotonic_ns() > end_ns:
+            raise OSError(f"no whole answer within {WHOLE_TIMEOUT_S:g} s")
+    return b"".join(parts)
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """A server on this host is never reached through a proxy, whatever the environment says."""
+    host = urlsplit(url).hostname or ""
+    if is_loopback(host):
+        return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return urllib.request.build_opener()

@@ -27,8 +27,12 @@ from hunter.stream.probe import SilenceProbe
 from hunter.stream.worker import Result
 
 # Much longer than any takeover: a hung writer is replaced within seconds.
+KEPT_NS_MAX: Final = 15_000_000_000
 TRADES_KEPT: Final = 20_000
 LEASE_LOOK_MS: Final = 5
+# So long may the lease lie free before a process takes it whose picture is not complete: trades
+# must not wait for a book.
+LEASE_PATIENCE_NS: Final = 2_000_000_000
 
 
 class Received(NamedTuple):
@@ -66,13 +70,18 @@ class Standby:
         """Whether it could write the next row of every feed."""
         return self._line.ready
 
+    @property
+    def receives(self) -> bool:
+        """Whether it is connected at all: better than nobody, if nobody writes."""
+        return self._line.link.is_open
+
     def step(self, now_ns: int) -> int:
         """Move the connection on and keep what it brings."""
         events = self._line.link.step(now_ns)
         received_ts_ns = self._parts.context.clock.wall_ns() if events else 0
         for event in events:
             if isinstance(event, Data):
-                self._keep(event, received_ts_ns)
+                self._keep(event, received_ts_ns, now_ns)
             else:
                 self._on_event(event, now_ns)
         self._probe.settle(self._line.link, now_ns)
@@ -113,17 +122,20 @@ class Standby:
     def _feed(self, subscription: Subscription) -> documents.FeedDocument:
         state = self._line.link.subscription_state(subscription)
         words = {SubscriptionState.LIVE: "live", SubscriptionState.PARKED: "parked"}
-        return documents.FeedDocument(
-            subscription.inst_id, subscription.channel, words.get(state, "connecting")
-        )
+        word = words.get(state, "connecting")
+        if subscription.channel == self._parts.book_channel and word == "live":
+            word = "live" if self._line.books[subscription.inst_id].valid else "resync"
+        return documents.FeedDocument(subscription.inst_id, subscription.channel, word)
 
-    def _keep(self, data: Data, received_ts_ns: int) -> None:
+    def _keep(self, data: Data, received_ts_ns: int, now_ns: int) -> None:
         try:
             if data.channel == "trades":
                 kept = self._trades[data.inst_id]
                 kept.extend(Received(t, received_ts_ns) for t in parse_trades(data.payload))
+                while kept[0].received_ts_ns < received_ts_ns - KEPT_NS_MAX:
+                    kept.popleft()
             elif data.channel == self._parts.book_channel:
-                self._line.on_book(data)
+                self._line.on_book(data, now_ns)
             else:
                 self._latest[data.subscription] = (data, received_ts_ns)
         except MalformedMessage as error:

@@ -33,11 +33,11 @@ class Worker:
     Calls may raise OSError, ValueError and HTTPException; all come back as an OSError.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, thread_count: int = THREADS) -> None:
         self._calls: queue.Queue[tuple[object, Callable[[], Any]]] = queue.Queue(QUEUED_MAX)
         self._done: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        for number in range(THREADS):
+        for number in range(thread_count):
             threading.Thread(target=self._serve, name=f"worker-{number}", daemon=True).start()
 
     def submit(self, key: object, call: Callable[[], Any]) -> bool:

@@ -157,6 +157,8 @@ class Writing:
             self._probe.on_result(result, self._link, now_ns)
             return
         feed, wall_ns = self.feeds[what.instrument], self._clock.wall_ns()
+        if what.purpose == "book":
+            self._book_due_ns[what.instrument] = now_ns + BOOK_AGAIN_NS
         try:
             if result.error is not None:
                 raise result.error
@@ -238,7 +240,7 @@ class Writing:
             if data.channel == "trades":
                 feed.on_successor_trades(data, received_ts_ns, now_ns)
             elif data.channel == self._parts.book_channel:
-                handover.on_book(data)
+                handover.on_book(data, now_ns)
         except MalformedMessage as error:
             feed.counters[data.channel].malformed += 1
             self._log.warning("%s %s: %s", data.inst_id, data.channel, error)
@@ -246,6 +248,7 @@ class Writing:
     def _take_over(self, handover: Handover, why: str) -> None:
         received_ts_ns = self._clock.wall_ns()
         former, self._link, self._handover = self._link, handover.link, None
+        self._probe.forget()
         self._link.connects += former.connects
         self._link.last_close = former.last_close or "replaced before its announced end"
         former.abort("replaced")
@@ -294,8 +297,9 @@ class Writing:
             if feed.chain.holes:
                 self._fill(instrument, feed, now_ns)
             if feed.wants_book and now_ns >= self._book_due_ns.get(instrument, 0):
-                self._book_due_ns[instrument] = now_ns + BOOK_AGAIN_NS
-                self._parts.fetch(Fetch("book", instrument), books_path(instrument))
+                # one at a time: not before its answer, which may take as long as it likes
+                asked = self._parts.fetch(Fetch("book", instrument), books_path(instrument))
+                self._book_due_ns[instrument] = NEVER_NS if asked else now_ns + BOOK_AGAIN_NS
         self._probe.settle(self._link, now_ns)
         if now_ns >= self._halve_due_ns:
             self._halve_due_ns = now_ns + _LAG_WINDOW_NS

@@ -18,7 +18,7 @@ from hunter.bus.sockets import ControlClient
 from hunter.ring import segment
 from hunter.ring.layout import RingLayout
 from hunter.runtime.actor import Context
-from hunter.runtime.runner import resident_bytes
+from hunter.runtime.runner import private_bytes
 from hunter.status import block, documents
 from hunter.status.block import SUPERVISOR
 from hunter.status.page import ActorState, is_alive
@@ -30,7 +30,7 @@ _MIB: Final = 1 << 20
 ASK_AGAIN_NS: Final = 5_000_000_000
 LATE_MS: Final = 2_000.0
 REPLAY_MS: Final = 3_600_000.0  # nobody is an hour behind the market: this is a recording
-LAPPED_SHOWN_NS: Final = 60_000_000_000
+TROUBLE_SHOWN_NS: Final = 60_000_000_000
 
 
 class WatchdogActor:
@@ -49,8 +49,8 @@ class WatchdogActor:
         self._asked: dict[tuple[str, int], int] = {}
         self._restarts_asked = 0
         self._reasons: tuple[str, ...] = ()
-        self._lapped_seen = 0
-        self._lapped_until_ns = 0
+        self._trouble_seen: dict[int, int] = {}
+        self._trouble_until_ns: dict[int, int] = {}
         self._progress = ProgressTracker()
         self._rings: list[tuple[segment.Segment, RingLayout]] = []
         self._sleeper = select.poll()
@@ -111,7 +111,7 @@ class WatchdogActor:
             alive=beat.pid == child.pid and is_alive(beat),
             spoken_for=child.state != "ready",
             beat_monotonic_ns=beat.beat_monotonic_ns,
-            rss_bytes=resident_bytes(child.pid) if child.pid else 0,
+            private_bytes=private_bytes(child.pid) if child.pid else 0,
             stalled=self._is_stalled(child, raw, arrived, now_ns),
         )
         reasons = []
@@ -167,17 +167,27 @@ class WatchdogActor:
         self._control.tell(RestartActor(actor=child.name, reason=verdict.value, pid=child.pid))
 
     def _judge_brain(self, raw: bytes | None, now_ns: int) -> list[str]:
+        """What has gone wrong in the brain within the last minute."""
         brain = documents.decode(raw, documents.BrainDocument)
         if brain is None:
             return []
-        if brain.lapped > self._lapped_seen:
-            self._lapped_until_ns = now_ns + LAPPED_SHOWN_NS
-        self._lapped_seen = brain.lapped  # also back to 0: a restarted brain counts anew
-        if now_ns < self._lapped_until_ns:
-            return [
-                f"the brain was lapped: {brain.lapped} rows went by unread; raise ring.capacity"
-            ]
-        return []
+        texts = {
+            f"the brain was lapped: {brain.lapped} rows went by unread; raise ring.capacity": (
+                brain.lapped
+            ),
+            f"{brain.journal_errors} signals could not be written: is the disk full?": (
+                brain.journal_errors
+            ),
+            f"the brain failed {brain.failures} times: see hunter logs brain-0": brain.failures,
+        }
+        reasons = []
+        for number, (text, count) in enumerate(texts.items()):
+            if count > self._trouble_seen.get(number, 0):
+                self._trouble_until_ns[number] = now_ns + TROUBLE_SHOWN_NS
+            self._trouble_seen[number] = count  # also back to 0: a restarted brain counts anew
+            if now_ns < self._trouble_until_ns.get(number, 0):
+                reasons.append(text)
+        return reasons
 
 
 def _late_feeds(stream: documents.StreamDocument | None) -> list[str]:

@@ -38,7 +38,7 @@ class Look(NamedTuple):
     alive: bool
     spoken_for: bool
     beat_monotonic_ns: int
-    rss_bytes: int
+    private_bytes: int
     stalled: bool = False
 
 
@@ -51,7 +51,7 @@ def judge(look: Look, limits: Limits, now_monotonic_ns: int, overslept_ms: float
     silent_ms = (now_monotonic_ns - look.beat_monotonic_ns) / _MS
     if silent_ms - overslept_ms > limits.hang_after_ms:
         return Verdict.HANG
-    if look.rss_bytes > limits.memory_limit_bytes:
+    if look.private_bytes > limits.memory_limit_bytes:
         return Verdict.MEMORY
     if look.stalled:
         return Verdict.STALLED

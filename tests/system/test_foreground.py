@@ -132,3 +132,53 @@ def test_refused_instrument_is_parked_while_the_others_run(home: Path) -> None:
         assert all(actor["state"] == "ready" for actor in report["actors"])
         assert instance.command("status", check=False).returncode == 5
         wait_until("trades", lambda: instance.trades("BTC-USDT-SWAP"))
+
+
+def test_two_instances_never_share_a_data_directory(home: Path) -> None:
+    first = HunterInstance(home, [], None)
+    try:
+        first.start("--demo")
+        other = home / "other.toml"
+        other.write_text('[hunter]\nname = "other"\nruntime_dir = "run2"\n')
+        done = subprocess.run(
+            [*HUNTER, "start", "-d", "--demo", "-c", str(other)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        assert done.returncode == 11
+        assert "in use by another instance" in done.stderr
+    finally:
+        first.stop()
+
+
+BRAIN = """
+class Broken:
+    def on_trades(self, batch): raise ZeroDivisionError("oh")
+    def on_book(self, book): pass
+    def on_ticker(self, ticker): pass
+    def decide(self, now_ns): return None
+    def snapshot(self): return b""
+    def restore(self, state): pass
+"""
+
+
+def test_failing_brain_of_a_user_is_seen_in_status_and_log(home: Path) -> None:
+    (home / "mybrain.py").write_text(BRAIN)
+    with running(home, 'brain.kind="mybrain:Broken"') as (instance, _):
+        wait_until("a reason", lambda: any("failed" in r for r in instance.status()["reasons"]), 30)
+        wait_until("an error counted", lambda: instance.actor("brain-0")["errors"] >= 1)
+        assert "the brain failed" in instance.log("brain-0")
+        assert instance.actor("brain-0")["restarts"] == 0
+
+
+def test_brain_that_cannot_be_loaded_ends_the_start_at_once(home: Path) -> None:
+    instance = HunterInstance(home, ['brain.kind="nomodule:Brain"'], None)
+    try:
+        done = instance.start("--demo", "--wait", "25", check=False)
+        assert done.returncode == 78
+        assert "nomodule" in done.stderr
+        assert instance.status()["state"] == "stopped"
+    finally:
+        instance.stop()

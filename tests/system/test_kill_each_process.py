@@ -44,6 +44,7 @@ def test_killed_supervisor_takes_all_with_it_and_the_next_start_goes_on(home: Pa
         status = instance.command("status", check=False)
         assert status.returncode == 3
         assert "was killed" in status.stdout
+        assert not instance.book(INSTRUMENT)["valid"], "nobody keeps it up to date"
         kept = instance.trades(INSTRUMENT)
         assert kept[: len(before)] == before
         instance.start()

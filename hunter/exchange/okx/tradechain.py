@@ -216,6 +216,10 @@ class TradeChain:
             outcomes += self._give_up_oldest(now_ns)
         return outcomes
 
+    def give_up_oldest(self, now_ns: int) -> list[Outcome]:
+        """The same of the oldest hole alone; later ones may still be filled."""
+        return self._give_up_oldest(now_ns) if self._holes else []
+
     def statistics(self) -> ChainStatistics:
         """A record of the counts now."""
         return ChainStatistics(

@@ -165,7 +165,7 @@ def test_commands_import_only_what_they_need(
     ("error", "code", "said"),
     [
         (HunterError("no luck; try again"), 1, "hunter: no luck; try again\n"),
-        (PermissionError(13, "Permission denied", "/x/y"), 1, "hunter: no permission: /x/y\n"),
+        (PermissionError(13, "Permission denied", "/x/y"), 1, "hunter: Permission denied: /x/y\n"),
         (click.ClickException("bad"), 1, "Error: bad\n"),
         (click.exceptions.NoArgsIsHelpError(click.Context(cli, info_name="hunter")), 0, ""),
     ],

@@ -4,6 +4,7 @@ import faulthandler
 import gc
 import itertools
 import logging
+import mmap
 import os
 import shutil
 import signal
@@ -22,7 +23,13 @@ from hunter.ring import segment
 from hunter.runtime import runner
 from hunter.runtime.actor import Context
 from hunter.runtime.logs import log_path
-from hunter.runtime.runner import EFFECTIVE_CONFIG, Runner, resident_bytes, run_process
+from hunter.runtime.runner import (
+    EFFECTIVE_CONFIG,
+    Runner,
+    private_bytes,
+    resident_bytes,
+    run_process,
+)
 from hunter.status import block, documents
 from hunter.status.block import StatusBlock
 from hunter.status.documents import WatchdogDocument
@@ -394,3 +401,14 @@ def test_real_process_dumps_its_stack_when_asked(
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
     assert "most recent call first" in log_of(instance)
+
+
+def test_private_bytes_leave_shared_memory_out() -> None:
+    size_bytes = 32 << 20
+    before = private_bytes(os.getpid()), resident_bytes(os.getpid())
+    with mmap.mmap(-1, size_bytes) as shared:
+        for offset in range(0, size_bytes, 4096):
+            shared[offset] = 1
+        assert resident_bytes(os.getpid()) - before[1] > size_bytes * 0.9
+        assert private_bytes(os.getpid()) - before[0] < size_bytes * 0.1
+    assert private_bytes(1 << 30) == 0

@@ -223,3 +223,46 @@ def test_counters_go_on_over_roles(pair: Callable[..., Pair], exchange: Sim) -> 
     both.until("the way back", lambda: writes(both.one))
     both.until_trades(5)
     assert both.one.feed("trades", SWAP).messages > counted
+
+
+def test_standby_whose_book_broke_gets_it_anew_and_takes_over(
+    pair: Callable[..., Pair], exchange: Sim
+) -> None:
+    market = exchange(rate=100.0)
+    both = pair(market.port)
+    both.until_both_ready()
+    market.arm("drop_book", count="2")  # one for each connection
+    both.until("two drops", lambda: market.fired("drop_book") == 2)
+    both.until_both_ready()
+    both.kill(both.one)
+    both.until("the takeover", lambda: writes(both.two))
+    both.until_trades(10)
+    both.two.check(market)
+
+
+def test_process_that_is_alone_writes_trades_without_waiting_for_a_book(
+    pair: Callable[..., Pair], exchange: Sim
+) -> None:
+    market = exchange(rate=100.0)
+    both = pair(market.port)
+    both.until_both_ready()
+    both.kill(both.two)
+    market.arm("no_snapshot")
+    market.arm("rest_unavailable")
+    both.one.writing.link.abort("the cable")
+    both.until("the loss", lambda: not writes(both.one))
+    both.until("writing again", lambda: writes(both.one))
+    market.clear()
+    both.until_trades(10)
+
+
+def test_counters_of_the_partner_are_continued(pair: Callable[..., Pair], exchange: Sim) -> None:
+    market = exchange(rate=200.0)
+    both = pair(market.port)
+    both.until_both_ready()
+    both.until_trades(50)
+    counted = both.one.feed().messages
+    both.kill(both.one)
+    both.until("the takeover", lambda: writes(both.two))
+    both.until_trades(5)
+    assert both.two.feed().messages > counted

@@ -386,3 +386,22 @@ def test_lag_leaves_out_the_cached_first_push(plain: Bench) -> None:
     assert plain.document().lag_ms_p99 == 0.0
     plain.trade(2, **old)
     assert plain.document().lag_ms_p99 > 90_000
+
+
+def test_update_older_than_the_book_of_rest_leaves_it_valid(plain: Bench) -> None:
+    """REST may be ahead of the feed; what comes late is in that book already."""
+    plain.book(10, 9)
+    plain.feed.on_rest_book(rest_book(15), plain.now_ns)
+    plain.book(12, 10)
+    assert not plain.feed.wants_book
+    plain.book(16, 15)
+    assert plain.valid[-1] == 1
+
+
+def test_giving_up_the_oldest_hole_leaves_the_newer_one_open(plain: Bench) -> None:
+    plain.trade(1)
+    plain.trade(5)
+    plain.trade(9)
+    plain.feed.give_up(plain.now_ns, plain.now_ns)
+    assert [hole.after_id for hole in plain.feed.chain.holes] == [5]
+    assert plain.feed.counters["trades"].lost == 3

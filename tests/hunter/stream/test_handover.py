@@ -17,6 +17,7 @@ from hunter.stream.handover import Handover
 TRADES = Subscription("trades", "BTC-USDT")
 BOOKS = Subscription("books", "BTC-USDT")
 OTHER = Subscription("books", "ETH-USDT")
+NOW = 7
 LEVELS = '"asks":[["101","1","0","1"]],"bids":[["100","1","0","1"]]'
 
 
@@ -27,7 +28,11 @@ def states() -> dict[Subscription, SubscriptionState]:
 
 @pytest.fixture
 def handover(states: dict[Subscription, SubscriptionState]) -> Handover:
-    link: Any = SimpleNamespace(subscription_state=states.__getitem__)
+    asked: list[Subscription] = []
+    session = SimpleNamespace(resubscribe=lambda item, now_ns: asked.append(item), asked=asked)
+    link: Any = SimpleNamespace(
+        subscription_state=states.__getitem__, session=session, flush=lambda: None
+    )
     return Handover(link, tuple(states), "books")
 
 
@@ -38,9 +43,9 @@ def book(subscription: Subscription, action: str, seq_id: int, prev: int) -> Dat
 
 def test_successor_is_ready_when_all_is_live_and_every_book_valid(handover: Handover) -> None:
     assert not handover.ready
-    handover.on_book(book(BOOKS, "snapshot", 5, -1))
+    handover.on_book(book(BOOKS, "snapshot", 5, -1), NOW)
     assert not handover.ready
-    handover.on_book(book(OTHER, "snapshot", 7, -1))
+    handover.on_book(book(OTHER, "snapshot", 7, -1), NOW)
     assert handover.ready
 
 
@@ -48,7 +53,7 @@ def test_successor_waits_for_each_subscription(
     handover: Handover, states: dict[Subscription, SubscriptionState]
 ) -> None:
     for subscription in (BOOKS, OTHER):
-        handover.on_book(book(subscription, "snapshot", 5, -1))
+        handover.on_book(book(subscription, "snapshot", 5, -1), NOW)
     states[TRADES] = SubscriptionState.ACKED
     assert not handover.ready
     states[TRADES] = SubscriptionState.PARKED
@@ -58,25 +63,33 @@ def test_successor_waits_for_each_subscription(
 def test_successor_does_not_wait_for_the_book_of_a_parked_instrument(
     handover: Handover, states: dict[Subscription, SubscriptionState]
 ) -> None:
-    handover.on_book(book(BOOKS, "snapshot", 5, -1))
+    handover.on_book(book(BOOKS, "snapshot", 5, -1), NOW)
     states[OTHER] = SubscriptionState.PARKED
     assert handover.ready
 
 
 def test_successor_whose_book_breaks_is_not_ready(handover: Handover) -> None:
     for subscription in (BOOKS, OTHER):
-        handover.on_book(book(subscription, "snapshot", 5, -1))
-    handover.on_book(book(BOOKS, "update", 9, 8))
+        handover.on_book(book(subscription, "snapshot", 5, -1), NOW)
+    handover.on_book(book(BOOKS, "update", 9, 8), NOW)
     assert not handover.ready
+    assert handover.link.session.asked == [BOOKS]  # type: ignore[attr-defined]
+    handover.on_book(book(BOOKS, "snapshot", 20, -1), NOW)
+    assert handover.ready
+
+
+def test_successor_without_a_snapshot_subscribes_anew(handover: Handover) -> None:
+    handover.on_book(book(BOOKS, "update", 9, 8), NOW)
+    assert handover.link.session.asked == [BOOKS]  # type: ignore[attr-defined]
 
 
 def test_successor_that_lost_its_connection_begins_with_empty_books(handover: Handover) -> None:
     for subscription in (BOOKS, OTHER):
-        handover.on_book(book(subscription, "snapshot", 5, -1))
+        handover.on_book(book(subscription, "snapshot", 5, -1), NOW)
     handover.reset_books()
     assert not handover.ready
 
 
 def test_malformed_book_is_the_callers_to_count(handover: Handover) -> None:
     with pytest.raises(MalformedMessage):
-        handover.on_book(Data(BOOKS, "update", msgspec.Raw(b"[{}]")))
+        handover.on_book(Data(BOOKS, "update", msgspec.Raw(b"[{}]")), NOW)

@@ -58,5 +58,5 @@ def test_everyday_events_are_not(event: Event) -> None:
 )
 def test_books_come_from_the_deeper_channel(channels: tuple[str, ...], expected: str) -> None:
     nothing: Any = None
-    parts = Parts(nothing, nothing, nothing, (), channels, (), nothing)
+    parts = Parts(nothing, nothing, nothing, nothing, (), channels, (), nothing)
     assert parts.book_channel == expected

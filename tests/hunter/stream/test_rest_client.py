@@ -58,12 +58,30 @@ def test_get_of_an_error_status_is_an_answer_too(answer_once: Serve, status: int
     assert get(base, "/x") == HttpAnswer(status, b"later")
 
 
-def test_get_reads_no_more_than_the_limit(
+def test_get_refuses_an_answer_over_the_limit(
     answer_once: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rest_client, "BODY_BYTES_MAX", 10)
     base, _ = answer_once(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 1000)
-    assert get(base, "/").body == b"x" * 10
+    with pytest.raises(OSError, match="longer than 10 bytes"):
+        get(base, "/")
+
+
+def test_get_of_an_answer_by_the_drop_ends(
+    answer_once: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest_client, "WHOLE_TIMEOUT_S", 0.0)
+    base, _ = answer_once(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 10)
+    with pytest.raises(OSError, match="no whole answer"):
+        get(base, "/")
+
+
+def test_get_from_this_host_uses_no_proxy(
+    answer_once: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    base, _ = answer_once(b"HTTP/1.0 200 OK\r\n\r\nhere")
+    assert get(base, "/").body == b"here"
 
 
 def test_get_of_nobody_is_an_os_error() -> None:

@@ -25,7 +25,7 @@ from hunter.status.documents import (
     SupervisorDocument,
 )
 from hunter.status.page import ActorState, process_start_ticks
-from hunter.watchdog.actor import ASK_AGAIN_NS, LAPPED_SHOWN_NS, WatchdogActor
+from hunter.watchdog.actor import ASK_AGAIN_NS, TROUBLE_SHOWN_NS, WatchdogActor
 
 MS = 1_000_000
 NOW = 1_790_000_000_000_000_000
@@ -285,7 +285,7 @@ def test_watchdog_says_for_a_minute_that_the_brain_was_lapped(watch: Watch) -> N
     watch.live(250, "brain-0")
     assert watch.actor.document().reasons == ()
     lapped(100)
-    watch.live(LAPPED_SHOWN_NS // MS, "brain-0")
+    watch.live(TROUBLE_SHOWN_NS // MS, "brain-0")
     (reason,) = watch.actor.document().reasons
     assert reason == "the brain was lapped: 100 rows went by unread; raise ring.capacity"
     watch.live(250, "brain-0")
