@@ -126,9 +126,7 @@ class Receiver:
                     self._is_silent = True
                     self._say(f"no data for {silence_ns / 1e9:.0f} s, but the link answers")
             case DataSilent(subscriptions):
-                for subscription in subscriptions:
-                    self._link.session.resubscribe(subscription, now_ns)
-                self._link.flush()
+                self._link.resubscribe(subscriptions, now_ns)
             case _:
                 pass  # what is recorded speaks for itself
 

@@ -127,7 +127,7 @@ class StreamActor:
             for descriptor, poll_events in targets.items():
                 self._poller.register(descriptor, poll_events)
             self._polled = targets
-        if isinstance(self._role, Standby) and self._role.ready:
+        if isinstance(self._role, Standby) and self._role.receives:
             timeout_ms = min(timeout_ms, LEASE_LOOK_MS)
         due_ms = (self._role.next_deadline_ns() - self._context.clock.monotonic_ns()) // _MS + 1
         self._poller.poll(max(0, min(timeout_ms, due_ms)))

@@ -153,11 +153,6 @@ class InstrumentFeed:
         self._commit(self.chain.give_up_oldest(now_ns), received_ts_ns)
 
     @property
-    def book_channel(self) -> str:
-        """The channel that the book is kept from."""
-        return self._book_channel
-
-    @property
     def wants_book(self) -> bool:
         """Whether updates wait for a book from REST: bring it to `on_rest_book`."""
         return self._book.bootstrapping

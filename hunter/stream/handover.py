@@ -57,8 +57,7 @@ class Handover:
             raise
         finally:
             if not self.books[data.inst_id].valid:
-                self.link.session.resubscribe(data.subscription, now_ns)
-                self.link.flush()
+                self.link.resubscribe((data.subscription,), now_ns)
 
     def reset_books(self) -> None:
         """The successor has lost its own connection."""

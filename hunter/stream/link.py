@@ -8,7 +8,7 @@ and a new session.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from hunter.config import StreamSection
@@ -114,6 +114,15 @@ class Link:
         if connection.phase is Phase.CLOSED:
             events.append(self._closed(connection, now_ns))
         return events
+
+    def resubscribe(self, subscriptions: Iterable[Subscription], now_ns: int) -> None:
+        """Subscribe anew, at once. Of a connection that is gone nothing is left to mend: the next
+        one asks for everything.
+        """
+        if self.is_open:
+            for subscription in subscriptions:
+                self.session.resubscribe(subscription, now_ns)
+            self.flush()
 
     def flush(self) -> None:
         """Send what handling the events has queued, such as a resubscription."""

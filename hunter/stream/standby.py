@@ -115,6 +115,7 @@ class Standby:
             active=False,
             feeds=tuple(self._feed(subscription) for subscription in self._parts.subscriptions),
             connections=(link.document(),),
+            unknown_messages=self._malformed,
             exchange_errors=link.exchange_errors,
             note="standby: ready to take over" if self.ready else "standby: not ready",
         )
@@ -153,9 +154,7 @@ class Standby:
                 instrument = event.subscriptions[0].inst_id
                 self._probe.ask(self._line.link, instrument, event.silence_ns, now_ns)
             else:
-                for subscription in event.subscriptions:
-                    self._line.link.session.resubscribe(subscription, now_ns)
-                self._line.link.flush()
+                self._line.link.resubscribe(event.subscriptions, now_ns)
 
     def _newest(self, instrument: str) -> int | None:
         kept = self._trades[instrument]

@@ -262,8 +262,7 @@ class Writing:
                 feed = self.feeds[subscription.inst_id]
                 feed.counters[subscription.channel].silent = True
                 feed.on_lost_channel(subscription.channel, received_ts_ns)
-                self._link.session.resubscribe(subscription, now_ns)
-            self._link.flush()
+            self._link.resubscribe(event.subscriptions, now_ns)
             return
         # The instrument that trades most tells soonest.
         instrument = max(
@@ -289,11 +288,8 @@ class Writing:
                     self._log.warning("%s %s", instrument, text)
                 feed.news.clear()
             if feed.resubscribe:
-                for subscription in feed.resubscribe:
-                    if self._link.is_open:
-                        self._link.session.resubscribe(subscription, now_ns)
+                self._link.resubscribe(feed.resubscribe, now_ns)
                 feed.resubscribe.clear()
-                self._link.flush()
             if feed.chain.holes:
                 self._fill(instrument, feed, now_ns)
             if feed.wants_book and now_ns >= self._book_due_ns.get(instrument, 0):

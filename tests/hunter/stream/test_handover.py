@@ -29,9 +29,10 @@ def states() -> dict[Subscription, SubscriptionState]:
 @pytest.fixture
 def handover(states: dict[Subscription, SubscriptionState]) -> Handover:
     asked: list[Subscription] = []
-    session = SimpleNamespace(resubscribe=lambda item, now_ns: asked.append(item), asked=asked)
     link: Any = SimpleNamespace(
-        subscription_state=states.__getitem__, session=session, flush=lambda: None
+        subscription_state=states.__getitem__,
+        resubscribe=lambda items, now_ns: asked.extend(items),
+        asked=asked,
     )
     return Handover(link, tuple(states), "books")
 
@@ -73,14 +74,14 @@ def test_successor_whose_book_breaks_is_not_ready(handover: Handover) -> None:
         handover.on_book(book(subscription, "snapshot", 5, -1), NOW)
     handover.on_book(book(BOOKS, "update", 9, 8), NOW)
     assert not handover.ready
-    assert handover.link.session.asked == [BOOKS]  # type: ignore[attr-defined]
+    assert handover.link.asked == [BOOKS]  # type: ignore[attr-defined]
     handover.on_book(book(BOOKS, "snapshot", 20, -1), NOW)
     assert handover.ready
 
 
 def test_successor_without_a_snapshot_subscribes_anew(handover: Handover) -> None:
     handover.on_book(book(BOOKS, "update", 9, 8), NOW)
-    assert handover.link.session.asked == [BOOKS]  # type: ignore[attr-defined]
+    assert handover.link.asked == [BOOKS]  # type: ignore[attr-defined]
 
 
 def test_successor_that_lost_its_connection_begins_with_empty_books(handover: Handover) -> None:
