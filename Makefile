@@ -3,9 +3,11 @@
 #
 #   make demo PYTHON=python3.13    chooses the interpreter; after a change of mind: make clean
 #   make test ARGS="-k ring"       passes arguments to pytest
+#   make soak SOAK=storm           runs another program of tests/soak
 
 PYTHON ?=
 ARGS ?=
+SOAK ?= kill_actors
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -21,7 +23,7 @@ help:
 	@echo "make test    run the whole default test suite"
 	@echo "make check   style, types and import contracts"
 	@echo "make bench   run every benchmark in tests/benchmarks"
-	@echo "make soak    kill actors at random for a long time and count what is lost"
+	@echo "make soak    tests/soak/kill_actors.py for a long time; SOAK=storm|outage|quiet|fuzz|memory"
 	@echo "make lock    resolve requirements/*.lock anew from pyproject.toml"
 	@echo "make clean   remove the environment and the tools' caches; data/ stays"
 
@@ -46,7 +48,7 @@ bench: $(STAMP)
 	done
 
 soak: $(STAMP)
-	@PYTHONPATH=tests:. exec $(BIN)/python tests/soak/kill_actors.py $(ARGS)
+	@PYTHONPATH=tests:. exec $(BIN)/python tests/soak/$(SOAK).py $(ARGS)
 
 # Two steps, because pip refuses to mix hashed requirements with a local folder. The build backend
 # is in the lock, so that the second step asks no package index for anything.

@@ -14,16 +14,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from hunter import clock
 from hunter.clock import SystemClock
 from hunter.config import Config, find_file, load
 from hunter.errors import NotFound, NotRunning, SegmentError
+from hunter.exchange.okx.endpoints import Bar, candle_bar
 from hunter.ring import segment
 from hunter.ring.layout import WRITER_PID_WORD, RingLayout
 from hunter.ring.reader import LaneReader, Row
-from hunter.ring.rows import Kind, numpy_dtype
+from hunter.ring.rows import Kind, numpy_dtype, place_of
 from hunter.signals.journal_reader import JournalFollower, last_signals
 from hunter.signals.signal import Signal
 from hunter.status import block, report
@@ -33,6 +34,20 @@ if TYPE_CHECKING:
     import numpy as np
 
 FOLLOW_EVERY_S = 0.1
+# What to subscribe for a lane that is not there; the others are always there.
+_CHANNELS: Final = {
+    Kind.BBO: "bbo-tbt",
+    Kind.TICKER: "tickers",
+    Kind.BOOK: "books",
+    Kind.MARK: "mark-price",
+    Kind.INDEX: "index-tickers",
+    Kind.FUNDING: "funding-rate",
+    Kind.OPEN_INTEREST: "open-interest",
+    Kind.LIQUIDATION: "liquidation-orders",
+    Kind.CANDLE: "candle1m",
+}
+_BAR_S: Final = place_of(Kind.CANDLE, "bar_s")
+_UTC: Final = place_of(Kind.CANDLE, "utc")
 
 
 class Lane:
@@ -58,6 +73,25 @@ class Lane:
     def sequence(self) -> int:
         """Rows published so far."""
         return self._reader.head
+
+
+class BarLane(Lane):
+    """Candles of one bar, out of a lane that holds them all. `sequence` counts all bars' rows."""
+
+    def __init__(self, reader: LaneReader, bar: Bar) -> None:
+        super().__init__(reader)
+        self._bar = bar
+
+    def last(self, row_count: int) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+        rows = super().last(self._reader.capacity)
+        wanted = (rows["bar_s"] == self._bar.seconds) & (rows["utc"] == self._bar.utc)
+        found: np.ndarray[tuple[int], np.dtype[np.void]] = rows[wanted]
+        return found[max(0, len(found) - row_count) :]
+
+    def last_rows(self, row_count: int) -> list[Row]:
+        rows = super().last_rows(self._reader.capacity)
+        found = [row for row in rows if (row[_BAR_S], row[_UTC]) == self._bar]
+        return found[max(0, len(found) - row_count) :]
 
 
 class Instance:
@@ -86,25 +120,104 @@ class Instance:
     def instruments(self) -> list[str]:
         return [name for _, layout in self._rings for name in layout.instruments]
 
+    # Each of the following raises NotFound for an instrument that this instance does not stream,
+    # and for rows that no subscribed channel feeds; the text says which one to subscribe.
+
     def trades(self, instrument: str) -> Lane:
-        return self.lane(instrument, Kind.TRADE)
+        """Trades, each match once and in match order: trade_id, price, size (contracts; base
+        currency for spot), count, side. Channel trades or trades-all.
+        """
+        return Lane(self._fed(instrument, Kind.TRADE))
 
     def quotes(self, instrument: str) -> Lane:
-        """Best bid and offer."""
-        return self.lane(instrument, Kind.BBO)
+        """Best bid and offer; sizes as of trades. Channel bbo-tbt."""
+        return Lane(self._fed(instrument, Kind.BBO))
 
     def tickers(self, instrument: str) -> Lane:
-        return self.lane(instrument, Kind.TICKER)
+        """Last price, best bid and offer, and what the last 24 h brought. Channel tickers."""
+        return Lane(self._fed(instrument, Kind.TICKER))
 
     def books(self, instrument: str) -> Lane:
-        """Book tops, 20 levels a side."""
-        return self.lane(instrument, Kind.BOOK)
+        """Book tops, 20 levels a side; sizes as of trades. Channel books or books5."""
+        return Lane(self._fed(instrument, Kind.BOOK))
+
+    def instrument_facts(self, instrument: str) -> Lane:
+        """What the exchange says the instrument is; a row for each change, the newest is in force.
+
+        tick_size (price), lot_size and min_size (contracts; base currency for spot),
+        contract_value times contract_multiplier in value_currency (NaN and b"" for spot),
+        list_ts_ns, expiry_ts_ns (0: none), contract_type and state as in hunter.ring.rows;
+        exchange_ts_ns is 0. The lane is always there, whatever is subscribed.
+        """
+        return Lane(self._fed(instrument, Kind.INSTRUMENT))
+
+    def marks(self, instrument: str) -> Lane:
+        """Mark prices: price. Channel mark-price."""
+        return Lane(self._fed(instrument, Kind.MARK))
+
+    def indexes(self, instrument: str) -> Lane:
+        """Prices of the instrument's index: price, open_24h, high_24h, low_24h. Channel
+        index-tickers.
+        """
+        return Lane(self._fed(instrument, Kind.INDEX))
+
+    def funding(self, instrument: str) -> Lane:
+        """Funding rates of a swap, 0.0001 = one basis point a period: rate is due at
+        funding_ts_ns, next_rate (often NaN) at next_funding_ts_ns; min_rate, max_rate,
+        settled_rate, premium. Channel funding-rate.
+        """
+        return Lane(self._fed(instrument, Kind.FUNDING))
+
+    def open_interest(self, instrument: str) -> Lane:
+        """Open interest: size (contracts), size_base (base currency), value_usd. Channel
+        open-interest.
+        """
+        return Lane(self._fed(instrument, Kind.OPEN_INTEREST))
+
+    def liquidations(self, instrument: str) -> Lane:
+        """Liquidation orders, some of them and not in order of time, as the exchange has it:
+        price (of bankruptcy), size (contracts), size_base (base currency), value_quote (quote
+        currency), loss, side (+1 buy, -1 sell), position (+1 long, -1 short, 0 net). Channel
+        liquidation-orders.
+        """
+        return Lane(self._fed(instrument, Kind.LIQUIDATION))
+
+    def candles(self, instrument: str, bar: str | None = None) -> Lane:
+        """Candles: open_ts_ns, open, high, low, close, volume (contracts; base currency for spot),
+        volume_base, volume_quote, bar_s (length), confirmed (1: the bar is over), utc.
+
+        A bar under way has a row for each push: the last row with its open_ts_ns is in force.
+        exchange_ts_ns is the opening too, for the exchange gives no other time.
+        `bar` is a name of the exchange's, "1m", "1H" or "1Dutc"; None: of all bars that are
+        subscribed. Channels candle1m, candle1H, candle1Dutc and so on.
+        """
+        found = None if bar is None else candle_bar(f"candle{bar}")
+        if bar is not None and found is None:
+            raise NotFound(f'no bar "{bar}"; there are 1s, 1m, 5m, 1H, 4H, 1D, 1Dutc and others')
+        reader = self._fed(instrument, Kind.CANDLE, "" if bar is None else f"candle{bar}")
+        return Lane(reader) if found is None else BarLane(reader, found)
 
     def lane(self, instrument: str, kind: Kind) -> Lane:
-        """Raises NotFound for an instrument that this instance does not stream."""
+        """Rows of any kind; none, if no channel feeds them.
+
+        Raises NotFound for an instrument that this instance does not stream.
+        """
+        return Lane(self._reader(instrument, kind))
+
+    def _fed(self, instrument: str, kind: Kind, channel: str = "") -> LaneReader:
+        reader = self._reader(instrument, kind)
+        if not reader.capacity:
+            wanted = channel or _CHANNELS[kind]
+            raise NotFound(
+                f'no channel feeds {kind.name.lower()} rows of "{instrument}";'
+                f' add "{wanted}" to [okx] channels and start again'
+            )
+        return reader
+
+    def _reader(self, instrument: str, kind: Kind) -> LaneReader:
         for shared, layout in self._rings:
             if instrument in layout.instruments:
-                return Lane(LaneReader(shared, layout, layout.instruments.index(instrument), kind))
+                return LaneReader(shared, layout, layout.instruments.index(instrument), kind)
         known = ", ".join(self.instruments)
         raise NotFound(f'no instrument "{instrument}" here; this instance streams {known}')
 

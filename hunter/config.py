@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,9 +24,46 @@ from hunter.market.instrument import is_instrument
 INSTRUMENTS_MAX: Final = 300
 SHARDS_MAX: Final = 64
 ACTORS_MAX: Final = 56  # processes of one instance; each has a page of the status block
-CHANNELS: Final = ("trades", "tickers", "books", "books5", "bbo-tbt")
+CHANNELS: Final = (
+    *("trades", "trades-all", "tickers", "books", "books5", "bbo-tbt"),
+    *("mark-price", "index-tickers", "funding-rate", "open-interest", "liquidation-orders"),
+    *("instruments", "status"),
+    *(f"candle{bar}" for bar in ("1s", "1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H")),
+    *(f"candle{bar}{utc}" for bar in ("6H", "12H", "1D", "2D", "3D", "5D", "1W", "1M", "3M")
+      for utc in ("", "utc")),
+)
 ENVIRONMENT_VARIABLE: Final = "HUNTER_CONFIG"
 DEFAULT_FILE: Final = "hunter.toml"
+
+
+
+class Site(NamedTuple):
+    """Where a region of OKX is; `is_simulated`: its market is the demo one."""
+
+    public_url: str
+    business_url: str
+    rest_url: str
+    is_simulated: bool
+
+
+def _site(socket_host: str, rest_host: str, is_simulated: bool = False) -> Site:
+    sockets = f"wss://{socket_host}.okx.com:8443/ws/v5"
+    return Site(
+        f"{sockets}/public", f"{sockets}/business", f"https://{rest_host}.okx.com", is_simulated
+    )
+
+
+# https://www.okx.com/docs-v5/en/#overview-production-trading-services and, for the demo ones,
+# #overview-demo-trading-services; the regional pages are those of my.okx.com and app.okx.com.
+REGIONS: Final[dict[str, Site]] = {
+    "global": _site("ws", "openapi"),
+    "eea": _site("wseea", "eea"),
+    "us": _site("wsus", "us"),
+    "demo": _site("wspap", "openapi", is_simulated=True),
+    "eea-demo": _site("wseeapap", "eea", is_simulated=True),
+    "us-demo": _site("wsuspap", "us", is_simulated=True),
+}
+_SITE_URLS: Final = ("public_url", "business_url", "rest_url")
 
 Milliseconds = Annotated[int, Meta(ge=1, le=86_400_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -48,13 +85,22 @@ class HunterSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OkxSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[okx]`: what to subscribe, and where."""
+    """`[okx]`: what to subscribe, and where. `load` sets the addresses that are not given to those
+    of the region. proxy: "" leaves it to the environment (HTTPS_PROXY, NO_PROXY).
+    """
 
-    public_url: str = "wss://ws.okx.com:8443/ws/v5/public"
-    business_url: str = "wss://ws.okx.com:8443/ws/v5/business"
-    rest_url: str = "https://openapi.okx.com"
+    region: str = "global"
+    public_url: str = REGIONS["global"].public_url
+    business_url: str = REGIONS["global"].business_url
+    rest_url: str = REGIONS["global"].rest_url
+    proxy: str = ""
     instruments: tuple[str, ...] = ("BTC-USDT-SWAP",)
     channels: tuple[str, ...] = ("trades", "tickers", "books", "bbo-tbt")
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether REST has to be told that the demo market is meant."""
+        return REGIONS[self.region].is_simulated
 
 
 class StreamSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,6 +186,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (Path(self.base_dir) / Path(text).expanduser()).resolve()
 
 
+# May hold a password: shown nowhere.
+_SECRET: Final = frozenset((("okx", "proxy"),))
+
 _SECTIONS: Final[dict[str, Any]] = {
     "hunter": HunterSection,
     "okx": OkxSection,
@@ -173,6 +222,7 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     places = _Places(path, text)
     for override in overrides:
         _override(tables, override, places)
+    _complete(tables, places)
     sections: dict[str, Any] = {}
     for name, table in tables.items():
         if name not in _SECTIONS:
@@ -184,6 +234,25 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     config = Config(**sections, base_dir=str(base))
     _check(config, places)
     return config
+
+
+def _complete(tables: dict[str, Any], places: _Places) -> None:
+    """The addresses of the region, where none are given."""
+    table = tables.get("okx")
+    region = table.get("region", "global") if isinstance(table, dict) else "global"
+    if not isinstance(table, dict) or not isinstance(region, str):
+        return  # nothing is given, or it is refused with its place
+    if region not in REGIONS:
+        raise ConfigError(
+            f'{places.of("okx", "region")}: okx.region: unknown region "{region}"'
+            f"{_nearest(region, REGIONS)}"
+        )
+    public_url = table.get("public_url")
+    if isinstance(public_url, str) and public_url.endswith("/public"):
+        # the other path of the same server, not of OKX
+        table.setdefault("business_url", public_url.removesuffix("public") + "business")
+    for key in _SITE_URLS:
+        table.setdefault(key, getattr(REGIONS[region], key))
 
 
 def _read(path: Path) -> tuple[str, dict[str, Any]]:
@@ -247,7 +316,8 @@ def _override(tables: dict[str, Any], override: str, places: _Places) -> None:
     table = tables.setdefault(section, {})
     if isinstance(table, dict):  # what is none is refused with its place in the file
         table[key] = parsed
-        places.overridden[section, key] = f"--set {override}"
+        shown = f"{dotted}=..." if "@" in value else override  # a password, or nearly one
+        places.overridden[section, key] = f"--set {shown}"
 
 
 def _check(config: Config, places: _Places) -> None:
@@ -272,11 +342,13 @@ def _check(config: Config, places: _Places) -> None:
     for channel in config.okx.channels:
         if channel not in CHANNELS:
             refuse("okx", "channels", f'unknown channel "{channel}"{_nearest(channel, CHANNELS)}')
-    if "trades" not in config.okx.channels:
+    if not {"trades", "trades-all"} & set(config.okx.channels):
         refuse("okx", "channels", 'must contain "trades": the ring is made of them')
     for key, schemes in (("public_url", "ws"), ("business_url", "ws"), ("rest_url", "http")):
         if not _is_url(getattr(config.okx, key), schemes):
             refuse("okx", key, f"must begin with {schemes}:// or {schemes}s:// and name a host")
+    if config.okx.proxy and not _is_proxy(config.okx.proxy):
+        refuse("okx", "proxy", "must be of the form http://[user:password@]host:port")
     if config.ring.capacity & (config.ring.capacity - 1):
         above = 1 << config.ring.capacity.bit_length()
         refuse("ring", "capacity", f"must be a power of two: {above >> 1} or {above}")
@@ -337,6 +409,14 @@ def _is_url(text: str, scheme: str) -> bool:
         return False
 
 
+def _is_proxy(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme == "http" and bool(parts.hostname) and bool(parts.port)
+    except ValueError:
+        return False
+
+
 def _nearest(word: str, known: Sequence[str] | dict[str, Any]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f'; did you mean "{close[0]}"?' if close else f"; known: {', '.join(known)}"
@@ -353,13 +433,25 @@ def _toml(value: object) -> str:
     return str(value)
 
 
+def _shown(section: str, key: str, value: object) -> object:
+    """What people may see of a value: not the password of a proxy."""
+    scheme, separator, rest = str(value).partition("://")
+    who, at, place = rest.rpartition("@")
+    if (section, key) not in _SECRET or ":" not in who:
+        return value
+    return f"{scheme}{separator}{who.partition(':')[0]}:***{at}{place}"
+
+
 def to_toml(config: Config) -> str:
-    """Every key with its effective value."""
+    """Every key with its effective value; a password is not shown."""
     lines: list[str] = []
     for section in _SECTIONS:
         lines.append(f"[{section}]")
         values = getattr(config, section)
-        lines += [f"{key} = {_toml(getattr(values, key))}" for key in values.__struct_fields__]
+        lines += [
+            f"{key} = {_toml(_shown(section, key, getattr(values, key)))}"
+            for key in values.__struct_fields__
+        ]
         lines.append("")
     return "\n".join(lines)
 

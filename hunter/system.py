@@ -30,7 +30,8 @@ from hunter.clock import SystemClock
 from hunter.config import Config, save_effective
 from hunter.errors import AlreadyRunning, SegmentError
 from hunter.ring.adopt import adopt_or_create
-from hunter.ring.layout import RingLayout, source_hash
+from hunter.ring.layout import RingLayout, capacities_of, source_hash
+from hunter.ring.rows import Kind
 from hunter.ring.segment import make_private_dir, shared_dir
 from hunter.runtime.logs import log_path, start_logging
 from hunter.runtime.runner import EFFECTIVE_CONFIG, resident_bytes
@@ -54,6 +55,17 @@ _SECOND_NS: Final = 1_000_000_000
 # second.
 _SLOW_LANE_DIVISOR: Final = 4
 _LANE_ROWS_MIN: Final = 64
+# Lanes whose pace is the exchange's and not the market's: minutes of marks and indexes, hours of
+# the others.
+_FIXED_LANES: Final = {
+    "mark-price": (Kind.MARK, 1024),
+    "index-tickers": (Kind.INDEX, 1024),
+    "funding-rate": (Kind.FUNDING, 256),
+    "open-interest": (Kind.OPEN_INTEREST, 256),
+    "liquidation-orders": (Kind.LIQUIDATION, 1024),
+}
+_CANDLE_ROWS: Final = 1024
+_CANDLE_DOUBLINGS_MAX: Final = 3
 _DOCUMENT_BYTES_BASE: Final = 64 << 10
 _DOCUMENT_BYTES_PER_FEED: Final = 512
 
@@ -88,15 +100,21 @@ def ring_layout(config: Config, shard: int, source: str) -> RingLayout:
     """Lanes of one stream process: a lane is made only when a subscribed channel feeds it."""
     channels, capacity = set(config.okx.channels), config.ring.capacity
     slow = max(_LANE_ROWS_MIN, capacity // _SLOW_LANE_DIVISOR)
+    # Trades come by one channel or another, and what an instrument is has to be known anyway.
+    row_counts = {Kind.TRADE: capacity, Kind.INSTRUMENT: _LANE_ROWS_MIN}
+    if "bbo-tbt" in channels:
+        row_counts[Kind.BBO] = capacity
+    if "tickers" in channels:
+        row_counts[Kind.TICKER] = slow
+    if channels & {"books", "books5"}:
+        row_counts[Kind.BOOK] = slow
+    row_counts |= {kind: rows for name, (kind, rows) in _FIXED_LANES.items() if name in channels}
+    candle_count = sum(name.startswith("candle") for name in channels)
+    if candle_count:
+        doublings = min(candle_count - 1, _CANDLE_DOUBLINGS_MAX)
+        row_counts[Kind.CANDLE] = _CANDLE_ROWS << doublings
     return RingLayout(
-        config.shard_instruments(shard),
-        (
-            capacity,
-            capacity if "bbo-tbt" in channels else 0,
-            slow if "tickers" in channels else 0,
-            slow if channels & {"books", "books5"} else 0,
-        ),
-        source_hash(source),
+        config.shard_instruments(shard), capacities_of(row_counts), source_hash(source)
     )
 
 
@@ -292,7 +310,8 @@ def _take_lock(config: Config) -> InstanceLock:
 def _remove_shared(config: Config) -> None:
     """After an orderly end: nothing in shared memory, no socket."""
     shutil.rmtree(shared_dir(config.hunter.name, config.runtime_dir), ignore_errors=True)
-    for pattern in ("*.ipc", "*.lock", "*.budget"):
+    # *.limits stay: what was asked of the exchange a moment ago counts after a restart too.
+    for pattern in ("*.ipc", "*.lock"):
         for path in config.runtime_dir.glob(pattern):
             if path.name != LOCK_FILE:
                 with contextlib.suppress(OSError):  # somebody's folder of that name, say

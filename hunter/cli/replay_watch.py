@@ -33,6 +33,7 @@ SETTLED_AFTER_NS: Final = 10_000_000_000
 _BAR_WIDTH: Final = 24
 _LANES: Final = {
     "trades": Kind.TRADE,
+    "trades-all": Kind.TRADE,
     "bbo-tbt": Kind.BBO,
     "tickers": Kind.TICKER,
     "books": Kind.BOOK,
@@ -93,7 +94,8 @@ class ReplayWatch:
         self._clock = SystemClock()
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
-        self._kinds = {_LANES[channel] for channel in config.okx.channels}
+        # What the brain reads; rows of other channels are written for others.
+        self._kinds = {_LANES[channel] for channel in config.okx.channels if channel in _LANES}
         self._follower = JournalFollower(config.data_dir / "signals")
         self._moved_ns = self._started_ns = self._clock.monotonic_ns()
         self._seen = (self._started_ns, 0)

@@ -93,6 +93,14 @@ def text(report: StatusReport) -> str:
         for actor in report.actors
         if actor.takeovers
     ]
+    lines += [
+        f"{item.server} {item.name}: {item.rate_per_s:.1f}/s of {item.rate_per_s_max:.1f}/s;"
+        f" the exchange said {item.limited} times that it is too much"
+        for item in report.limits
+        if item.rate_per_s < item.rate_per_s_max
+    ]
+    if report.notices:
+        lines += ["", *(f"{colour('i', 'cyan')} {notice}" for notice in report.notices)]
     if report.reasons:
         lines += ["", *(f"{colour('!', 'yellow')} {reason}" for reason in report.reasons)]
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hunter.errors import NotFound
+from hunter.exchange.okx.endpoints import Argument, channel_traits
 from hunter.simulator.frames import PublishedTrade
 from hunter.simulator.lines import Counts
 from hunter.simulator.recording import Recording
@@ -18,7 +19,9 @@ FILE_PATTERNS: Final = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst")
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """`frames` by (channel, instrument): data frames, each of which holds one row."""
+    """`frames` by (channel, instrument, index or instrument type): data frames, each of which holds
+    one row.
+    """
 
     paths: tuple[Path, ...]
     frames: Counter[tuple[str, str]]
@@ -29,8 +32,14 @@ class Contents:
 
     @property
     def instruments(self) -> tuple[str, ...]:
-        """In order of appearance."""
-        return tuple(dict.fromkeys(instrument for _, instrument in self.frames))
+        """In order of appearance. An index or a type is no instrument of the recording."""
+        return tuple(
+            dict.fromkeys(
+                name
+                for channel, name in self.frames
+                if channel_traits(channel).argument is Argument.INSTRUMENT
+            )
+        )
 
     @property
     def span_s(self) -> float:

@@ -13,13 +13,18 @@ from msgspec.structs import replace
 
 from hunter.config import CHANNELS, Config
 from hunter.errors import NotFound
+from hunter.exchange.okx.plan import make_plan
 from hunter.recorder.contents import Contents
 from hunter.ring.rows import ROW_BYTES, Kind
 
 NAME: Final = "replay"
 CAPACITY_MAX: Final = 1 << 22
-# Books and tickers have a quarter of the ring's capacity, trades and quotes all of it.
-_ROWS_PER_FRAME: Final = {"trades": 1, "bbo-tbt": 1, "tickers": 4, "books": 4, "books5": 4}
+# Books and tickers have a quarter of the ring's capacity, trades and quotes all of it; the lanes of
+# other channels do not grow with it.
+_ROWS_PER_FRAME: Final = {
+    **dict.fromkeys(("trades", "trades-all", "bbo-tbt"), 1),
+    **dict.fromkeys(("tickers", "books", "books5"), 4),
+}
 _BYTES_PER_ROW: Final = (
     ROW_BYTES[Kind.TRADE]
     + ROW_BYTES[Kind.BBO]
@@ -49,11 +54,13 @@ def playback_config(
     if "okx.channels" in fixed:
         channels = config.okx.channels
     # The ring is made of trades; a recording without any leaves that lane empty.
-    known_channels = tuple(name for name in CHANNELS if name in ("trades", *channels))
+    if not {"trades", "trades-all"} & set(channels):
+        channels = ("trades", *channels)
+    known_channels = tuple(name for name in CHANNELS if name in channels)
     capacity = config.ring.capacity
     if "ring.capacity" not in fixed:
         wanted = max(
-            contents.frames[channel, name] * _ROWS_PER_FRAME[channel]
+            contents.frames[channel, name] * _ROWS_PER_FRAME.get(channel, 0)
             for channel in known_channels
             for name in instruments
         )
@@ -77,11 +84,8 @@ def playback_config(
 
 def expected_frames(config: Config, contents: Contents) -> int:
     """How many data frames of the recording the instance subscribes to."""
-    return sum(
-        contents.frames[channel, name]
-        for channel in config.okx.channels
-        for name in config.okx.instruments
-    )
+    plan = make_plan(config.okx.instruments, config.okx.channels)
+    return sum(contents.frames[subscription] for subscription in plan.served)
 
 
 def _capacity(row_count: int, bytes_max: int) -> int:

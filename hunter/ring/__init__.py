@@ -2,11 +2,11 @@
 readers.
 
     segment.py   files mapped into memory: create, attach, unlink; the writer's lease
-    rows.py      the four kinds of rows, byte by byte
+    rows.py      the kinds of rows, byte by byte
     layout.py    where everything lies in a segment
     writer.py    RingWriter: intent -> rows -> head -> arrival head; never waits
     reader.py    LaneReader: copy, then validate; counts what it was lapped by
-    merge.py     MergedReader: one instrument's lanes in the order the rows came
+    merge.py     MergedReader: one instrument's market in the order the rows came
 
 Nothing here imports numpy: `hunter status` must not pay for it. `rows.numpy_dtype` does it on
 request.

@@ -2,15 +2,15 @@
 
     0x0000  header page
       0x000 magic 8s | 0x008 version u4 | 0x00C instrument_count u4 | 0x010 total_bytes u8
-      0x018 capacity u8 x 4 (trade, bbo, ticker, book; 0 = no such lane)
-      0x038 layout hash u8
-      0x040 created_wall_ns u8 | 0x048 source hash u8 | 0x050 boot id 16s | 0x060 crc32 u4
+      0x018 capacity u8 x 11, by Kind (0 = no such lane)
+      0x070 layout hash u8
+      0x078 created_wall_ns u8 | 0x080 source hash u8 | 0x088 boot id 16s | 0x098 crc32 u4
             all constant after creation
-      0x080 epoch u8 | 0x088 writer pid u8 | 0x090 writer since, wall ns u8: the writer's
+      0x0C0 epoch u8 | 0x0C8 writer pid u8 | 0x0D0 writer since, wall ns u8: the writer's
       0x200 log of the last 64 epochs: {epoch u8, pid u8, wall_ns u8, first arrival u8}
     0x1000  instrument names, 64 B each, padded with zeros
       ...   arrival heads, u8 each, side by side: one compare tells a reader what is new
-      ...   lane table, 128 B per instrument: {intent u8, head u8} x 4 kinds, the rest unused
+      ...   lane table, 256 B per instrument: {intent u8, head u8} x 11 kinds, the rest unused
       ...   lanes, page aligned, instrument by instrument, kind by kind: capacity x row bytes
 
 All sizes follow from the constant part of the header, so a reader needs no configuration.
@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -30,29 +31,35 @@ from hunter.ring.rows import ROW_BYTES, Kind, layout_text
 from hunter.ring.segment import boot_id
 
 MAGIC: Final = b"HUNTRING"
-VERSION: Final = 1
+VERSION: Final = 2
 HEADER_BYTES: Final = 4096
 NAME_BYTES: Final = 64
-LANE_LINE_BYTES: Final = 128
+LANE_LINE_BYTES: Final = 256
 INSTRUMENTS_MAX: Final = 1024
 CAPACITY_MAX: Final = 1 << 22
 
-EPOCH_WORD: Final = 0x080 // 8
-WRITER_PID_WORD: Final = 0x088 // 8
-WRITER_SINCE_WORD: Final = 0x090 // 8
+EPOCH_WORD: Final = 0x0C0 // 8
+WRITER_PID_WORD: Final = 0x0C8 // 8
+WRITER_SINCE_WORD: Final = 0x0D0 // 8
 EPOCH_LOG_OFFSET: Final = 0x200
 EPOCH_LOG_ENTRIES: Final = 64
 
-_HEADER: Final = struct.Struct("<8sIIQ4QQQQ16s")
+_HEADER: Final = struct.Struct(f"<8sIIQ{len(Kind)}QQQQ16s")
 _CRC: Final = struct.Struct("<I")
-_CRC_OFFSET: Final = 0x060
+_CRC_OFFSET: Final = 0x098
 assert _HEADER.size == _CRC_OFFSET
+assert _CRC_OFFSET + _CRC.size <= 8 * EPOCH_WORD
 assert EPOCH_LOG_OFFSET + EPOCH_LOG_ENTRIES * 32 <= HEADER_BYTES
 assert 2 * 8 * len(Kind) <= LANE_LINE_BYTES
 
 
 def layout_hash() -> int:
     return int.from_bytes(hashlib.blake2s(layout_text().encode(), digest_size=8).digest(), "little")
+
+
+def capacities_of(row_counts: Mapping[Kind, int]) -> tuple[int, ...]:
+    """Capacities in the order of Kind; a kind that is not named has no lane."""
+    return tuple(row_counts.get(kind, 0) for kind in Kind)
 
 
 def source_hash(source: str) -> int:
@@ -67,13 +74,14 @@ def _page_up(offset: int) -> int:
 class RingLayout:
     """Instruments and capacities of a segment, and the offsets that follow from them.
 
-    `capacities`: rows per lane by Kind; powers of two, or 0 where no channel feeds the lane.
+    `capacities`: rows per lane in the order of Kind (see `capacities_of`); powers of two, or 0
+    where no channel feeds the lane.
     `source`: hash of where the rows come from (`source_hash`): the rows of a simulator must never
     be continued by a market's.
     """
 
     instruments: tuple[str, ...]
-    capacities: tuple[int, int, int, int]
+    capacities: tuple[int, ...]
     source: int = 0
     created_wall_ns: int = 0
 
@@ -81,6 +89,7 @@ class RingLayout:
         assert 1 <= len(self.instruments) <= INSTRUMENTS_MAX, len(self.instruments)
         assert len(set(self.instruments)) == len(self.instruments), "an instrument is named twice"
         assert all(len(name.encode()) <= NAME_BYTES for name in self.instruments)
+        assert len(self.capacities) == len(Kind), self.capacities
         assert all(
             c == 0 or (c & (c - 1) == 0 and 8 <= c <= CAPACITY_MAX) for c in self.capacities
         ), self.capacities
@@ -154,7 +163,8 @@ class RingLayout:
         Raises SegmentError when it is foreign, of another version or boot, cut short or damaged.
         """
         magic, version, count, total, *rest = _HEADER.unpack_from(view, 0)
-        capacities, (layout, created, source, boot) = tuple(rest[:4]), rest[4:]
+        capacities = tuple(rest[: len(Kind)])
+        layout, created, source, boot = rest[len(Kind) :]
         if magic != MAGIC:
             raise SegmentError("not a hunter ring")
         if version != VERSION or layout != layout_hash():

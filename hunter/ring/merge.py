@@ -1,19 +1,23 @@
-"""MergedReader: the lanes of one instrument as one sequence, in the order the rows came.
+"""MergedReader: what moves the market, trades, quotes, tickers and books of one instrument, as one
+sequence in the order the rows came.
 
 The arrival head is loaded first. Every row up to it was published before it was stored, so rows
 with arrival numbers up to it are complete in all lanes; later ones wait for the next poll. Reading
 the same ring again from the same cursors gives the same sequence: that is what makes the brain's
-restart exact.
+restart exact. Rows of the other kinds take arrival numbers too: here they are missing numbers, and
+nothing is concluded from those.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hunter.ring.layout import RingLayout
 from hunter.ring.reader import ROWS_PER_POLL_MAX, LaneReader, Row
 from hunter.ring.rows import Kind
 from hunter.ring.segment import Segment
+
+MERGED_KINDS: Final = (Kind.TRADE, Kind.BBO, Kind.TICKER, Kind.BOOK)
 
 
 class Cursors(NamedTuple):
@@ -25,8 +29,19 @@ class Cursors(NamedTuple):
     book: int = 0
 
 
+def merged_row_count(shared: Segment, layout: RingLayout) -> int:
+    """Rows published so far that merged readers of all instruments would read: what the brain has
+    to show for itself, whatever else comes in.
+    """
+    return sum(
+        shared.words[layout.intent_word(index, kind) + 1]
+        for index in range(len(layout.instruments))
+        for kind in MERGED_KINDS
+    )
+
+
 class MergedReader:
-    """All lanes of one instrument. `lapped` counts rows missed in any of them."""
+    """The merged lanes of one instrument. `lapped` counts rows missed in any of them."""
 
     def __init__(
         self,
@@ -40,7 +55,7 @@ class MergedReader:
         self._arrival_word = layout.arrival_word(instrument_index)
         self._arrival_seen = -1
         self.lanes = [
-            LaneReader(shared, layout, instrument_index, kind, start[kind]) for kind in Kind
+            LaneReader(shared, layout, instrument_index, kind, start[kind]) for kind in MERGED_KINDS
         ]
         self._fed = [lane for lane in self.lanes if lane.capacity]
 

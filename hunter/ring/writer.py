@@ -26,13 +26,15 @@ from hunter.ring.layout import (
     WRITER_SINCE_WORD,
     RingLayout,
 )
-from hunter.ring.rows import BOOK_LEVELS, ROW_BYTES, STRUCTS, Kind
+from hunter.ring.rows import BOOK_LEVELS, FIRST_ALIKE, ROW_BYTES, STRUCTS, Kind, place_of
 
 _NO_LEVELS: Final = (0.0,) * (2 * BOOK_LEVELS)
 _trade = STRUCTS[Kind.TRADE].pack_into
 _bbo = STRUCTS[Kind.BBO].pack_into
 _ticker = STRUCTS[Kind.TICKER].pack_into
 _book = STRUCTS[Kind.BOOK].pack_into
+_PACKS: Final = tuple(STRUCTS[kind].pack_into for kind in Kind)
+_RECEIVED_PLACES: Final = tuple(place_of(kind, "received_ts_ns") for kind in Kind)
 
 
 class LastTrade(NamedTuple):
@@ -93,10 +95,12 @@ class RingWriter:
         self.check()
         self._view, self._words = self._segment.view, self._segment.words
         count = len(layout.instruments)
-        # One list a kind: looking a lane up by an enum's member would cost as much as the row.
-        self._trade_lanes, self._bbo_lanes, self._ticker_lanes, self._book_lanes = (
+        self._lanes = [
             [_Lane(self._segment, layout, index, kind) for index in range(count)] for kind in Kind
-        )
+        ]
+        # For what comes often: looking a lane up by an enum's member would cost as much as the row.
+        self._trade_lanes, self._bbo_lanes = self._lanes[Kind.TRADE], self._lanes[Kind.BBO]
+        self._ticker_lanes, self._book_lanes = self._lanes[Kind.TICKER], self._lanes[Kind.BOOK]
         self._unpublished: list[_Lane] = []
         self._arrivals = [self._adopted_arrival(index) for index in range(count)]
         self._first_arrival_word = layout.arrival_word(0)
@@ -140,8 +144,7 @@ class RingWriter:
             for kind in Kind:
                 row = last_row(self._segment, self.layout, index, kind)
                 if row is not None:
-                    # tickers carry no exchange's sequence id before their times
-                    newest = max(newest, int(row[3 if kind is Kind.TICKER else 4]))
+                    newest = max(newest, int(row[_RECEIVED_PLACES[kind]]))
         return newest
 
     def last_book(self, instrument_index: int) -> LastBook | None:
@@ -209,6 +212,27 @@ class RingWriter:
             self._view, offset, sequence, arrival, seq_id, exchange_ts_ns, received_ts_ns,
             top is not None, len(bids) // 2, len(asks) // 2, self._epoch_u4,
             *bids, *_NO_LEVELS[len(bids) :], *asks, *_NO_LEVELS[len(asks) :],
+        )  # fmt: skip
+
+    def put(
+        self,
+        index: int,
+        kind: Kind,
+        received_ts_ns: int,
+        exchange_ts_ns: int,
+        values: Sequence[float | bytes],
+    ) -> None:
+        """A row of a kind from INSTRUMENT on; `values`: what follows the head in rows.py, in that
+        order. It takes no arrival number: it says how many rows of the market came before it.
+        """
+        assert kind >= FIRST_ALIKE, kind
+        offset, sequence, arrival = self._claim(self._lanes[kind][index])
+        # Facts from REST and from another socket come when they come; the market's numbers must be
+        # the same whenever that was.
+        self._arrivals[index] = before = arrival - 1
+        _PACKS[kind](
+            self._view, offset, sequence, before, exchange_ts_ns, received_ts_ns,
+            self._epoch_u4, 0, *values,
         )  # fmt: skip
 
     def _claim(self, lane: _Lane) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Pushes: one data frame for the subscribers of one (channel, instId), and how it is written.
+"""Pushes: one data frame for the subscribers of one channel and subject, and how it is written.
 
 Key order and number texts follow the live frames of 2026: numbers are strings, except seqId,
 prevSeqId and checksum.
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from hunter.simulator.channels import argument
 from hunter.simulator.decimals import split_size
 
 Level = list[str]  # [price, size, "0", order count], sizes absolute, "0" deletes
@@ -53,7 +54,11 @@ class BookChange(NamedTuple):
 
 
 class Push(NamedTuple):
-    """`text` goes out byte for byte; `body` is what state and ledger need of it."""
+    """`text` goes out byte for byte; `body` is what state and ledger need of it.
+
+    `inst_id` is the subject of the subscription: for a few channels not an instrument but an
+    index, a type or nothing (see channels.Subject).
+    """
 
     channel: str
     inst_id: str
@@ -61,9 +66,11 @@ class Push(NamedTuple):
     body: PublishedTrade | BookChange | None
 
 
-def envelope(channel: str, inst_id: str, data: dict[str, Any], action: str = "") -> bytes:
+def envelope(
+    channel: str, subject: str, data: dict[str, Any] | list[str], action: str = ""
+) -> bytes:
     """`{"arg":...,"action":...,"data":[...]}` as bytes."""
-    frame: dict[str, Any] = {"arg": {"channel": channel, "instId": inst_id}}
+    frame: dict[str, Any] = {"arg": argument((channel, subject))}
     if action:
         frame["action"] = action
     frame["data"] = [data]
@@ -99,22 +106,21 @@ def match_push(inst_id: str, row: PublishedTrade) -> Push:
     return Push("trades-all", inst_id, envelope("trades-all", inst_id, data), None)
 
 
-def book_text(inst_id: str, change: BookChange, checksum: int = 0) -> bytes:
-    """A `books` frame. Without a seqId (recordings of 2022) the chain fields are left out."""
-    data: dict[str, Any] = {
-        "asks": change.asks,
-        "bids": change.bids,
-        "ts": str(change.ts_ms),
-        "checksum": checksum,
-    }
+def book_text(inst_id: str, change: BookChange, checksum: int | None = 0) -> bytes:
+    """A `books` frame. Without a seqId (recordings of 2022) the chain fields are left out; without
+    a checksum that field.
+    """
+    data: dict[str, Any] = {"asks": change.asks, "bids": change.bids, "ts": str(change.ts_ms)}
+    if checksum is not None:
+        data["checksum"] = checksum
     if change.seq_id >= 0:
         data["seqId"] = change.seq_id
         data["prevSeqId"] = change.prev_seq_id
     return envelope("books", inst_id, data, "snapshot" if change.is_snapshot else "update")
 
 
-def book_push(inst_id: str, change: BookChange) -> Push:
-    return Push("books", inst_id, book_text(inst_id, change), change)
+def book_push(inst_id: str, change: BookChange, checksum: int | None = 0) -> Push:
+    return Push("books", inst_id, book_text(inst_id, change, checksum), change)
 
 
 def books5_push(inst_id: str, bids: list[Level], asks: list[Level], ts_ms: int, seq: int) -> Push:
@@ -132,14 +138,22 @@ def ticker_push(inst_id: str, data: dict[str, Any]) -> Push:
     return Push("tickers", inst_id, envelope("tickers", inst_id, data), None)
 
 
-def wire_text(payload: bytes) -> bytes:
+def wire_text(payload: bytes, first: int = 0x81) -> bytes:
     """An unmasked, unfragmented text frame (RFC 6455 5.2), written once for all subscribers."""
     size = len(payload)
     if size < 126:
-        return bytes((0x81, size)) + payload
+        return bytes((first, size)) + payload
     if size < 65_536:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+        return bytes((first, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+
+
+def wire_binary(payload: bytes) -> bytes:
+    return wire_text(payload, 0x82)
+
+
+def is_text(wire: bytes) -> bool:
+    return wire[0] == 0x81
 
 
 def wire_payload(wire: bytes) -> bytes:

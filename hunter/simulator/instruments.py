@@ -6,7 +6,9 @@ name gets steps that fit a price drawn from its name, the same in every run.
 
 from __future__ import annotations
 
+import calendar
 import zlib
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,6 +40,28 @@ class Listing:
     def inst_type(self) -> str:
         return instrument_type(self.inst_id).value
 
+    @property
+    def is_inverse(self) -> bool:
+        """A contract's value is in US dollars, not in the base currency."""
+        return bool(self.contract_value) and self.inst_id.split("-")[1] == "USD"
+
+    def contract_text(self, lots: int) -> str:
+        """Lots times the value of a contract, in whatever currency that is."""
+        units, decimals = _product(self.lot_size, self.contract_value or "1")
+        return decimal_text(lots * units, decimals)
+
+    def base_text(self, lots: int, turnover: int) -> str:
+        """`lots` in the base currency; `turnover` (ticks times lots) says at which price."""
+        if not self.is_inverse or not lots:
+            return self.contract_text(lots)
+        price = turnover / lots * float(self.tick_size)
+        return f"{float(self.contract_text(lots)) / price:.8f}"
+
+    def quote_text(self, turnover: int) -> str:
+        """`turnover` in the quote currency; for contracts that are not inverse."""
+        units, decimals = _product(self.lot_size, self.contract_value or "1", self.tick_size)
+        return decimal_text(turnover * units, decimals)
+
     def volume_currency_text(self, lots: int) -> str:
         """`volCcy24h`: base currency for contracts, quote for spot (at the typical price)."""
         lot_units, lot_decimals = decimal_units(self.lot_size)
@@ -53,6 +77,17 @@ class Listing:
         in_units = price_units * int(10 ** (scale - price_decimals))
         return in_units // (units * int(10 ** (scale - decimals)))
 
+
+def _product(*texts: str) -> tuple[int, int]:
+    """Decimal texts multiplied: (units, decimals)."""
+    units, decimals = 1, 0
+    for text in texts:
+        factor, places = decimal_units(text)
+        units, decimals = units * factor, decimals + places
+    return units, decimals
+
+
+LIVE, SUSPENDED, DELISTED = "live", "suspend", "expired"
 
 # name: tick size, lot size, contract value, typical price, median lots of a taker's order
 _KNOWN: Final = {
@@ -91,12 +126,42 @@ def _invented(inst_id: str) -> tuple[str, str, str, str, int]:
     return tick, "1", "1", price, 15
 
 
-def listing_row(item: Listing) -> dict[str, Any]:
-    """One row of GET /api/v5/public/instruments."""
+# Listed, and so in REST `instruments`, but without a market here: near misses need company.
+_UNSIMULATED: Final = (
+    "LTC-USDT",
+    "XRP-USDT",
+    "BTC-USD-SWAP",
+    "LTC-USDT-SWAP",
+    "XRP-USDT-SWAP",
+    "BTC-USD-271231",
+    "BTC-USDT-271231",
+    "ETH-USD-271231",
+    "BTC-USD-271231-60000-C",
+    "BTC-USD-271231-60000-P",
+    "ETH-USD-271231-3000-C",
+)
+
+
+def unsimulated(simulated: Container[str]) -> list[Listing]:
+    return [listing(name) for name in _UNSIMULATED if name not in simulated]
+
+
+def _expiry_ms(inst_id: str) -> str:
+    """Contracts end at 08:00 UTC of the day in their name."""
+    parts = inst_id.split("-")
+    if len(parts) < 3 or parts[2] == "SWAP":
+        return ""
+    year, month, day = (int(parts[2][i : i + 2]) for i in (0, 2, 4))
+    return str(calendar.timegm((2000 + year, month, day, 8, 0, 0)) * 1000)
+
+
+def listing_row(item: Listing, state: str = LIVE) -> dict[str, Any]:
+    """One row of GET /api/v5/public/instruments, or of channel instruments."""
     kind = instrument_type(item.inst_id)
     base, quote = item.inst_id.split("-")[:2]
     is_spot = kind is InstrumentType.SPOT
     is_inverse = not is_spot and quote == "USD"
+    is_option = kind is InstrumentType.OPTION
     return {
         "instType": kind.value,
         "instId": item.inst_id,
@@ -109,12 +174,14 @@ def listing_row(item: Listing) -> dict[str, Any]:
         "ctVal": item.contract_value,
         "ctMult": "" if is_spot else "1",
         "ctValCcy": "" if is_spot else ("USD" if is_inverse else base),
-        "ctType": "" if is_spot else ("inverse" if is_inverse else "linear"),
+        "ctType": "" if is_spot or is_option else ("inverse" if is_inverse else "linear"),
+        "optType": item.inst_id[-1] if is_option else "",
+        "stk": item.inst_id.split("-")[3] if is_option else "",
         "tickSz": item.tick_size,
         "lotSz": item.lot_size,
         "minSz": item.lot_size,
         "listTime": "1573557408000",
-        "expTime": "",
-        "state": "live",
+        "expTime": _expiry_ms(item.inst_id),
+        "state": state,
         "upcChg": [],
     }

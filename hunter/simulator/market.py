@@ -17,16 +17,20 @@ from __future__ import annotations
 import random
 from typing import Final, NamedTuple
 
+from hunter.simulator.candles import Tape
 from hunter.simulator.flow import Mood, Takers, draw_gap_ns, refresh_quotes, seed_ladder
 from hunter.simulator.frames import PublishedTrade, Push, match_push, matches, trade_push
 from hunter.simulator.instruments import Listing
 from hunter.simulator.ladder import Ladder
+from hunter.simulator.options import Checksum
 from hunter.simulator.published import Published
 
 GRID_NS: Final = 10_000_000
 SLOW_GRID: Final = 10  # grid steps between books, tickers and changes of mood
 CATCH_UP_NS_MAX: Final = 10_000_000_000
 _NEVER: Final = 1 << 62
+_BURST_ROWS_MAX: Final = 1_000  # of one burst in one call, so that the sockets get their turn
+_SEQ_ID_LOW: Final = 1 << 24  # below it, falling back any further would meet numbers in use
 
 
 class Resume(NamedTuple):
@@ -47,6 +51,7 @@ class Market:
         seed: int,
         start_ns: int,
         resume: Resume | None = None,
+        checksum: Checksum = Checksum.ZERO,
     ) -> None:
         self.listing = listing
         self._rng = random.Random(f"{seed}/{listing.inst_id}/{resume.trade_id if resume else 0}")
@@ -66,21 +71,35 @@ class Market:
         seed_ladder(self._rng, self.asks, middle + 1, listing.lots_typical)
         self._next_taker_ns = self._after(self.takers.orders_per_s * self.mood.activity)
         self._next_quote_ns = self._after(self._quote_rate * self.mood.activity)
-        self._published = Published(listing, middle)
+        self._published = Published(listing, middle, checksum)
+        self.tape = Tape()
         self._is_opened = False
+        self._is_resting = False
+        self._burst_rows = 0
+
+    @property
+    def is_quiet(self) -> bool:
+        """Frozen or suspended: nobody trades."""
+        return self._is_resting or self._next_taker_ns == _NEVER
 
     def next_due_ns(self) -> int:
         """When `advance` next has something that must not be late."""
-        return min(self._next_taker_ns, self._grid_ns())
+        if self._is_resting:
+            return _NEVER
+        return self._now_ns if self._burst_rows else min(self._next_taker_ns, self._grid_ns())
 
     def advance(self, now_ns: int) -> list[Push]:
         """Everything pushed since the last call, up to and including `now_ns`."""
         pushes: list[Push] = []
+        if self._is_resting:
+            return pushes
         if not self._is_opened:
             self._is_opened = True
             self._publish(pushes, is_slow=True)
         if now_ns - self._now_ns > CATCH_UP_NS_MAX:
             self._skip(now_ns - CATCH_UP_NS_MAX)
+        if self._burst_rows:
+            self._burst(pushes)
         while True:
             due = min(self._next_quote_ns, self._next_taker_ns, self._grid_ns())
             if due > now_ns:
@@ -98,7 +117,22 @@ class Market:
 
     def reset_sequence(self) -> None:
         """Maintenance: seqId falls once, prevSeqId still chains (ws-order-book-channel)."""
-        self._seq_id //= 2
+        if self._seq_id > _SEQ_ID_LOW:
+            self._seq_id //= 2
+
+    def burst(self, row_count: int) -> None:
+        """So many trades at the next occasions, as fast as they can be sent."""
+        self._burst_rows = row_count
+
+    def rest(self) -> None:
+        """Suspended: nothing happens until `wake`."""
+        self._is_resting = True
+
+    def wake(self, now_ns: int) -> None:
+        """Trading goes on; the time between has not been."""
+        self._is_resting = False
+        if now_ns > self._now_ns:
+            self._skip(now_ns)
 
     def _grid_ns(self) -> int:
         return self._start_ns + (self._grid_index + 1) * GRID_NS
@@ -139,11 +173,30 @@ class Market:
                 ts_ms,
                 self._seq_id,
             )
-            pushes.append(trade_push(self.listing.inst_id, row))
-            pushes += [match_push(self.listing.inst_id, match) for match in matches(row)]
-            self._published.traded(row, fill.lots)
+            self._publish_trade(pushes, row, fill.tick, fill.lots)
         self.takers.filled(len(fills))
         self._next_taker_ns = self._after(self.takers.orders_per_s * self.mood.activity)
+
+    def _burst(self, pushes: list[Push]) -> None:
+        """Single lots against the touch, which is filled up again at once."""
+        row_count = min(self._burst_rows, _BURST_ROWS_MAX)
+        self._burst_rows -= row_count
+        ts_ms, size = self._now_ns // 1_000_000, self.listing.size_text(1)
+        ticks = (self.bids.best_tick(), self.asks.best_tick())
+        prices = [self.listing.price_text(tick) for tick in ticks]
+        for _ in range(row_count):
+            is_buy = self._rng.random() < 0.5
+            self._trade_id += 1
+            self._seq_id += 1
+            side = "buy" if is_buy else "sell"
+            row = PublishedTrade(self._trade_id, 1, prices[is_buy], size, side, ts_ms, self._seq_id)
+            self._publish_trade(pushes, row, ticks[is_buy], 1)
+
+    def _publish_trade(self, pushes: list[Push], row: PublishedTrade, tick: int, lots: int) -> None:
+        pushes.append(trade_push(self.listing.inst_id, row))
+        pushes += [match_push(self.listing.inst_id, match) for match in matches(row)]
+        self._published.traded(row, tick, lots)
+        self.tape.add(row.ts_ms, tick, lots)
 
     def _step(self, pushes: list[Push]) -> None:
         is_slow = self._grid_index % SLOW_GRID == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,14 @@ def load_plan(runtime_dir: Path) -> ReplayPlan | None:
         return None
 
 
+class Checksum(enum.StrEnum):
+    """What books frames say: zero as today, a CRC32 as until 2026, or no such field."""
+
+    ZERO = "zero"
+    CRC = "crc"
+    ABSENT = "absent"
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Every limit of the simulator. The defaults are the exchange's own where it has one."""
@@ -57,7 +66,7 @@ class SimOptions:
 
     With `replay`, the recording says which instruments there are. `limits` switches the request
     and connection rate limits; the idle timeout and the slow reader's limit stay on. `port` 0 takes
-    any free one.
+    any free one. With `tls_cert` and `tls_key` (PEM files) it is wss and https.
     """
 
     port: int = 0
@@ -70,6 +79,12 @@ class SimOptions:
     ledger: Path | None = None
     limits: bool = True
     compression: bool = True
+    checksum: Checksum = Checksum.ZERO
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    faults: Path | None = None  # a script, see script.py
+    storm: int | None = None  # the seed of an endless sequence of faults, see storm.py
+    storm_gap_s: float = 2.0
     bounds: Bounds = field(default_factory=Bounds)
 
     def __post_init__(self) -> None:
@@ -84,6 +99,10 @@ class SimOptions:
             raise ConfigError(f"speed {self.speed} is not within 0 to 100000; None means no limit")
         if not 0 <= self.port <= 65_535:
             raise ConfigError(f"port {self.port} is not within 0 to 65535")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigError("TLS needs both a certificate and its key")
+        if not 0.01 <= self.storm_gap_s <= 3600:
+            raise ConfigError(f"storm gap {self.storm_gap_s} is not within 0.01 to 3600 seconds")
         for path in self.replay:
             if not path.is_file():
                 raise ConfigError(f"no recording at {path}; check the path")

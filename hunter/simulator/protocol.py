@@ -1,7 +1,7 @@
 """One client's conversation, without a socket: text in, answers and subscriptions out.
 
 Messages and codes follow websocket/subscribe and websocket/public error codes; wordings are those
-of live frames where one is known. Which instruments exist is asked of the `is_listed` given in.
+of live frames where one is known. What exists is asked of the `serves` given in.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from hunter.simulator.channels import CHANNELS, LOGIN_CHANNELS, Key
+from hunter.simulator.channels import CHANNELS, LOGIN_CHANNELS, Key, key_of
+from hunter.simulator.usage import Meter
 
 _ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _HOUR_NS: Final = 3600 * 1_000_000_000
@@ -24,17 +25,29 @@ WRONG_CHANNEL: Final = (
     "Please use the correct URL, channel and parameters referring to API document."
 )
 TIER_TOO_LOW: Final = "Your trading fee tier doesn't meet the requirement to access this channel"
+# Wordings of the errors that the fault `error` may give (websocket/public error codes).
+ERRORS: Final = {
+    60013: "Invalid args",
+    60014: "Requests too frequent.",
+    60018: "Wrong URL or channel doesn't exist. Please use the correct URL, channel and "
+    "parameters referring to API document.",
+    63999: "Login failed due to internal error. Please try again later.",
+    64007: "Operation failed due to internal error. Please try again later.",
+}
 CLOSE_IDLE: Final = (4004, "No data received in 30s")
 CLOSE_SLOW: Final = (4005, "Buffer is full, cannot write data")
 NOTICE: Final = "The connection will soon be closed for a service upgrade. Please reconnect."
 
 
 class SessionReply(NamedTuple):
-    """`texts` in order; then the initial pushes of `added`. `removed` gets nothing any more."""
+    """`texts` in order; then the initial pushes of `added`. `removed` gets nothing any more;
+    `left_out` arguments got no answer.
+    """
 
     texts: list[bytes]
     added: list[Key]
     removed: list[Key]
+    left_out: int = 0
 
 
 class Session:
@@ -44,7 +57,7 @@ class Session:
         self,
         path: str,
         conn_id: str,
-        is_listed: Callable[[str], bool],
+        serves: Callable[[Key], bool],
         now_ns: int,
         requests_per_hour_max: int | None = 480,
     ) -> None:
@@ -52,26 +65,24 @@ class Session:
         self.conn_id = conn_id
         self.subscriptions: set[Key] = set()
         self.active_ns = now_ns
-        self._is_listed = is_listed
+        self.requests = Meter(_HOUR_NS)  # all of them, the refused ones too
+        self._serves = serves
         self._is_logged_in = False
         self._requests_max = requests_per_hour_max
-        self._requests: deque[int] = deque()
+        self._admitted: deque[int] = deque()
 
-    def receive(self, text: str, now_ns: int) -> SessionReply:
-        """Answer one text frame."""
+    def receive(self, text: str, now_ns: int, args_max: int | None = None) -> SessionReply:
+        """Answer one text frame. To subscribe, arguments beyond `args_max` are as
+        if never sent.
+        """
         self.active_ns = now_ns
         if text == "ping":
             return SessionReply([b"pong"], [], [])
-        try:
-            request = msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            request = None
-        if not isinstance(request, dict):
+        self.requests.note(now_ns)
+        request, request_id = _decode(text)
+        if request is None:
             return self._error(None, "60012", f"Invalid request: {text[:1024]}")
-        request_id = request.get("id")
-        if request_id is not None and not (
-            isinstance(request_id, str) and _ID.fullmatch(request_id)
-        ):
+        if request.get("id") is not None and request_id is None:
             return self._error(None, "60033", "Parameter id error")
         operation, args = request.get("op"), request.get("args")
         if not isinstance(operation, str) or not isinstance(args, list):
@@ -84,7 +95,20 @@ class Session:
             return self._login(request_id, args)
         if not args:
             return self._error(request_id, "60013", "Invalid args: empty")
-        return self._arguments(operation, request_id, args)
+        left_out = 0
+        if args_max is not None and operation == "subscribe":
+            left_out = max(0, len(args) - args_max)
+            args = args[:args_max]
+        return self._arguments(operation, request_id, args)._replace(left_out=left_out)
+
+    def refuse(self, text: str, code: int, now_ns: int) -> bytes:
+        """One error to a whole request, whatever it asks."""
+        self.active_ns = now_ns
+        self.requests.note(now_ns)
+        message = ERRORS.get(code, "Operation failed")
+        if code == 60012:
+            message = f"Invalid request: {text[:1024]}"
+        return self._error_text(_decode(text)[1], str(code), message)
 
     def is_idle(self, now_ns: int, timeout_ns: int) -> bool:
         """Nothing received and nothing pushed for too long."""
@@ -107,17 +131,16 @@ class Session:
         if not isinstance(channel, str):
             shown = _encode(arg).decode()[:256]
             return self._error_text(request_id, "60013", f"Invalid args: {shown}")
-        inst_id = arg.get("instId", "")
-        served = CHANNELS.get(channel)
+        served, key = CHANNELS.get(channel), key_of(channel, arg)
         if self.path == "public" and channel in LOGIN_CHANNELS:
             if self._is_logged_in:
                 return self._error_text(request_id, "64003", TIER_TOO_LOW)
             return self._error_text(request_id, "60011", "Please log in")
-        is_listed = isinstance(inst_id, str) and self._is_listed(inst_id)
-        if served is None or served.path != self.path or not is_listed:
-            message = WRONG_CHANNEL.format(channel=channel[:64], inst_id=str(inst_id)[:64])
+        is_here = served is not None and served.path == self.path
+        if key is None or not is_here or not self._serves(key):
+            subject = next((str(value) for name, value in arg.items() if name != "channel"), "")
+            message = WRONG_CHANNEL.format(channel=channel[:64], inst_id=subject[:64])
             return self._error_text(request_id, "60018", message)
-        key = (channel, inst_id)
         if operation == "subscribe":
             # A repeated argument is acked again, without a second initial push.
             if key not in self.subscriptions:
@@ -143,11 +166,11 @@ class Session:
         """480 requests an hour and connection; pings and the number of arguments do not count."""
         if self._requests_max is None:
             return False
-        while self._requests and now_ns - self._requests[0] >= _HOUR_NS:
-            self._requests.popleft()
-        if len(self._requests) >= self._requests_max:
+        while self._admitted and now_ns - self._admitted[0] >= _HOUR_NS:
+            self._admitted.popleft()
+        if len(self._admitted) >= self._requests_max:
             return True
-        self._requests.append(now_ns)
+        self._admitted.append(now_ns)
         return False
 
     def _error(self, request_id: str | None, code: str, message: str) -> SessionReply:
@@ -156,6 +179,19 @@ class Session:
     def _error_text(self, request_id: str | None, code: str, message: str) -> bytes:
         answer = {"event": "error", "msg": message, "code": code, "connId": self.conn_id}
         return _encode(_with_id(request_id, answer))
+
+
+def _decode(text: str) -> tuple[dict[str, Any] | None, str | None]:
+    """(request, its id); no id where there is none that may be echoed."""
+    try:
+        request = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None, None
+    if not isinstance(request, dict):
+        return None, None
+    request_id = request.get("id")
+    is_good = isinstance(request_id, str) and _ID.fullmatch(request_id)
+    return request, request_id if is_good else None
 
 
 def _with_id(request_id: str | None, answer: dict[str, Any]) -> dict[str, Any]:

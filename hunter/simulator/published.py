@@ -20,6 +20,8 @@ from hunter.simulator.frames import (
 )
 from hunter.simulator.instruments import Listing
 from hunter.simulator.ladder import Ladder
+from hunter.simulator.options import Checksum
+from hunter.simulator.state import checksum_field
 
 DEPTH: Final = 400
 Queue = tuple[int, int]  # (lots, orders)
@@ -28,8 +30,9 @@ Queue = tuple[int, int]  # (lots, orders)
 class Published:
     """What subscribers were last shown: pushes are made of the difference."""
 
-    def __init__(self, listing: Listing, middle: int) -> None:
+    def __init__(self, listing: Listing, middle: int, checksum: Checksum = Checksum.ZERO) -> None:
         self._listing = listing
+        self._checksum = checksum
         self._windows: tuple[dict[int, Queue], dict[int, Queue]] = ({}, {})
         self._book_seq_id = -1
         self._top5: tuple[list[Level], list[Level]] = ([], [])
@@ -41,8 +44,7 @@ class Published:
         self._open, self._high, self._low = price, middle, middle
         self._volume_lots = 0
 
-    def traded(self, row: PublishedTrade, lots: int) -> None:
-        ticks = self._listing.ticks(row.price)
+    def traded(self, row: PublishedTrade, ticks: int, lots: int) -> None:
         self._last, self._last_size = row.price, row.size
         self._high, self._low = max(self._high, ticks), min(self._low, ticks)
         self._volume_lots += lots
@@ -68,14 +70,18 @@ class Published:
         ]
         is_first = self._book_seq_id < 0
         change = BookChange(is_first, changes[0], changes[1], ts_ms, seq, self._book_seq_id)
-        pushes.append(book_push(self._listing.inst_id, change))
-        self._windows, self._book_seq_id = windows, seq
-        top5 = tuple(
-            [self._level(ladder, key, *ladder.levels[key]) for key in ladder.keys[:5]]
-            for ladder in (bids, asks)
+        tops = (
+            (self._levels(bids, 25), self._levels(asks, 25))
+            if self._checksum is Checksum.CRC
+            else ([], [])
         )
+        pushes.append(
+            book_push(self._listing.inst_id, change, checksum_field(self._checksum, *tops))
+        )
+        self._windows, self._book_seq_id = windows, seq
+        top5 = (self._levels(bids, 5), self._levels(asks, 5))
         if top5 != self._top5:
-            self._top5 = (top5[0], top5[1])
+            self._top5 = top5
             pushes.append(books5_push(self._listing.inst_id, top5[0], top5[1], ts_ms, seq))
 
     def ticker(self, pushes: list[Push], ts_ms: int) -> None:
@@ -103,6 +109,9 @@ class Published:
             "ts": str(ts_ms),
         }
         pushes.append(ticker_push(item.inst_id, data))
+
+    def _levels(self, ladder: Ladder, depth: int) -> list[Level]:
+        return [self._level(ladder, key, *ladder.levels[key]) for key in ladder.keys[:depth]]
 
     def _level(self, ladder: Ladder, key: int, lots: int, orders: int) -> Level:
         item = self._listing

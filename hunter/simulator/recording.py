@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from hunter.market.instrument import is_instrument
+from hunter.simulator.channels import CHANNELS, Key, Subject, is_by_instrument, key_of
 from hunter.simulator.frames import BookChange, Level, PublishedTrade, Push
 from hunter.simulator.lines import Counts, file_lines, merged_lines
 
@@ -24,13 +25,8 @@ class RecordedPush(NamedTuple):
     push: Push
 
 
-class _Arg(msgspec.Struct):
-    channel: str
-    instId: str = ""
-
-
 class _Envelope(msgspec.Struct):
-    arg: _Arg | None = None
+    arg: dict[str, Any] | None = None
     action: str = ""
     event: str = ""
     data: msgspec.Raw = msgspec.Raw()
@@ -74,7 +70,7 @@ class Recording:
                 if index >= LISTED_LINES_MAX:
                     break
                 push = parse_frame(frame, Counts())
-                if push is not None:
+                if push is not None and is_by_instrument(push.channel):
                     names[push.inst_id] = None
         return list(names)
 
@@ -91,13 +87,11 @@ def parse_frame(frame: bytes, counts: Counts) -> Push | None:
     """A data frame with what state and ledger need of it; None for anything else."""
     try:
         envelope = _decode_envelope(frame)
-        if envelope.arg is None or envelope.event or not bytes(envelope.data):
+        key = _key(envelope.arg) if envelope.arg and not envelope.event else None
+        if key is None or not bytes(envelope.data):
             counts.skipped += 1
             return None
-        channel, inst_id = envelope.arg.channel, envelope.arg.instId
-        if not is_instrument(inst_id):
-            counts.skipped += 1
-            return None
+        channel, inst_id = key
         body: PublishedTrade | BookChange | None = None
         if channel == "books":
             book = _decode_books(envelope.data)[0]
@@ -111,6 +105,22 @@ def parse_frame(frame: bytes, counts: Counts) -> Push | None:
         counts.malformed += 1
         return None
     return Push(channel, inst_id, frame, body)
+
+
+def _key(arg: dict[str, Any]) -> Key | None:
+    """Whose subscribers a frame is for; of channels that are not served, if by instrument."""
+    channel = str(arg.get("channel"))
+    served = CHANNELS.get(channel)
+    if served is None:
+        key: Key | None = (channel, str(arg.get("instId")))
+    else:
+        key = key_of(channel, arg)
+    subject = served.subject if served else Subject.INSTRUMENT
+    if key is None:
+        return None
+    if subject in (Subject.INSTRUMENT, Subject.INDEX) and not is_instrument(key[1]):
+        return None
+    return key
 
 
 def _trade_row(trades: list[_Trade]) -> PublishedTrade:

@@ -1,14 +1,10 @@
-"""REST, pure: a request target in, (status, body) out. OKX's public paths, and /sim/ for tests.
-
-/sim/ledger?instId=X&after=ID&limit=N[&matches=1]   produced rows newer than ID, oldest first
-/sim/counts                                         produced per channel, sent per connection
-/sim/fault[?name=...&count=&conn=&instId=&code=]    list, or arm one (GET or POST)
-/sim/fault?clear=NAME|all                           disarm
+"""REST, pure: a request target in, (status, body) out. OKX's public paths; those under /sim/ are in
+`rest_control`.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final
@@ -18,15 +14,15 @@ import msgspec
 
 from hunter.clock import Clock
 from hunter.errors import ConfigError
+from hunter.simulator.driver import Driver
 from hunter.simulator.exchange import Exchange
-from hunter.simulator.faults import FAULTS, STALE_MATCHES, parse_fault
-from hunter.simulator.frames import PublishedTrade, matches
-from hunter.simulator.instruments import listing_row
+from hunter.simulator.faults import STALE_MATCHES
+from hunter.simulator.frames import PublishedTrade
+from hunter.simulator.instruments import DELISTED, LIVE, listing_row, unsimulated
+from hunter.simulator.rest_control import Control, Query
 
-Query = dict[str, str]
 Answer = tuple[int, bytes]
 
-_LEDGER_LIMIT_MAX: Final = 10_000
 _WINDOW_NS: Final = 2_000_000_000
 _TYPES: Final = frozenset({"SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION"})
 _encode = msgspec.json.Encoder().encode
@@ -41,7 +37,7 @@ class _Refused(Exception):
 
 
 class Rest:
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, driver: Driver | None = None) -> None:
         self._exchange = exchange
         self._asked: dict[str, deque[int]] = {}
         # path: handler, requests in 2 s and IP
@@ -55,11 +51,9 @@ class Rest:
             "/api/v5/market/ticker": (self._ticker, 20),
             "/api/v5/market/tickers": (self._tickers, 20),
         }
-        self._sim: dict[str, Callable[[Query], dict[str, Any]]] = {
-            "/sim/ledger": self._ledger,
-            "/sim/counts": self._counts,
-            "/sim/fault": self._fault,
-        }
+        self._over_limit: Counter[str] = Counter()
+        self._sim = Control(exchange, driver or Driver(exchange)).handlers
+        exchange.reports["rest_over_limit"] = lambda: dict(self._over_limit)
 
     def handle(self, method: str, target: str, clock: Clock) -> Answer:
         """Answer one request."""
@@ -89,13 +83,13 @@ class Rest:
             raise _Refused("50001", "Service temporarily unavailable. Try again later", 503)
         if faults.take("rest_throttled", "rest"):
             raise _Refused("50011", "Too Many Requests", 429)
-        if not self._exchange.options.limits:
-            return
         asked = self._asked.setdefault(path, deque())
         while asked and now_ns - asked[0] >= _WINDOW_NS:
             asked.popleft()
         if len(asked) >= limit:
-            raise _Refused("50011", "Too Many Requests", 429)
+            self._over_limit[path] += 1
+            if self._exchange.options.limits:
+                raise _Refused("50011", "Too Many Requests", 429)
         asked.append(now_ns)
 
     # public and market
@@ -107,8 +101,23 @@ class Rest:
     def _instruments(self, query: Query, clock: Clock) -> list[Any]:
         del clock
         kind = _instrument_kind(query)
-        rows = [listing_row(item) for item in self._exchange.listings.values()]
-        rows = [row for row in rows if row["instType"] == kind]
+        family = query.get("instFamily") or query.get("uly", "")
+        if kind == "OPTION" and not family:
+            raise _Refused("50014", "Parameter instFamily can not be empty", 400)
+        states = self._exchange.market_faults.states
+        items = [
+            item
+            for item in self._exchange.listings.values()
+            if states.get(item.inst_id) != DELISTED
+        ]
+        items += unsimulated(self._exchange.listings)
+        rows = [
+            listing_row(item, states.get(item.inst_id, LIVE))
+            for item in items
+            if item.inst_type == kind
+        ]
+        if family:
+            rows = [row for row in rows if row["instFamily"] == family]
         if "instId" in query:
             rows = [row for row in rows if row["instId"] == query["instId"]]
             if not rows:
@@ -140,13 +149,16 @@ class Rest:
         return [_match_row(inst_id, match) for match in islice(found, limit)]
 
     def _matches(self, inst_id: str, before: int | None) -> Iterator[PublishedTrade]:
-        """Newest first, older than the match `before`."""
-        ledger = self._exchange.ledger
+        """Newest first, older than the match `before`, without those lost for good."""
+        exchange, ledger = self._exchange, self._exchange.ledger
         last = ledger.last(inst_id)
-        if last is not None and self._exchange.faults.take("rest_stale", "rest", inst_id):
+        if last is not None and exchange.faults.take("rest_stale", "rest", inst_id):
             newest = last.trade_id - STALE_MATCHES + 1
             before = newest if before is None else min(before, newest)
-        return ledger.matches_before(inst_id, before)
+        found = ledger.matches_before(inst_id, before)
+        if inst_id not in exchange.market_faults.hidden:
+            return found
+        return (m for m in found if not exchange.market_faults.is_hidden(inst_id, m.trade_id))
 
     def _books(self, query: Query, clock: Clock) -> list[Any]:
         return self._book(query, clock, _number(query, "sz", 1, 400), level_parts=4)
@@ -187,45 +199,6 @@ class Rest:
         if not self._exchange.is_listed(inst_id):
             raise _Refused("51001", "Instrument ID does not exist")
         return inst_id
-
-    # for tests
-
-    def _ledger(self, query: Query) -> dict[str, Any]:
-        inst_id = query.get("instId", "")
-        if not self._exchange.is_listed(inst_id):
-            raise ConfigError(f"no instrument {inst_id!r}; give instId=NAME of those simulated")
-        try:
-            after = int(query.get("after", "-1"))
-            limit = min(int(query.get("limit", "1000")), _LEDGER_LIMIT_MAX)
-        except ValueError as error:
-            raise ConfigError(f"after and limit are whole numbers: {error}") from error
-        rows = self._exchange.ledger.rows_after(inst_id, after, limit)
-        if query.get("matches") == "1":
-            rows = [match for row in rows for match in matches(row)]
-        book = self._exchange.instruments[inst_id].book
-        bids, asks = book.sides(400)
-        return {
-            "instId": inst_id,
-            "rows": [row._asdict() for row in rows],
-            "book": {"seqId": book.seq_id, "bids": bids, "asks": asks},
-        }
-
-    def _counts(self, query: Query) -> dict[str, Any]:
-        del query
-        return self._exchange.counts()
-
-    def _fault(self, query: Query) -> dict[str, Any]:
-        faults, done_to = self._exchange.faults, 0
-        if "clear" in query:
-            faults.clear("" if query["clear"] == "all" else query["clear"])
-        elif query:
-            done_to = self._exchange.arm(parse_fault(query))
-        armed = [fault.describe() for fault in faults.armed]
-        return {"armed": armed, "done_to": done_to, "names": _fault_names()}
-
-
-def _fault_names() -> dict[str, str]:
-    return {name: meaning for name, (_, meaning) in FAULTS.items()}
 
 
 def _match_row(inst_id: str, match: PublishedTrade) -> dict[str, str]:

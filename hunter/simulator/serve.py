@@ -8,16 +8,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from hunter.clock import Clock, SystemClock
 from hunter.errors import ConfigError
 from hunter.simulator.connection import ClientConnection
+from hunter.simulator.driver import Driver
 from hunter.simulator.exchange import Exchange
 from hunter.simulator.options import Bounds, SimOptions
 from hunter.simulator.recording import Recording
 from hunter.simulator.rest import Rest
+from hunter.simulator.script import load_script
 from hunter.simulator.sources import open_markets, run_markets, run_replay
 
 __all__ = ["Bounds", "SimOptions", "run", "serve"]
@@ -37,23 +40,29 @@ async def serve(
 
     `started` gets the exchange itself, for callers in the same process that want its ledger.
     """
+    steps = load_script(options.faults) if options.faults else []
+    tls = _tls_context(options)
     exchange = Exchange(options, clock or SystemClock())
     source = _source(exchange)
-    rest = Rest(exchange)
+    driver = Driver(exchange, steps)
+    if options.storm is not None:
+        driver.start_storm(options.storm, options.storm_gap_s)
+    rest = Rest(exchange, driver)
     connections: set[ClientConnection] = set()
 
     def accept() -> ClientConnection:
         return ClientConnection(exchange, rest, connections)
 
     try:
-        server = await asyncio.get_running_loop().create_server(accept, options.host, options.port)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(accept, options.host, options.port, ssl=tls)
     except OSError as error:
         source.close()
         exchange.ledger.close()
         message = f"cannot listen on {options.host}:{options.port}: {error}; choose another port"
         raise ConfigError(message) from error
     housekeeping = _housekeep(exchange, connections)
-    tasks = [asyncio.ensure_future(source), asyncio.ensure_future(housekeeping)]
+    tasks = [asyncio.ensure_future(task) for task in (source, housekeeping, _drive(driver))]
     waiter = asyncio.ensure_future(stop.wait())
     try:
         if started is not None:
@@ -86,7 +95,7 @@ async def _run(options: SimOptions) -> None:
         loop.add_signal_handler(number, stop.set)
 
     def ready(port: int) -> None:
-        print(listening_line(options.host, port), flush=True)
+        print(listening_line(options.host, port, options.tls_cert is not None), flush=True)
 
     try:
         await serve(options, ready, stop)
@@ -95,8 +104,9 @@ async def _run(options: SimOptions) -> None:
             loop.remove_signal_handler(number)
 
 
-def listening_line(host: str, port: int) -> str:
-    web, rest = f"ws://{host}:{port}/ws/v5", f"http://{host}:{port}"
+def listening_line(host: str, port: int, is_tls: bool = False) -> str:
+    s = "s" if is_tls else ""
+    web, rest = f"ws{s}://{host}:{port}/ws/v5", f"http{s}://{host}:{port}"
     return f"listening: {web}/public {web}/business {rest}"
 
 
@@ -112,11 +122,29 @@ def _source(exchange: Exchange) -> Coroutine[Any, Any, None]:
     return run_replay(exchange, recording)
 
 
+def _tls_context(options: SimOptions) -> ssl.SSLContext | None:
+    if options.tls_cert is None or options.tls_key is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(options.tls_cert, options.tls_key)
+    except OSError as error:  # ssl.SSLError is one
+        message = f"cannot use {options.tls_cert} with {options.tls_key}: {error}"
+        raise ConfigError(f"{message}; give a PEM certificate and its key") from error
+    return context
+
+
+async def _drive(driver: Driver) -> None:
+    while True:
+        await asyncio.sleep(max(0.001, min(driver.step() / 1e9, _HOUSEKEEPING_S)))
+
+
 async def _housekeep(exchange: Exchange, connections: set[ClientConnection]) -> None:
     while True:
         await asyncio.sleep(_HOUSEKEEPING_S)
         exchange.keep_alive()
         now_ns = exchange.clock.monotonic_ns()
+        exchange.faults.expire(now_ns)
         for connection in list(connections):
             connection.housekeep(now_ns)
 

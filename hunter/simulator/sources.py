@@ -9,10 +9,12 @@ from hunter.simulator.exchange import Exchange
 from hunter.simulator.frames import Push, trade_push
 from hunter.simulator.lines import Counts
 from hunter.simulator.market import Market, Resume
+from hunter.simulator.publicdata import PublicData
 from hunter.simulator.recording import Recording
 
 BATCH_FRAMES_MAX: Final = 64
 _TICK_S_MIN: Final = 0.001
+_TICK_S_MAX: Final = 0.05  # a market that rests may be woken
 # After a restart the book's numbers go on beyond anything the run before may have used.
 _RESUME_SEQ_STEP: Final = 1_000_000
 
@@ -26,10 +28,12 @@ def open_markets(exchange: Exchange) -> list[Market]:
         resume = last and Resume(last.trade_id, last.seq_id + _RESUME_SEQ_STEP, last.price)
         if last is not None:
             exchange.instruments[name].apply(trade_push(name, last), exchange.clock.monotonic_ns())
-        market = Market(exchange.listings[name], options.rate, options.seed, now_ns, resume)
+        item = exchange.listings[name]
+        market = Market(item, options.rate, options.seed, now_ns, resume, options.checksum)
         exchange.dispatch(market.advance(now_ns))
-        exchange.sequence_resets.append(market.reset_sequence)
+        exchange.market_faults.markets[name] = market
         markets.append(market)
+    exchange.public_data = PublicData(exchange.market_faults.markets, options.seed)
     return markets
 
 
@@ -44,11 +48,13 @@ async def run_markets(exchange: Exchange, markets: list[Market]) -> None:
         pushes: list[Push] = []
         for market in markets:
             pushes += market.advance(now_ns)
+        if exchange.public_data is not None:
+            pushes += exchange.public_data.advance(now_ns, exchange.wanted())
         if pushes:
             exchange.dispatch(pushes)
         due_ns = min(market.next_due_ns() for market in markets)
         wait_ns = due_ns - clock.monotonic_ns() - offset_ns
-        await asyncio.sleep(max(_TICK_S_MIN, wait_ns / 1e9))
+        await asyncio.sleep(min(_TICK_S_MAX, max(_TICK_S_MIN, wait_ns / 1e9)))
 
 
 async def run_replay(exchange: Exchange, recording: Recording) -> None:

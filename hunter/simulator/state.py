@@ -6,13 +6,19 @@ the one subscribers of `books` have seen, so a snapshot made here chains with th
 
 from __future__ import annotations
 
+import heapq
 import zlib
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from hunter.simulator.channels import CHANNELS
 from hunter.simulator.frames import BookChange, Level, Push, book_text
+from hunter.simulator.options import Checksum
+
+TOP_LEVELS: Final = 20
+TOPS_MAX: Final = 3_000  # five minutes of one instrument's book
+_Top = tuple[list[Level], list[Level]]
 
 
 class BookState:
@@ -57,13 +63,25 @@ def legacy_checksum(bids: list[Level], asks: list[Level]) -> int:
     return crc - (1 << 32) if crc >= 1 << 31 else crc
 
 
+def checksum_field(mode: Checksum, bids: list[Level], asks: list[Level]) -> int | None:
+    if mode is Checksum.ABSENT:
+        return None
+    return legacy_checksum(bids, asks) if mode is Checksum.CRC else 0
+
+
 class InstrumentState:
-    def __init__(self, inst_id: str) -> None:
+    """With `remembers`, the top of the newest books is kept by seqId."""
+
+    def __init__(
+        self, inst_id: str, checksum: Checksum = Checksum.ZERO, remembers: bool = True
+    ) -> None:
         self.inst_id = inst_id
+        self._checksum = checksum
         self.book = BookState()
         self.latest: dict[str, bytes] = {}
         self._pushed_ns: dict[str, int] = {}
         self._snapshot: bytes | None = None
+        self._tops: dict[int, bytes] | None = {} if remembers else None
 
     def apply(self, push: Push, now_ns: int) -> None:
         """`now_ns` is monotonic: it only feeds the keep-alive."""
@@ -72,8 +90,24 @@ class InstrumentState:
             assert isinstance(push.body, BookChange), push
             self.book.apply(push.body)
             self._snapshot = None
+            if self._tops is not None:
+                self._remember(self._tops)
             return
         self.latest[push.channel] = push.text
+
+    def _remember(self, tops: dict[int, bytes]) -> None:
+        book = self.book
+        bids = heapq.nlargest(TOP_LEVELS, book.bids, key=float)
+        asks = heapq.nsmallest(TOP_LEVELS, book.asks, key=float)
+        top = ([book.bids[price] for price in bids], [book.asks[price] for price in asks])
+        tops[book.seq_id] = msgspec.json.encode(top)
+        if len(tops) > TOPS_MAX:
+            del tops[next(iter(tops))]
+
+    def book_at(self, seq_id: int) -> tuple[list[Level], list[Level]] | None:
+        """(bids, asks), TOP_LEVELS of each, as published with `seq_id`."""
+        top = (self._tops or {}).get(seq_id)
+        return None if top is None else msgspec.json.decode(top, type=_Top)
 
     def initial(self, channel: str) -> bytes | None:
         """What a new subscriber of `channel` gets at once, if anything is known."""
@@ -90,9 +124,8 @@ class InstrumentState:
         bids, asks = book.sides(400)
         change = BookChange(True, bids, asks, book.ts_ms, book.seq_id, -1)
         # Frames without seqId have no chain: there the checksum is what a client verifies.
-        return book_text(
-            self.inst_id, change, legacy_checksum(bids, asks) if book.seq_id < 0 else 0
-        )
+        mode = Checksum.CRC if book.seq_id < 0 else self._checksum
+        return book_text(self.inst_id, change, checksum_field(mode, bids, asks))
 
     def keep_alives(self, now_ns: int, after_ns: int) -> list[Push]:
         """Repeats for channels that had nothing to say for `after_ns` (ws-order-book-channel)."""
@@ -103,7 +136,8 @@ class InstrumentState:
             if channel == "books" and self.book.is_known and self.book.seq_id >= 0:
                 seq_id = self.book.seq_id
                 change = BookChange(False, [], [], self.book.ts_ms, seq_id, seq_id)
-                text = book_text(self.inst_id, change)
+                bids, asks = self.book.sides(25)
+                text = book_text(self.inst_id, change, checksum_field(self._checksum, bids, asks))
                 pushes.append(Push("books", self.inst_id, text, change))
             elif channel in CHANNELS and CHANNELS[channel].is_resent:
                 pushes.append(Push(channel, self.inst_id, self.latest[channel], None))

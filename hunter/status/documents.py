@@ -34,6 +34,26 @@ class FeedDocument(msgspec.Struct, frozen=True):
     malformed: int = 0
     lag_ms_p50: float = 0.0
     lag_ms_p99: float = 0.0
+    mismatches: int = 0
+    """Books that another channel contradicted at the same sequence id."""
+    resync_ms: float = 0.0
+    """How long the book was not to be believed, the last time it broke."""
+    note: str = ""
+    """Why it is parked, in words."""
+
+
+class LimitDocument(msgspec.Struct, frozen=True):
+    """One rate limit of the exchange as this host keeps to it. `waits`: requests held back;
+    `limited`: times that the exchange said "too many" all the same.
+    """
+
+    server: str
+    name: str
+    rate_per_s: float
+    rate_per_s_max: float
+    tokens: float = 0.0
+    waits: int = 0
+    limited: int = 0
 
 
 class ConnectionDocument(msgspec.Struct, frozen=True):
@@ -51,6 +71,9 @@ class StreamDocument(msgspec.Struct, frozen=True):
     active: bool = True
     feeds: tuple[FeedDocument, ...] = ()
     connections: tuple[ConnectionDocument, ...] = ()
+    limits: tuple[LimitDocument, ...] = ()
+    maintenance: tuple[str, ...] = ()
+    """What the exchange announces on its status channel."""
     unknown_messages: int = 0
     exchange_errors: int = 0
     note: str = ""

@@ -66,6 +66,9 @@ class FeedReport(msgspec.Struct):
     malformed: int
     lag_ms_p50: float
     lag_ms_p99: float
+    mismatches: int
+    resync_ms: float
+    note: str
 
 
 class ConnectionReport(msgspec.Struct):
@@ -74,6 +77,20 @@ class ConnectionReport(msgspec.Struct):
     state: str
     connects: int
     last_close: str
+
+
+class LimitReport(msgspec.Struct):
+    """A rate limit of the exchange as all processes of this host keep to it; `rate_per_s_max` is
+    the rate while the exchange does not complain.
+    """
+
+    server: str
+    name: str
+    rate_per_s: float
+    rate_per_s_max: float
+    tokens: float
+    waits: int
+    limited: int
 
 
 class RingReport(msgspec.Struct):
@@ -107,9 +124,12 @@ class StatusReport(msgspec.Struct):
     pid: int
     uptime_s: float
     reasons: list[str]
+    notices: list[str]
+    """What the exchange announces, and no fault of anybody."""
     actors: list[ActorReport]
     feeds: list[FeedReport]
     connections: list[ConnectionReport]
+    limits: list[LimitReport]
     rings: list[RingReport]
     brain: BrainReport
     memory: MemoryReport
@@ -125,6 +145,8 @@ def stopped_report(name: str, version: str, reason: str) -> StatusReport:
         0,
         0.0,
         [reason],
+        [],
+        [],
         [],
         [],
         [],
@@ -155,34 +177,20 @@ def make_report(
         )
     elif (late_ms := _age_ms(beat.beat_monotonic_ns, now_monotonic_ns)) > 3 * BEAT_LATE_MS:
         reasons.append(f"supervisor: no beat for {late_ms / 1000:.1f} s (stopped or wedged)")
-    actors, connections = [], []
-    streams: dict[str, list[FeedReport]] = {}
+    actors: list[ActorReport] = []
+    streams = _Streams(tree, now_monotonic_ns)
     brain: BrainDocument | None = None
     for child in tree.children:
         actor_page = status.pages[child.name]
         actor_beat, document = actor_page.beat(), actor_page.read_document()
         actors.append(_actor(child, actor_beat, alive, now_wall_ns, now_monotonic_ns))
         if child.role == "stream" and (stream := decode(document, StreamDocument)):
-            fed = alive and is_alive(actor_beat)
-            # The page of a killed process still says what it was.
-            actors[-1].active = stream.active and (fed or not _has_standby(tree, child.name))
-            actors[-1].takeovers = stream.takeovers
-            actors[-1].takeover_ms = stream.takeover_ms
-            # Of a pair the active one speaks; while neither is, the first.
-            shard = child.name.removesuffix("b")
-            if actors[-1].active or shard not in streams:
-                streams[shard] = [_feed(feed, fed, now_monotonic_ns) for feed in stream.feeds]
-            connections += [
-                ConnectionReport(
-                    child.name, c.url, c.state if fed else "closed", c.connects, c.last_close
-                )
-                for c in stream.connections
-            ]
+            streams.add(actors[-1], stream, fed=alive and is_alive(actor_beat))
         elif child.role == "brain":
             brain = decode(document, BrainDocument) or brain
         elif child.role == "watchdog" and alive and (watch := decode(document, WatchdogDocument)):
             reasons += watch.reasons
-    feeds = [feed for shard in streams.values() for feed in shard]
+    feeds = streams.feeds
     reasons += _actor_reasons(actors) if alive else []
     reasons += _feed_reasons(feeds, tree.state) if alive else []
     if not reasons:  # mostly a feed says better why its actor is degraded
@@ -195,9 +203,11 @@ def make_report(
         pid=beat.pid if alive else 0,
         uptime_s=round((now_wall_ns - beat.started_wall_ns) / 1e9, 3) if alive else 0.0,
         reasons=list(dict.fromkeys(reasons)),
+        notices=list(streams.notices),
         actors=actors,
         feeds=feeds,
-        connections=connections,
+        connections=streams.connections,
+        limits=list(streams.limits.values()),
         rings=_rings(rings),
         brain=_brain(brain),
         memory=MemoryReport(
@@ -207,9 +217,44 @@ def make_report(
     )
 
 
-def _has_standby(tree: SupervisorDocument, stream: str) -> bool:
-    pair = {stream.removesuffix("b"), stream.removesuffix("b") + "b"}
-    return sum(child.name in pair for child in tree.children) == 2
+class _Streams:
+    """What the stream processes' documents add up to; `fed` below: its process is there."""
+
+    def __init__(self, tree: SupervisorDocument, now_monotonic_ns: int) -> None:
+        self._names = {child.name for child in tree.children}
+        self._now_ns = now_monotonic_ns
+        self._shards: dict[str, list[FeedReport]] = {}
+        self.connections: list[ConnectionReport] = []
+        # All processes share them; a notice comes to each.
+        self.limits: dict[tuple[str, str], LimitReport] = {}
+        self.notices: dict[str, None] = {}
+
+    @property
+    def feeds(self) -> list[FeedReport]:
+        return [feed for shard in self._shards.values() for feed in shard]
+
+    def add(self, actor: ActorReport, stream: StreamDocument, *, fed: bool) -> None:
+        """Take in one process's document; completes its actor's report."""
+        shard = actor.name.removesuffix("b")
+        has_standby = {shard, shard + "b"} <= self._names
+        # The page of a killed process still says what it was.
+        actor.active = stream.active and (fed or not has_standby)
+        actor.takeovers, actor.takeover_ms = stream.takeovers, stream.takeover_ms
+        # Of a pair the active one speaks; while neither is, the first.
+        if actor.active or shard not in self._shards:
+            self._shards[shard] = [_feed(feed, fed, self._now_ns) for feed in stream.feeds]
+        self.connections += [
+            ConnectionReport(
+                actor.name, c.url, c.state if fed else "closed", c.connects, c.last_close
+            )
+            for c in stream.connections
+        ]
+        if fed:
+            self.limits |= {
+                (item.server, item.name): LimitReport(*msgspec.structs.astuple(item))
+                for item in stream.limits
+            }
+            self.notices |= dict.fromkeys(stream.maintenance)
 
 
 def _state(tree_state: str, alive: bool, actors: list[ActorReport], reasons: list[str]) -> str:
@@ -288,9 +333,13 @@ def _feed_reasons(feeds: list[FeedReport], tree_state: str) -> list[str]:
         return []
     reasons = []
     for feed in feeds:
-        if feed.state != "live":
+        if feed.note:
+            # mostly the same of all channels of an instrument: then it is one fact
+            reasons.append(f"{feed.instrument} is parked: {feed.note}")
+        elif feed.state != "live":
             age = f", {feed.age_ms / 1000:.1f} s without data" if feed.age_ms else ""
             reasons.append(f"{feed.instrument} {feed.channel}: {feed.state}{age}")
+    reasons = list(dict.fromkeys(reasons))
     # One line for each is right for a few; a hundred instruments on one dead socket are one fact.
     if len(reasons) > 8:
         reasons = [*reasons[:7], f"and {len(reasons) - 7} more feeds that are not live"]

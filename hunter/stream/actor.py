@@ -14,28 +14,33 @@ import random
 import select
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
 from hunter.bus.sockets import WakeSender
-from hunter.config import host_runtime_dir
+from hunter.config import Config, host_runtime_dir
 from hunter.errors import SegmentError
-from hunter.exchange.okx.requests import Subscription
+from hunter.exchange.okx.endpoints import Endpoint
+from hunter.exchange.okx.plan import Socket, make_plan
 from hunter.ring.segment import WriterLease
 from hunter.ring.writer import RingWriter
 from hunter.runtime.actor import Context
 from hunter.status import block, documents
-from hunter.status.page import ActorState
+from hunter.status.page import ActorState, is_alive
 from hunter.stream import positions
-from hunter.stream.budget import ConnectBudget, budget_path
 from hunter.stream.connection import Connection
-from hunter.stream.link import Link
+from hunter.stream.limits import RateLimiter, limiter_path
+from hunter.stream.link import Link, Target
 from hunter.stream.parts import Parts
+from hunter.stream.resolver import Resolver
+from hunter.stream.rest_queue import RestQueue
 from hunter.stream.standby import LEASE_LOOK_MS, LEASE_PATIENCE_NS, Standby
 from hunter.stream.worker import Result, Worker
 from hunter.stream.writing import Writing
 
 BRAIN: Final = "brain-0"
+PARTNER_LOOK_NS: Final = 5_000_000
 _MS: Final = 1_000_000
 
 
@@ -48,43 +53,55 @@ class StreamActor:
         config = context.config
         channels = tuple(dict.fromkeys(config.okx.channels))
         instruments = config.shard_instruments(context.index)
-        url = config.okx.public_url
         self._lease = WriterLease(config.runtime_dir / f"ring-{context.index}.lock")
-        self._budget = ConnectBudget(budget_path(url, config.runtime_dir, host_runtime_dir()))
+        self._limits = _Limits(config)
         # Processes that lost the same server must not come back in step: each has its own jitter.
         self._random = random.Random(f"{context.name}-{context.clock.wall_ns()}")
+        self._worker = Worker()
+        self._lookups = Worker(thread_count=1)
+        self._resolver = Resolver(self._lookups)
+        okx = config.okx
         self._parts = Parts(
             context=context,
-            worker=Worker(),
-            lookups=Worker(thread_count=1),
+            rest=RestQueue(
+                okx.rest_url,
+                self._worker,
+                self._limits.of(okx.rest_url),
+                proxy=okx.proxy,
+                simulated=okx.is_simulated,
+            ),
             wake=WakeSender(config.runtime_dir, BRAIN),
             instruments=instruments,
             channels=channels,
-            subscriptions=tuple(
-                Subscription(channel, name) for name in instruments for channel in channels
-            ),
+            plan=make_plan(instruments, channels),
             new_link=self._new_link,
         )
-        self._role: Writing | Standby = Standby(self._parts, self._new_link())
+        self._role: Writing | Standby = Standby(self._parts, self._new_links())
         # Counters outlive roles and processes.
         self._counted: tuple[documents.FeedDocument, ...] = ()
         self._free_since_ns: int | None = None
+        self._partner_look_ns = 0
         self._takeovers = 0
         self._takeover_ms = 0.0
         self._poller = select.poll()
-        for worker in (self._parts.worker, self._parts.lookups):
+        for worker in (self._worker, self._lookups):
             self._poller.register(worker.fileno(), select.POLLIN)
         self._polled: dict[int, int] = {}
 
-    def _new_link(self) -> Link:
+    def _new_links(self) -> list[Link]:
+        return [self._new_link(socket) for socket in self._parts.plan.sockets]
+
+    def _new_link(self, socket: Socket) -> Link:
         config = self._context.config
+        public = socket.endpoint is Endpoint.PUBLIC
+        url = config.okx.public_url if public else config.okx.business_url
         return Link(
-            config.okx.public_url,
-            self._parts.subscriptions,
+            Target(url, socket.subscriptions, socket.sentinel, config.okx.proxy),
             config.stream,
-            self._parts.lookups,
+            self._lookups,
             self._random,
-            self._budget,
+            self._limits.of(url),
+            self._resolver,
         )
 
     def on_start(self, now_ns: int) -> None:
@@ -93,8 +110,8 @@ class StreamActor:
             self._takeovers, self._takeover_ms = before.takeovers, before.takeover_ms
             if before.active:
                 self._counted = before.feeds
-            if before.connections:
-                self._role.link.connects = before.connections[0].connects
+            for link, known in zip(self._role.links, before.connections, strict=False):
+                link.connects = known.connects
         if self._lease.acquire():
             self._write(now_ns)
         elif not self._context.config.stream.standby:
@@ -105,14 +122,15 @@ class StreamActor:
             self._log.info("stands by")
 
     def do_work(self, now_ns: int) -> int:
-        results = self._parts.worker.results() + self._parts.lookups.results()
+        results = self._worker.results() + self._lookups.results()
         for result in results:
             self._on_result(result, now_ns)
         work = self._role.step(now_ns) + len(results)
+        self._parts.rest.step(now_ns)
         if isinstance(self._role, Standby):
             if self._may_write(self._role, now_ns):
                 self._write(now_ns)
-        elif self._role.is_cut_off and self._context.config.stream.standby:
+        elif self._role.is_cut_off and self._is_partner_ready(now_ns):
             self._stand_by(self._role)
         return work
 
@@ -129,7 +147,8 @@ class StreamActor:
             self._polled = targets
         if isinstance(self._role, Standby) and self._role.receives:
             timeout_ms = min(timeout_ms, LEASE_LOOK_MS)
-        due_ms = (self._role.next_deadline_ns() - self._context.clock.monotonic_ns()) // _MS + 1
+        due_ns = min(self._role.next_deadline_ns(), self._parts.rest.next_deadline_ns())
+        due_ms = (due_ns - self._context.clock.monotonic_ns()) // _MS + 1
         self._poller.poll(max(0, min(timeout_ms, due_ms)))
 
     def on_stop(self) -> None:
@@ -139,15 +158,19 @@ class StreamActor:
             self._save_positions(self._role)
             self._role.close()
         self._lease.close()
-        self._budget.close()
+        self._limits.close()
         self._parts.wake.close()
 
     def state(self) -> ActorState:
         return self._role.state()
 
     def document(self) -> documents.StreamDocument:
+        now_ns = self._context.clock.monotonic_ns()
         return msgspec.structs.replace(
-            self._role.document(), takeovers=self._takeovers, takeover_ms=self._takeover_ms
+            self._role.document(),
+            limits=self._limits.documents(now_ns),
+            takeovers=self._takeovers,
+            takeover_ms=self._takeover_ms,
         )
 
     def _may_write(self, standby: Standby, now_ns: int) -> bool:
@@ -165,18 +188,36 @@ class StreamActor:
         self._lease.release()
         return False
 
-    def _partners_feeds(self) -> tuple[documents.FeedDocument, ...]:
-        """What the process that wrote until now had counted; its page outlives it."""
-        name = self._context.name
-        partner = name.removesuffix("b") if name.endswith("b") else name + "b"
+    def _is_partner_ready(self, now_ns: int) -> bool:
+        """Whether the other process of the pair could write in our place. Without this look, two
+        processes that miss one connection each would pass the lease to and fro.
+        """
+        if not self._context.config.stream.standby or now_ns < self._partner_look_ns:
+            return False
+        self._partner_look_ns = now_ns + PARTNER_LOOK_NS
         status = block.attach(self._context.shared_dir)
         try:
-            page = status.pages.get(partner)
+            page = status.pages.get(self._partner)
+            beat = None if page is None else page.beat()
+            return beat is not None and beat.state is ActorState.READY and is_alive(beat)
+        finally:
+            status.close()
+
+    def _partners_feeds(self) -> tuple[documents.FeedDocument, ...]:
+        """What the process that wrote until now had counted; its page outlives it."""
+        status = block.attach(self._context.shared_dir)
+        try:
+            page = status.pages.get(self._partner)
             raw = None if page is None else page.read_document()
             found = documents.decode(raw, documents.StreamDocument)
             return found.feeds if found is not None and found.active else ()
         finally:
             status.close()
+
+    @property
+    def _partner(self) -> str:
+        name = self._context.name
+        return name.removesuffix("b") if name.endswith("b") else name + "b"
 
     def _write(self, now_ns: int) -> None:
         """The lease is ours: go on where the ring ends."""
@@ -189,7 +230,7 @@ class StreamActor:
         outage_ns = wall_ns - writer.last_received_ts_ns()
         if taken_over:
             self._counted = self._partners_feeds() or self._counted
-        self._role = writing = Writing(self._parts, standby.link, writer, self._counted)
+        self._role = writing = Writing(self._parts, standby.links, writer, self._counted)
         former = positions.load(self._positions_path, writer.layout.source, wall_ns)
         for name, feed in writing.feeds.items():
             feed.former = former.get(name) if feed.chain.last_trade_id is None else None
@@ -228,12 +269,41 @@ class StreamActor:
         self._counted = writing.feed_documents()
         writing.close()
         self._lease.release()
-        self._role = Standby(self._parts, writing.link)
+        self._role = Standby(self._parts, [line.link for line in writing.lines])
         self._log.warning("gave the writer's lease up: the connection is lost")
 
     def _on_result(self, result: Result, now_ns: int) -> None:
         if isinstance(result.key, Connection):
-            for link in self._role.links:
-                link.resolved(result.key, result.value, result.error)
+            self._resolver.answered(result.key, result.value, result.error)
         else:
             self._role.on_result(result, now_ns)
+
+
+class _Limits:
+    """The rate limits of the servers that this process talks to, each shared with every process of
+    the host.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._runtime_dir = config.runtime_dir
+        self._limiters: dict[Path, RateLimiter] = {}
+        self._hosts: dict[Path, str] = {}
+
+    def of(self, url: str) -> RateLimiter:
+        """The limits of the server behind `url`."""
+        path = limiter_path(url, self._runtime_dir, host_runtime_dir())
+        if path not in self._limiters:
+            self._limiters[path] = RateLimiter(path)
+            self._hosts[path] = urlsplit(url).netloc.rpartition("@")[2]
+        return self._limiters[path]
+
+    def documents(self, now_ns: int) -> tuple[documents.LimitDocument, ...]:
+        return tuple(
+            documents.LimitDocument(self._hosts[path], *state)
+            for path, limiter in self._limiters.items()
+            for state in limiter.states(now_ns)
+        )
+
+    def close(self) -> None:
+        for limiter in self._limiters.values():
+            limiter.close()

@@ -1,24 +1,28 @@
 """Fetches what a trade chain misses: which REST request is next, and when to stop asking. Pure.
 
-The newest matches come first (`market/trades`, one request for up to 500), because a hole after a
-reconnect ends just now; an older or longer hole is paged backwards through `history-trades`. An
-answer may come from a cache that is older than the feed, so a page that lacks the matches is asked
-for again before they are given up.
+A short hole mostly ends just now: the newest matches (`market/trades`, one request for up to 500)
+have it. A longer or older one is read forwards through `history-trades`, page by page from its
+beginning, so that what is found goes into the ring at once and nothing piles up. An answer may come
+from a cache that is older than the feed, so a page that lacks the matches is asked for again before
+they are given up. How often may be asked is not decided here: the request waits for the limit.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from hunter.exchange.okx.endpoints import HISTORY_TRADES_PAGE, TRADES_PAGE_MAX
 from hunter.exchange.okx.rest import history_trades_path, trades_path
-from hunter.exchange.okx.rows import Trade
 from hunter.exchange.okx.tradechain import TradeChain
 
-REQUEST_EVERY_NS: Final = 100_000_000  # history-trades: 20 requests in 2 s
+# Rows that only changed places on their way settle by themselves within this.
+SETTLE_NS: Final = 25_000_000
 RETRY_AFTER_NS: Final = 700_000_000
+# Without a single match found.
 GIVE_UP_AFTER_NS: Final = 30_000_000_000
 VAIN_ROUNDS_MAX: Final = 6
-HOLE_MATCHES_MAX: Final = 50_000
+# About ten minutes of asking.
+HOLE_MATCHES_MAX: Final = 500_000
 
 
 class Backfill:
@@ -31,46 +35,41 @@ class Backfill:
         self._chain = chain
         self._asking = False
         self._due_ns = 0
-        # What was learnt about the hole that begins here; another one begins anew.
-        self._after_id: int | None = None
-        self._page_before: int | None = None
+        # The oldest hole when it was looked at last: (after_id, match count); None without any.
+        self._hole: tuple[int, int] | None = None
+        self._from_history = False
         self._vain_rounds = 0
         self._since_ns = 0
 
     def next_path(self, now_ns: int) -> str | None:
         """The request to send now, if any; call `answered` or `failed` with what became of it."""
-        if not self._look(now_ns):
-            return None
-        if self._asking or now_ns < self._due_ns:
+        self._look(now_ns)
+        if self._hole is None or self._asking or now_ns < self._due_ns:
             return None
         self._asking = True
-        if self._page_before is None:
-            return trades_path(self._instrument)
-        return history_trades_path(self._instrument, self._page_before)
+        oldest = self._chain.holes[0]
+        if self._from_history or oldest.match_count > TRADES_PAGE_MAX:
+            end = min(oldest.before_id, oldest.after_id + HISTORY_TRADES_PAGE + 1)
+            return history_trades_path(self._instrument, end)
+        return trades_path(self._instrument)
 
     def hopeless(self, now_ns: int) -> bool:
         """Whether the oldest hole should be counted as lost."""
-        if not self._look(now_ns):
+        self._look(now_ns)
+        if self._hole is None:
             return False
         if sum(hole.match_count for hole in self._chain.holes) > HOLE_MATCHES_MAX:
             return True
         return self._vain_rounds >= VAIN_ROUNDS_MAX or now_ns - self._since_ns > GIVE_UP_AFTER_NS
 
-    def answered(self, rows: list[Trade], now_ns: int) -> None:
+    def answered(self, now_ns: int) -> None:
         """The rows of the answer have been given to the chain; plan what is still missing."""
         self._asking = False
-        self._due_ns = now_ns + REQUEST_EVERY_NS
         if not self._look(now_ns):
-            return
-        oldest = self._chain.holes[0]
-        lowest = min((row.trade_id - row.count + 1 for row in rows), default=None)
-        if lowest is None or lowest <= oldest.after_id + 1:
-            # The answer covers the hole, or has nothing older: the matches are not there (yet).
+            # Not there, or not yet: the other request may know more.
             self._vain_rounds += 1
-            self._page_before = oldest.before_id if self._vain_rounds % 2 else None
             self._due_ns = now_ns + RETRY_AFTER_NS
-        else:
-            self._page_before = min(lowest, oldest.before_id)
+        self._from_history = not self._from_history
 
     def failed(self, now_ns: int) -> None:
         """No answer, or a refusal: the same again a little later."""
@@ -83,13 +82,19 @@ class Backfill:
         return never_ns if self._asking else self._due_ns
 
     def _look(self, now_ns: int) -> bool:
-        """Whether anything is missing. Time and rounds count for the oldest hole alone: a feed that
-        loses something every minute must not have given up what it lost just now.
+        """Compare the oldest hole with the last look; whether anything of it was found. Rounds and
+        time count for the oldest hole alone, and only while nothing is found: a feed that loses
+        something every minute must not have given up what it lost just now.
         """
         holes = self._chain.holes
-        if holes and holes[0].after_id != self._after_id:
-            self._after_id = holes[0].after_id
-            self._page_before = None
-            self._vain_rounds = 0
-            self._since_ns = now_ns
-        return bool(holes)
+        hole = (holes[0].after_id, holes[0].match_count) if holes else None
+        if hole == self._hole:
+            return False
+        if self._hole is None:
+            self._due_ns = max(self._due_ns, now_ns + SETTLE_NS)
+        if hole is None or self._hole is None or hole[0] != self._hole[0]:
+            self._from_history = False
+        self._hole = hole
+        self._vain_rounds = 0
+        self._since_ns = now_ns
+        return True

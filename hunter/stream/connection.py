@@ -3,8 +3,13 @@
 The library's sans-I/O protocol does the handshake, frames, fragments, control frames and close
 codes; this shell owns a non-blocking socket and moves bytes. It never waits: `step` does what the
 socket allows now. A connection that is given up is aborted, never closed politely: a polite close
-of a dead link takes 10 s. permessage-deflate is not offered: it costs 1 to 1.6 us a message, and
-allows a small frame to grow a thousandfold.
+of a dead link takes 10 s. permessage-deflate is not offered: it adds 0.8 us to a trade's 2.7 and
+3.8 us to a book update's 2.9 (tests/benchmarks/bench_deflate.py), and lets a small frame grow a
+thousandfold; what it saves is four fifths of a traffic that is small.
+
+The owner looks up `host`, gives the addresses to `resolved`, and calls `connect_next` whenever the
+phase is WAITING and one more connection may be opened: there may be several for one object, if the
+first address does not answer.
 """
 
 from __future__ import annotations
@@ -17,21 +22,32 @@ import select
 import socket
 import ssl
 import struct
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from websockets.client import ClientProtocol
-from websockets.frames import Frame, Opcode
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Response
 from websockets.uri import parse_uri
 
-from hunter.stream.worker import Worker
+from hunter.exchange.okx.asks import NEVER_NS
+from hunter.stream.proxy import Proxy, ProxyError, tunnel_opened
+from hunter.stream.resolver import Address
+from hunter.stream.tls import client_context
 
 FRAME_BYTES_MAX: Final = 4 << 20
 READ_BYTES: Final = 256 << 10
 READS_PER_STEP_MAX: Final = 8
 OPEN_TIMEOUT_NS: Final = 5_000_000_000
+# A message that has begun must be complete in time, however slowly its bytes keep coming.
+MESSAGE_TIMEOUT_NS: Final = 10_000_000_000
 SEND_BUFFER_BYTES_MAX: Final = 1 << 20
+# TLS versions below ours: the server, or somebody between, wants what we do not trust.
+_DOWNGRADES: Final = frozenset(
+    ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION")
+)
+_TOO_MANY: Final = (403, 429)
+_PING_UNHEARD: Final = 4004
 
 _silent = logging.getLogger("hunter.websockets")
 _silent.addHandler(logging.NullHandler())
@@ -42,43 +58,95 @@ class Phase(enum.Enum):
     """Of a connection's life. CLOSED is final: make a new object for the next attempt."""
 
     RESOLVING = "resolving"
+    WAITING = "waiting"
     CONNECTING = "connecting"
+    TUNNELLING = "tunnelling"
     SECURING = "securing"
     HANDSHAKE = "handshake"
     OPEN = "open"
     CLOSED = "closed"
 
 
+class Failure(enum.Enum):
+    """Why a connection ended. All are tried again; what differs is when, and what is said."""
+
+    LOST = "lost"
+    ABORTED = "aborted"  # by us: no pong, no data, replaced, stopped
+    UNRESOLVED = "unresolved"
+    UNREACHABLE = "unreachable"
+    PROXY = "proxy"
+    CERTIFICATE = "certificate"
+    REFUSED = "refused"  # the handshake was answered, but not with 101
+    RATE_LIMITED = "rate limited"
+    TIMEOUT = "timeout"  # of the opening, or of a message that did not end
+    OVERSIZED = "oversized"
+    PING_UNHEARD = "ping unheard"
+
+
+class BinaryFrame(bytes):
+    """Payload of a binary message, which the exchange does not send: no data, whatever is in it."""
+
+    __slots__ = ()
+
+
 class Connection:
     """`step` until CLOSED; frames received are returned by it, `reason` says why it ended."""
 
-    def __init__(self, url: str, worker: Worker, now_ns: int) -> None:
+    def __init__(
+        self, url: str, proxy: Proxy | None = None, frame_bytes_max: int = FRAME_BYTES_MAX
+    ) -> None:
         self.url = url
         self.phase = Phase.RESOLVING
         self.reason = ""
-        self._deadline_ns = now_ns + OPEN_TIMEOUT_NS
+        self.failure = Failure.LOST
         parts = urlsplit(url)
-        self._host = parts.hostname or ""
-        self._port = parts.port or (443 if parts.scheme == "wss" else 80)
+        self._server = parts.hostname or ""
+        self._server_port = parts.port or (443 if parts.scheme == "wss" else 80)
         self._secure = parts.scheme == "wss"
-        self._protocol = ClientProtocol(parse_uri(url), max_size=FRAME_BYTES_MAX, logger=_silent)
+        self._proxy = proxy
+        self.host = self._server if proxy is None else proxy.host
+        self.port = self._server_port if proxy is None else proxy.port
+        self._protocol = ClientProtocol(parse_uri(url), max_size=frame_bytes_max, logger=_silent)
         self._socket: socket.socket | None = None
+        self._deadline_ns = NEVER_NS
         self._outgoing = bytearray()
+        self._tunnel = b""
         self._fragments: list[bytes] = []
-        self._addresses: list[Any] = []
-        host, port = self._host, self._port
-        if not worker.submit(self, lambda: _look_up(host, port)):
-            self.abort("too many name look-ups are waiting")
+        self._is_binary = False
+        self._addresses: list[Address] = []
 
-    def resolved(self, addresses: list[Any] | None, error: OSError | None) -> None:
-        """The worker's answer to the name look-up."""
-        if self.phase is not Phase.RESOLVING:
+    @property
+    def deadline_ns(self) -> int:
+        """When `step` has something to do although the socket is silent."""
+        return self._deadline_ns
+
+    def resolved(self, addresses: list[Address]) -> None:
+        """Where `host` is: in the order of preference."""
+        if self.phase is Phase.RESOLVING:
+            self._addresses = list(addresses)
+            self.phase = Phase.WAITING
+
+    def connect_next(self, now_ns: int) -> None:
+        """Open a connection to the next address; those the host cannot even try are passed over."""
+        assert self.phase is Phase.WAITING, self.phase
+        self._deadline_ns = now_ns + OPEN_TIMEOUT_NS
+        while True:
+            family, kind, proto, _, address = self._addresses.pop(0)
+            try:
+                link = socket.socket(
+                    family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, proto
+                )
+                self._socket = link
+                self.phase = Phase.CONNECTING
+                link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                link.connect(address)
+            except BlockingIOError:
+                return
+            except OSError as error:  # such as an IPv6 address on a host without IPv6
+                self._connect_failed(Failure.UNREACHABLE, error.strerror or str(error))
+                if self.phase is Phase.WAITING:
+                    continue
             return
-        if error is not None or not addresses:
-            self.abort(f"cannot look up {self._host}: {error}")
-            return
-        self._addresses = list(addresses)
-        self._connect_next()
 
     def fileno(self) -> int:
         return -1 if self._socket is None else self._socket.fileno()
@@ -94,70 +162,78 @@ class Connection:
         self._protocol.send_text(text)
         self._collect_outgoing()
 
-    def abort(self, reason: str) -> None:
+    def abort(self, reason: str, failure: Failure = Failure.ABORTED) -> None:
         """Drop the connection now, with a reset instead of a close handshake."""
         if self.phase is Phase.CLOSED:
             return
         self.phase = Phase.CLOSED
         self.reason = reason
-        if self._socket is not None:
-            try:
-                linger = struct.pack("ii", 1, 0)
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            except OSError:
-                pass  # it is broken already, which is all that was wanted
-            self._socket.close()
-            self._socket = None
+        self.failure = failure
+        self._deadline_ns = NEVER_NS
+        self._drop_socket()
 
     def step(self, now_ns: int) -> list[bytes]:
-        """Move on as far as the socket allows; returns the payloads of complete text frames, in
-        order.
+        """Move on as far as the socket allows; returns the payloads of complete messages, in order:
+        a BinaryFrame where it was none of text.
         """
-        if self.phase not in (Phase.OPEN, Phase.CLOSED) and now_ns > self._deadline_ns:
-            self.abort(
-                f"no connection within {OPEN_TIMEOUT_NS // 1_000_000_000} s ({self.phase.value})"
-            )
+        if now_ns > self._deadline_ns:
+            self._late()
         try:
             if self.phase is Phase.CONNECTING:
                 self._finish_connect()
+            if self.phase is Phase.TUNNELLING:
+                self._open_tunnel()
             if self.phase is Phase.SECURING:
                 self._secure_link()
             if self.phase in (Phase.HANDSHAKE, Phase.OPEN):
                 self._flush()
-                return self._read()
+                return self._read(now_ns)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
             pass
         except ssl.SSLCertVerificationError as error:
-            self.abort(f"certificate of {self._host} refused: {error.verify_message}")
+            self.abort(
+                f"certificate of {self._server} refused: {error.verify_message}",
+                Failure.CERTIFICATE,
+            )
+        except ProxyError as error:
+            self.abort(str(error), Failure.PROXY)
         except OSError as error:
-            self.abort(f"{self.phase.value}: {error.strerror or error}")
+            downgrade = isinstance(error, ssl.SSLError) and error.reason in _DOWNGRADES
+            self.abort(
+                f"{self.phase.value}: {error.strerror or error}",
+                Failure.CERTIFICATE if downgrade else Failure.LOST,
+            )
         return []
 
-    def _connect_next(self) -> None:
-        family, kind, proto, _, address = self._addresses.pop(0)
-        try:
-            link = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, proto)
-        except OSError as error:  # such as an IPv6 address on a host without IPv6
-            self._connect_failed(error)
+    def _late(self) -> None:
+        if self.phase is Phase.OPEN:
+            seconds = MESSAGE_TIMEOUT_NS // 1_000_000_000
+            self.abort(f"a message was not complete within {seconds} s", Failure.TIMEOUT)
             return
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = link
-        self.phase = Phase.CONNECTING
-        try:
-            link.connect(address)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._connect_failed(error)
-
-    def _connect_failed(self, error: OSError) -> None:
-        if self._addresses:
-            if self._socket is not None:
-                self._socket.close()
-                self._socket = None
-            self._connect_next()
+        reason = f"no connection within {OPEN_TIMEOUT_NS // 1_000_000_000} s ({self.phase.value})"
+        if self.phase is Phase.CONNECTING:
+            self._connect_failed(Failure.TIMEOUT, reason)
         else:
-            self.abort(f"cannot connect to {self._host}:{self._port}: {error.strerror}")
+            self.abort(reason, Failure.TIMEOUT)
+
+    def _connect_failed(self, failure: Failure, reason: str) -> None:
+        """Of one address: there may be another one."""
+        if self._addresses:
+            self._drop_socket()
+            self._deadline_ns = NEVER_NS
+            self.phase = Phase.WAITING
+        elif failure is Failure.TIMEOUT:
+            self.abort(reason, failure)
+        else:
+            self.abort(f"cannot connect to {self.host}:{self.port}: {reason}", failure)
+
+    def _drop_socket(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # it is broken already, which is what was wanted
+                linger = struct.pack("ii", 1, 0)
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self._socket.close()
+            self._socket = None
 
     def _finish_connect(self) -> None:
         assert self._socket is not None
@@ -167,12 +243,29 @@ class Connection:
             return
         code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            self._connect_failed(OSError(code, os.strerror(code)))
-            return
+            self._connect_failed(Failure.UNREACHABLE, os.strerror(code))
+        elif self._proxy is not None:
+            self._outgoing += self._proxy.request(self._server, self._server_port)
+            self.phase = Phase.TUNNELLING
+        else:
+            self._begin()
+
+    def _open_tunnel(self) -> None:
+        assert self._socket is not None
+        self._flush()
+        data = self._socket.recv(READ_BYTES)
+        if not data:
+            raise ProxyError("the proxy closed the connection")
+        self._tunnel += data
+        if tunnel_opened(self._tunnel):
+            self._begin()
+
+    def _begin(self) -> None:
+        """The way to the server is open."""
+        assert self._socket is not None
         if self._secure:
-            context = ssl.create_default_context()
-            self._socket = context.wrap_socket(
-                self._socket, server_hostname=self._host, do_handshake_on_connect=False
+            self._socket = client_context().wrap_socket(
+                self._socket, server_hostname=self._server, do_handshake_on_connect=False
             )
             self.phase = Phase.SECURING
         else:
@@ -203,7 +296,7 @@ class Connection:
                 return
             del self._outgoing[:sent]
 
-    def _read(self) -> list[bytes]:
+    def _read(self, now_ns: int) -> list[bytes]:
         payloads: list[bytes] = []
         for _ in range(READS_PER_STEP_MAX):
             assert self._socket is not None
@@ -213,37 +306,62 @@ class Connection:
                 break
             except OSError as error:
                 # What came before the reset is data all the same.
-                self.abort(f"read: {error.strerror or error}")
+                self.abort(f"read: {error.strerror or error}", Failure.LOST)
                 break
             if data:
                 self._protocol.receive_data(data)
             else:
                 self._protocol.receive_eof()
-            self._events(payloads)
+            completed = self._events(payloads)
+            if self.phase is Phase.OPEN:
+                self._watch_message(completed, now_ns)
             self._collect_outgoing()
             if not data or self._protocol.close_expected():
                 self._flush_quietly()
-                self.abort(self._close_reason())
+                self.abort(*self._ending())
             if self.phase is Phase.CLOSED or len(data) < READ_BYTES >> 4:
                 break
         return payloads
 
-    def _events(self, payloads: list[bytes]) -> None:
-        for event in self._protocol.events_received():
+    def _events(self, payloads: list[bytes]) -> bool:
+        """Take what the protocol made of the bytes; whether there was anything complete."""
+        events = self._protocol.events_received()
+        for event in events:
             if isinstance(event, Frame):
                 if event.opcode is Opcode.TEXT and event.fin:
                     payloads.append(bytes(event.data))
                 elif event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-                    self._fragments.append(bytes(event.data))
-                    if event.fin:
-                        payloads.append(b"".join(self._fragments))
-                        self._fragments.clear()
+                    self._on_fragment(event, payloads)
             elif isinstance(event, Response):
                 # Not by the protocol's state: a close in the same read has ended OPEN again.
                 if self._protocol.handshake_exc is None:
                     self.phase = Phase.OPEN
                 else:
-                    self.abort(f"handshake refused: {self._handshake_reason(event)}")
+                    limited = event.status_code in _TOO_MANY
+                    self.abort(
+                        f"handshake refused: {self._handshake_reason(event)}",
+                        Failure.RATE_LIMITED if limited else Failure.REFUSED,
+                    )
+        return bool(events)
+
+    def _on_fragment(self, frame: Frame, payloads: list[bytes]) -> None:
+        if frame.opcode is not Opcode.CONT:
+            self._is_binary = frame.opcode is Opcode.BINARY
+        self._fragments.append(bytes(frame.data))
+        if frame.fin:
+            payload = b"".join(self._fragments)
+            payloads.append(BinaryFrame(payload) if self._is_binary else payload)
+            self._fragments.clear()
+
+    def _watch_message(self, completed: bool, now_ns: int) -> None:
+        """Bytes that complete nothing are a message's beginning. Where a read ends with the first
+        bytes of the next message this sees it one read later, which is soon enough: if no read
+        follows at all, the session misses its pong.
+        """
+        if completed and not self._fragments:
+            self._deadline_ns = NEVER_NS
+        elif self._deadline_ns == NEVER_NS:
+            self._deadline_ns = now_ns + MESSAGE_TIMEOUT_NS
 
     def _handshake_reason(self, response: Response) -> str:
         if response.status_code != 101:
@@ -254,21 +372,19 @@ class Connection:
         with contextlib.suppress(OSError):  # the answer to a close frame is a courtesy
             self._flush()
 
-    def _close_reason(self) -> str:
+    def _ending(self) -> tuple[str, Failure]:
+        """Why the protocol is at its end."""
         protocol = self._protocol
         if self.phase is not Phase.OPEN:
             refused = protocol.handshake_exc
-            return f"handshake failed: {refused or 'the server closed'}"
+            return f"handshake failed: {refused or 'the server closed'}", Failure.LOST
         # The library's own close_code is None until the end of the stream, which is not waited for.
         close = protocol.close_rcvd or protocol.close_sent
         if close is None:
-            return "closed 1006"
-        return f"closed {int(close.code)} {close.reason}".rstrip()
-
-
-def _look_up(host: str, port: int) -> list[Any]:
-    """Addresses of a host; waits. Raises OSError, also for what cannot be a name."""
-    try:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:
-        raise OSError(f"not a host name: {error}") from error
+            return "closed 1006", Failure.LOST
+        failure = Failure.LOST
+        if protocol.close_rcvd is None and close.code == CloseCode.MESSAGE_TOO_BIG:
+            failure = Failure.OVERSIZED
+        elif protocol.close_rcvd is not None and close.code == _PING_UNHEARD:
+            failure = Failure.PING_UNHEARD
+        return f"closed {int(close.code)} {close.reason}".rstrip(), failure

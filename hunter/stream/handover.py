@@ -15,9 +15,8 @@ from hunter.exchange.okx.orderbook import OrderBook
 from hunter.exchange.okx.parse import parse_books
 from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.states import SubscriptionState
+from hunter.stream.counters import is_settled
 from hunter.stream.link import Link
-
-_SETTLED = (SubscriptionState.LIVE, SubscriptionState.PARKED)
 
 
 class Handover:
@@ -37,7 +36,7 @@ class Handover:
     def ready(self) -> bool:
         """Whether the successor brings everything the former connection brought."""
         states = {item: self.link.subscription_state(item) for item in self._subscriptions}
-        if not all(state in _SETTLED for state in states.values()):
+        if not all(is_settled(item.channel, state) for item, state in states.items()):
             return False
         return all(
             book.valid or states[Subscription(self._book_channel, name)] is SubscriptionState.PARKED

@@ -1,29 +1,50 @@
 """One WebSocket to OKX over all its lives: connect, session, loss, back-off, connect again.
 
 Joins the connection (I/O) and the session (protocol) and decides when to try again. The rest of the
-actor sees events, and two of its own: Opened and Closed. Every life begins with a new connection
-and a new session.
+actor sees events, and two of its own: Opened and Closed. Every life begins with a new look-up of
+the name, a new connection and a new session.
+
+The sentinel is a lively subscription that nobody asked for: its data prove that the socket brings
+data at all, which the pongs do not, and it is seen by nobody but the session.
 """
 
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from hunter.config import StreamSection
-from hunter.exchange.okx.asks import NEVER_NS, SessionLimits
-from hunter.exchange.okx.events import Data, Dead, Event
+from hunter.exchange.okx.asks import SessionLimits
+from hunter.exchange.okx.endpoints import CLOSE_REASONS
+from hunter.exchange.okx.events import Acked, Data, DataSilent, Dead, Event, Malformed, Refused
 from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.session import OkxSession
-from hunter.exchange.okx.states import SessionState, SubscriptionState
+from hunter.exchange.okx.states import SubscriptionState
 from hunter.status import documents
-from hunter.stream.budget import ConnectBudget
-from hunter.stream.connection import Connection, Phase
+from hunter.stream.connection import FRAME_BYTES_MAX, BinaryFrame, Connection, Failure, Phase
+from hunter.stream.limits import CONNECTS, RateLimiter
+from hunter.stream.proxy import ProxyError, find_proxy
 from hunter.stream.reconnect import ReconnectBackoff
+from hunter.stream.resolver import PATIENCE_NS, Address, LookUpFailed, Resolver
 from hunter.stream.worker import Worker
 
 _MS: Final = 1_000_000
+# A certificate that is refused now will be so in a second; a person has to look at it.
+CERTIFICATE_RETRY_MS: Final = 60_000
+# From the second oversized message within an hour on, messages may be so long.
+FRAME_BYTES_HARD_MAX: Final = 16 << 20
+OVERSIZED_WITHIN_NS: Final = 3_600_000_000_000
+
+
+class Target(NamedTuple):
+    """What a link connects to. `proxy` as in `okx.proxy`: "" leaves it to the environment."""
+
+    url: str
+    subscriptions: tuple[Subscription, ...]
+    sentinel: Subscription | None = None
+    proxy: str = ""
 
 
 class Opened(NamedTuple):
@@ -33,32 +54,37 @@ class Opened(NamedTuple):
 
 
 class Closed(NamedTuple):
-    """The connection is gone; whatever was built from it alone is void."""
+    """The connection is gone; whatever was built from it alone is void. `alarm`: what a person has
+    to know of and to look at, said once and not at every attempt.
+    """
 
     reason: str
     retry_in_ms: float
+    failure: Failure = Failure.LOST
+    alarm: str = ""
 
 
 class Link:
     """`step` it in every turn of the loop; `poll_target` and `next_deadline_ns` say how long to
-    sleep.
+    sleep. Links of one process should share a `resolver`: it keeps the last good addresses.
     """
 
     def __init__(
         self,
-        url: str,
-        subscriptions: tuple[Subscription, ...],
+        target: Target,
         settings: StreamSection,
         worker: Worker,
         generator: random.Random,
-        budget: ConnectBudget,
+        limiter: RateLimiter,
+        resolver: Resolver | None = None,
     ) -> None:
-        self.url = url
+        self.target = target
+        self.url = target.url
         # Sees the payloads of each read as they came, before the session does; for the recorder.
         self.tap: Callable[[list[bytes]], None] | None = None
-        self._budget = budget
-        self._subscriptions = subscriptions
-        self._worker = worker
+        self._limiter = limiter
+        self._resolver = resolver or Resolver(worker)
+        self._sentinel = target.sentinel if target.sentinel not in target.subscriptions else None
         self._limits = SessionLimits(
             ping_after_ns=settings.ping_after_ms * _MS,
             ping_timeout_ns=settings.ping_after_ms * _MS,
@@ -66,15 +92,31 @@ class Link:
         )
         self._backoff = ReconnectBackoff(settings, generator)
         self._connection: Connection | None = None
-        self.session = OkxSession(subscriptions, self._limits)
+        self.session = self._new_session()
         self._retry_at_ns = 0
+        self._asked_ns = 0
+        self._oversized_ns: deque[int] = deque(maxlen=2)
+        self._frame_bytes_max = FRAME_BYTES_MAX
+        self._told: Failure | None = None
         self.connects = 0
         self.last_close = ""
         self.exchange_errors = 0
+        # By reason; of this link's whole life.
+        self.failures: dict[Failure, int] = {}
 
     @property
     def is_open(self) -> bool:
         return self._connection is not None and self._connection.phase is Phase.OPEN
+
+    @property
+    def ping_failures(self) -> int:
+        """How often the exchange said that our pings do not reach it (close 4004)."""
+        return self.failures.get(Failure.PING_UNHEARD, 0)
+
+    @property
+    def oversized(self) -> int:
+        """How often a message was longer than we accept."""
+        return self.failures.get(Failure.OVERSIZED, 0)
 
     def step(self, now_ns: int) -> list[Event | Opened | Closed]:
         """Move bytes and time on; the events, in order."""
@@ -82,32 +124,18 @@ class Link:
         if connection is None:
             if now_ns < self._retry_at_ns:
                 return []
-            wait_ns = self._budget.reserve(now_ns)
-            if wait_ns:
-                self._retry_at_ns = now_ns + wait_ns
-                return []
-            self.connects += 1
-            connection = self._connection = Connection(self.url, self._worker, now_ns)
-            self.session = OkxSession(self._subscriptions, self._limits)
+            connection = self._begin(now_ns)
+        if connection.phase in (Phase.RESOLVING, Phase.WAITING):
+            self._approach(connection, now_ns)
         was_open = connection.phase is Phase.OPEN
         frames = connection.step(now_ns)
-        if frames and self.tap is not None:
-            self.tap(frames)
         events: list[Event | Opened | Closed] = []
-        if not was_open and (connection.phase is Phase.OPEN or frames):
-            self.session.opened(now_ns)
-            events.append(Opened(self.url))
-        session = self.session
-        for frame in frames:
-            events += session.receive(frame, now_ns)
-        if session.state is not SessionState.CONNECTING:
-            if now_ns >= session.next_deadline_ns():
-                events += session.advance(now_ns)
+        if frames or connection.phase is Phase.OPEN:
+            if not was_open:
+                self.session.opened(now_ns)
+                events.append(Opened(self.url))
+            self._receive(frames, events, now_ns)
             self._send(connection)
-        for event in events:
-            if isinstance(event, Data):
-                self._backoff.data_received(now_ns)
-                break
         for event in events:
             if isinstance(event, Dead):
                 connection.abort(event.reason)
@@ -134,12 +162,9 @@ class Link:
         if self._connection is not None:
             self._connection.abort(reason)
 
-    def resolved(
-        self, connection: Connection, addresses: list[object] | None, error: OSError | None
-    ) -> None:
-        """A name look-up is done; one for a connection that is gone means nothing."""
-        if connection is self._connection:
-            connection.resolved(addresses, error)
+    def resolved(self, key: object, addresses: list[Address] | None, error: OSError | None) -> None:
+        """A name look-up of the worker is done; `key` is the Connection it was made for."""
+        self._resolver.answered(key, addresses, error)
 
     def poll_target(self) -> tuple[int, int] | None:
         """(descriptor, poll events), or None while there is no socket."""
@@ -149,9 +174,14 @@ class Link:
         return connection.fileno(), connection.poll_events()
 
     def next_deadline_ns(self) -> int:
-        if self._connection is None:
+        connection = self._connection
+        if connection is None or connection.phase is Phase.WAITING:
             return self._retry_at_ns
-        return self.session.next_deadline_ns() if self.is_open else NEVER_NS
+        if connection.phase is Phase.RESOLVING:
+            return self._asked_ns + PATIENCE_NS
+        if connection.phase is Phase.OPEN:
+            return min(self.session.next_deadline_ns(), connection.deadline_ns)
+        return connection.deadline_ns
 
     def subscription_state(self, subscription: Subscription) -> SubscriptionState:
         """PENDING while the connection is down, whatever it was before."""
@@ -164,14 +194,127 @@ class Link:
         state = "backoff" if connection is None else connection.phase.value
         return documents.ConnectionDocument(self.url, state, self.connects, self.last_close)
 
+    def _new_session(self) -> OkxSession:
+        sentinel = () if self._sentinel is None else (self._sentinel,)
+        return OkxSession(self.target.subscriptions + sentinel, self._limits)
+
+    def _begin(self, now_ns: int) -> Connection:
+        """A new life; its first step is to find out where the server is."""
+        self.connects += 1
+        self.session = self._new_session()
+        self._retry_at_ns = now_ns
+        self._asked_ns = now_ns
+        try:
+            proxy = find_proxy(self.url, self.target.proxy)
+        except ProxyError as error:
+            connection = Connection(self.url)
+            connection.abort(str(error), Failure.PROXY)
+        else:
+            connection = Connection(self.url, proxy, self._frame_bytes_max)
+            self._resolver.ask(connection, connection.host, connection.port, now_ns)
+        self._connection = connection
+        return connection
+
+    def _approach(self, connection: Connection, now_ns: int) -> None:
+        """Until there is a socket: wait for the addresses, then for leave to connect."""
+        if connection.phase is Phase.RESOLVING:
+            try:
+                found = self._resolver.addresses(
+                    connection.host, connection.port, self._asked_ns, now_ns
+                )
+            except LookUpFailed as error:
+                connection.abort(str(error), Failure.UNRESOLVED)
+                return
+            if found is None:
+                return
+            connection.resolved(found)
+        if connection.phase is Phase.WAITING and now_ns >= self._retry_at_ns:
+            # Not before: what is reserved now must reach the exchange now.
+            wait_ns = self._limiter.reserve(CONNECTS, now_ns)
+            self._retry_at_ns = now_ns + wait_ns
+            if not wait_ns:
+                connection.connect_next(now_ns)
+
+    def _receive(
+        self, frames: list[bytes], events: list[Event | Opened | Closed], now_ns: int
+    ) -> None:
+        if frames and self.tap is not None:
+            self.tap(frames)
+        session = self.session
+        received: list[Event] = []
+        for frame in frames:
+            if type(frame) is BinaryFrame:
+                received += self._receive_binary(frame, now_ns)
+            else:
+                received += session.receive(frame, now_ns)
+        if now_ns >= session.next_deadline_ns():
+            received += session.advance(now_ns)
+        for event in received:
+            if isinstance(event, Data):
+                self._backoff.data_received(now_ns)
+                break
+        if self._sentinel is not None:
+            received = self._without_sentinel(self._sentinel, received, now_ns)
+        events += received
+
+    def _receive_binary(self, frame: BinaryFrame, now_ns: int) -> list[Event]:
+        """Counts as an empty frame does, whatever it holds."""
+        return [
+            Malformed(f"binary frame of {len(frame)} bytes") if type(event) is Malformed else event
+            for event in self.session.receive(b"", now_ns)
+        ]
+
+    def _without_sentinel(
+        self, sentinel: Subscription, events: list[Event], now_ns: int
+    ) -> list[Event]:
+        kept: list[Event] = []
+        for event in events:
+            if isinstance(event, Data | Acked | Refused):
+                if event.subscription == sentinel:
+                    continue
+            elif isinstance(event, DataSilent) and sentinel in event.subscriptions:
+                others = tuple(item for item in event.subscriptions if item != sentinel)
+                if not event.whole_connection:
+                    self.session.resubscribe(sentinel, now_ns)
+                if others:
+                    kept.append(DataSilent(others, event.silence_ns, event.whole_connection))
+                continue
+            kept.append(event)
+        return kept
+
     def _send(self, connection: Connection) -> None:
         for frame in self.session.data_to_send():
             if connection.phase is Phase.OPEN:
                 connection.send_text(frame)
 
     def _closed(self, connection: Connection, now_ns: int) -> Closed:
+        failure = connection.failure
         self.last_close = connection.reason
+        self.failures[failure] = self.failures.get(failure, 0) + 1
         delay_ms = self._backoff.next_delay_ms(now_ns)
+        alarm = ""
+        if failure is Failure.RATE_LIMITED:
+            self._limiter.limited(CONNECTS, now_ns)
+        elif failure is Failure.CERTIFICATE:
+            delay_ms = max(delay_ms, CERTIFICATE_RETRY_MS)
+            if self._told is not failure:
+                alarm = f"{connection.reason}; nothing is received until that is mended"
+        elif failure is Failure.PING_UNHEARD:
+            alarm = CLOSE_REASONS[4004]
+        elif failure is Failure.OVERSIZED:
+            alarm = self._on_oversized(now_ns)
+        self._told = failure
         self._retry_at_ns = now_ns + int(delay_ms * _MS)
         self._connection = None
-        return Closed(connection.reason, delay_ms)
+        return Closed(connection.reason, delay_ms, failure, alarm)
+
+    def _on_oversized(self, now_ns: int) -> str:
+        times = self._oversized_ns
+        times.append(now_ns)
+        before = self._frame_bytes_max
+        if len(times) == times.maxlen and now_ns - times[0] <= OVERSIZED_WITHIN_NS:
+            self._frame_bytes_max = FRAME_BYTES_HARD_MAX
+        return (
+            f"a message was longer than {before >> 20} MiB;"
+            f" up to {self._frame_bytes_max >> 20} MiB are accepted from now on"
+        )

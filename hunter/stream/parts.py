@@ -3,51 +3,57 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from hunter.bus.sockets import WakeSender
 from hunter.exchange.okx.events import Event, ExchangeError, Malformed, Notice, Refused, Unknown
-from hunter.exchange.okx.requests import Subscription
+from hunter.exchange.okx.plan import Plan, Socket
 from hunter.runtime.actor import Context
-from hunter.stream import rest_client
 from hunter.stream.link import Closed, Link, Opened
-from hunter.stream.worker import Worker
+from hunter.stream.rest_queue import RestQueue
 
 
 class Fetch(NamedTuple):
     """What a REST request is for."""
 
-    purpose: str  # backfill | probe | book
+    purpose: str  # backfill | probe | book | instruments
     instrument: str
-    life: int = 0  # of the connection that a probe is about: an answer about a former one is void
+    # Which connection a probe is about: an answer about a former one is void.
+    line: int = 0
+    life: int = 0
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Of one stream process; made once, by the actor. Names are looked up by a worker of their
-    own: a REST server that answers slowly must not keep us from reconnecting.
-    """
+    """Of one stream process; made once, by the actor."""
 
     context: Context
-    worker: Worker
-    lookups: Worker
+    rest: RestQueue
     wake: WakeSender
     instruments: tuple[str, ...]
     channels: tuple[str, ...]
-    subscriptions: tuple[Subscription, ...]
-    new_link: Callable[[], Link]
+    plan: Plan
+    new_link: Callable[[Socket], Link]
 
     @property
     def book_channel(self) -> str:
-        """The channel that books are kept from: `books` where it is subscribed."""
-        return "books" if "books" in self.channels else "books5"
+        return book_channel(self.channels)
 
-    def fetch(self, what: Fetch, path: str) -> bool:
-        """Ask REST on the worker; False when too much is waiting."""
-        base = self.context.config.okx.rest_url
-        return self.worker.submit(what, lambda: rest_client.get(base, path))
+    @property
+    def trade_channel(self) -> str:
+        return trade_channel(self.channels)
+
+
+def book_channel(channels: Sequence[str]) -> str:
+    """The channel that books are kept from: `books` where it is subscribed."""
+    return "books" if "books" in channels else "books5"
+
+
+def trade_channel(channels: Sequence[str]) -> str:
+    """The channel that matches are taken from. `trades-all` beside `trades` is a second source."""
+    return "trades" if "trades" in channels else "trades-all"
 
 
 def log_event(log: logging.Logger, event: Event | Opened | Closed) -> None:
@@ -55,8 +61,10 @@ def log_event(log: logging.Logger, event: Event | Opened | Closed) -> None:
     match event:
         case Opened(url):
             log.info("connected to %s", url)
-        case Closed(reason, retry_in_ms):
+        case Closed(reason, retry_in_ms, _, alarm):
             log.warning("connection lost: %s; next attempt in %.0f ms", reason, retry_in_ms)
+            if alarm:
+                log.error("%s", alarm)
         case Refused(subscription, code, msg):
             log.error("%s %s refused: %s %s", subscription.channel, subscription.inst_id, code, msg)
         case ExchangeError(code, msg):

@@ -3,6 +3,9 @@
 A pong proves the link, not the feed, and a quiet market must not be reconnected for ever. So on a
 silence REST is asked for the newest trade. If it is one we have, the market rests. If it is newer,
 the feed gets a moment more, because it may just be on its way; then the connection is given up.
+
+A connection without trades (candles, say) is compared with REST itself: silent while the newest
+match moved from one probe to the next is dead.
 """
 
 from __future__ import annotations
@@ -22,20 +25,28 @@ DOUBT_NS: Final = 300_000_000
 
 
 class SilenceProbe:
-    """Of one role's connection. `newest` tells the newest match id known of an instrument;
-    `on_dead` is called with the reason when the feed is dead.
+    """Of one connection. `newest` tells the newest match id that it brought of an instrument, None
+    where it brings none; `on_dead` is called with the reason when the feed is dead; `line` is its
+    place in the plan.
     """
 
     def __init__(
-        self, parts: Parts, newest: Callable[[str], int | None], on_dead: Callable[[str], None]
+        self,
+        parts: Parts,
+        newest: Callable[[str], int | None] | None,
+        on_dead: Callable[[str], None],
+        line: int = 0,
     ) -> None:
         self._parts = parts
         self._log: logging.Logger = parts.context.log
         self._newest = newest
         self._on_dead = on_dead
+        self._line = line
         self._asking = False
         self._asked_ns = 0
         self._doubt_due_ns = NEVER_NS
+        # The newest match when it was asked for last, during this silence.
+        self._probed: tuple[str, int, int] | None = None
 
     @property
     def next_deadline_ns(self) -> int:
@@ -50,12 +61,14 @@ class SilenceProbe:
         if self._doubt_due_ns != NEVER_NS:
             return
         self._asked_ns = now_ns
-        about = Fetch("probe", instrument, link.connects)
-        self._asking = self._parts.fetch(about, trades_path(instrument, 1))
+        about = Fetch("probe", instrument, self._line, link.connects)
+        self._parts.rest.ask(about, trades_path(instrument, 1), urgent=True)
+        self._asking = True
         self._log.info("no data for %.1f s; asking REST whether the market rests", silence_ns / 1e9)
 
     def forget(self) -> None:
         """The connection in question is gone."""
+        self._probed = None
         self._asking = False
         self._doubt_due_ns = NEVER_NS
 
@@ -63,23 +76,35 @@ class SilenceProbe:
         """The answer, if it still is about this connection."""
         what = result.key
         assert isinstance(what, Fetch)
-        if what.life != link.connects:
+        if (what.line, what.life) != (self._line, link.connects):
             return
         self._asking = False
         try:
-            if result.error is not None:
-                raise result.error
-            rows = parse_trades_answer(*result.value)
+            rows = self._parts.rest.open(result, parse_trades_answer, now_ns)
         except (OSError, RestError, MalformedMessage) as error:
             self._log.warning("REST probe of %s failed: %s", what.instrument, error)
             self._on_dead("no data, and REST does not answer")
             return
-        known = self._newest(what.instrument)
         newest = rows[-1].trade_id if rows else None
-        if newest is not None and (known is None or newest > known):
+        if self._is_newer(what.instrument, newest, link.session.last_data_ns):
             self._doubt_due_ns = now_ns + DOUBT_NS
         else:
             self._log.info("the market rests; the feed is in order")
+
+    def _is_newer(self, instrument: str, newest: int | None, last_data_ns: int) -> bool:
+        """Whether the market has something that the connection should have brought."""
+        if newest is None:
+            return False
+        if self._newest is not None:
+            known = self._newest(instrument)
+            return known is None or newest > known
+        before, self._probed = self._probed, (instrument, newest, last_data_ns)
+        return (
+            before is not None
+            and before[0] == instrument
+            and before[2] == last_data_ns
+            and newest > before[1]
+        )
 
     def settle(self, link: Link, now_ns: int) -> None:
         """REST knew a newer trade: has the feed brought anything since it was asked?"""

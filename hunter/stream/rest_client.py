@@ -6,15 +6,17 @@ import http.client
 import urllib.error
 import urllib.request
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
 from hunter.clock import SystemClock
-from hunter.stream.budget import is_loopback
+from hunter.stream.proxy import find_proxy
+from hunter.stream.tls import client_context
 
 TIMEOUT_S: Final = 4.0
 WHOLE_TIMEOUT_S: Final = 8.0
 READ_BYTES: Final = 64 << 10
 BODY_BYTES_MAX: Final = 8 << 20
+# overview-demo-trading-services: says that the demo market is meant.
+SIMULATED_HEADER: Final = {"x-simulated-trading": "1"}
 
 
 class HttpAnswer(NamedTuple):
@@ -24,20 +26,22 @@ class HttpAnswer(NamedTuple):
     body: bytes
 
 
-def get(base_url: str, path: str) -> HttpAnswer:
-    """Fetch `base_url + path`. Raises OSError when no whole answer comes in time."""
-    request = urllib.request.Request(
-        base_url.rstrip("/") + path, headers={"User-Agent": "okx-hunter"}
-    )
+def get(base_url: str, path: str, proxy: str = "", simulated: bool = False) -> HttpAnswer:
+    """Fetch `base_url + path`. Raises OSError when no whole answer comes in time.
+
+    `proxy` as in `okx.proxy`; `simulated`: ask for the demo market.
+    """
+    headers = {"User-Agent": "okx-hunter"} | (SIMULATED_HEADER if simulated else {})
+    request = urllib.request.Request(base_url.rstrip("/") + path, headers=headers)
     try:
-        return _fetch(request)
+        return _fetch(request, proxy)
     except http.client.HTTPException as error:
         raise OSError(f"broken HTTP answer: {error!r}") from error
 
 
-def _fetch(request: urllib.request.Request) -> HttpAnswer:
+def _fetch(request: urllib.request.Request, proxy: str) -> HttpAnswer:
     try:
-        with _opener(request.full_url).open(request, timeout=TIMEOUT_S) as response:
+        with _opener(request.full_url, proxy).open(request, timeout=TIMEOUT_S) as response:
             return HttpAnswer(response.status, _read(response))
     except urllib.error.HTTPError as error:
         with error:
@@ -59,9 +63,11 @@ def _read(answer: http.client.HTTPResponse | urllib.error.HTTPError) -> bytes:
     return b"".join(parts)
 
 
-def _opener(url: str) -> urllib.request.OpenerDirector:
-    """A server on this host is never reached through a proxy, whatever the environment says."""
-    host = urlsplit(url).hostname or ""
-    if is_loopback(host):
-        return urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    return urllib.request.build_opener()
+def _opener(url: str, proxy: str) -> urllib.request.OpenerDirector:
+    """The same way as the WebSocket's; urllib must not look at the environment by itself."""
+    found = find_proxy(url, proxy)
+    proxies = {} if found is None else {"http": found.address, "https": found.address}
+    return urllib.request.build_opener(
+        urllib.request.ProxyHandler(proxies),
+        urllib.request.HTTPSHandler(context=client_context()),
+    )

@@ -1,14 +1,15 @@
-"""The waiting role of a stream process: same subscriptions, own connection, hands off the ring.
+"""The waiting role of a stream process: same subscriptions, own connections, hands off the ring.
 
-It keeps what it would need to go on at once: the newest trades, each instrument's book, best
-bid/offer and ticker. When the writer's lease is free and this connection is complete, the actor
-makes it the writer; `hand_over` then gives everything to the feeds, whose trade chains take what
-the ring does not have yet.
+It keeps what it would need to go on at once: the newest trades, each instrument's book, and the
+newest push of every other channel. When the writer's lease is free and these connections are
+complete, the actor makes it the writer; `hand_over` then gives everything to the feeds, whose trade
+chains take what the ring does not have yet.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from hunter.errors import MalformedMessage
@@ -19,11 +20,12 @@ from hunter.exchange.okx.rows import Trade
 from hunter.exchange.okx.states import SubscriptionState
 from hunter.status import documents
 from hunter.status.page import ActorState
+from hunter.stream import bulletins
+from hunter.stream.counters import is_settled
 from hunter.stream.feed import InstrumentFeed
-from hunter.stream.handover import Handover
+from hunter.stream.line import Line
 from hunter.stream.link import Closed, Link, Opened
 from hunter.stream.parts import Fetch, Parts, log_event
-from hunter.stream.probe import SilenceProbe
 from hunter.stream.worker import Result
 
 # Much longer than any takeover: a hung writer is replaced within seconds.
@@ -45,117 +47,142 @@ class Received(NamedTuple):
 class Standby:
     """Of one stream process. `step` it; when it is `ready`, it may take the lease."""
 
-    def __init__(self, parts: Parts, link: Link) -> None:
+    def __init__(self, parts: Parts, links: Sequence[Link]) -> None:
         self._parts = parts
         self._log = parts.context.log
-        # It stands to the active process as the next connection stands to the present one.
-        self._line = Handover(link, parts.subscriptions, parts.book_channel)
+        self._lines = [
+            Line(parts, number, link, self._newest, _abort) for number, link in enumerate(links)
+        ]
+        # Each stands to the active process's line as a successor stands to the present connection.
+        self._books = [line.successor_of(line.link) for line in self._lines]
         self._trades: dict[str, deque[Received]] = {
             name: deque(maxlen=TRADES_KEPT) for name in parts.instruments
         }
         self._latest: dict[Subscription, tuple[Data, int]] = {}
-        self._probe = SilenceProbe(parts, self._newest, link.abort)
         self._malformed = 0
 
     @property
-    def link(self) -> Link:
-        return self._line.link
-
-    @property
     def links(self) -> list[Link]:
-        return [self._line.link]
+        return [line.link for line in self._lines]
 
     @property
     def ready(self) -> bool:
         """Whether it could write the next row of every feed."""
-        return self._line.ready
+        return all(books.ready for books in self._books)
 
     @property
     def receives(self) -> bool:
         """Whether it is connected at all: better than nobody, if nobody writes."""
-        return self._line.link.is_open
+        return any(line.link.is_open for line in self._lines)
 
     def step(self, now_ns: int) -> int:
-        """Move the connection on and keep what it brings."""
-        events = self._line.link.step(now_ns)
-        received_ts_ns = self._parts.context.clock.wall_ns() if events else 0
-        for event in events:
-            if isinstance(event, Data):
-                self._keep(event, received_ts_ns, now_ns)
-            else:
-                self._on_event(event, now_ns)
-        self._probe.settle(self._line.link, now_ns)
-        return len(events)
+        """Move the connections on and keep what they bring."""
+        work = 0
+        for number, line in enumerate(self._lines):
+            events = line.link.step(now_ns)
+            received_ts_ns = self._parts.context.clock.wall_ns() if events else 0
+            for event in events:
+                if isinstance(event, Data):
+                    self._keep(number, event, received_ts_ns, now_ns)
+                else:
+                    self._on_event(number, event, now_ns)
+            line.probe.settle(line.link, now_ns)
+            work += len(events)
+        return work
 
     def on_result(self, result: Result, now_ns: int) -> None:
         """An answer of REST: only probes are asked for here."""
-        if isinstance(result.key, Fetch) and result.key.purpose == "probe":
-            self._probe.on_result(result, self._line.link, now_ns)
+        what = result.key
+        if isinstance(what, Fetch) and what.purpose == "probe":
+            line = self._lines[what.line]
+            line.probe.on_result(result, line.link, now_ns)
 
     def next_deadline_ns(self) -> int:
-        return min(self._line.link.next_deadline_ns(), self._probe.next_deadline_ns)
+        return min(
+            *(line.link.next_deadline_ns() for line in self._lines),
+            *(line.probe.next_deadline_ns for line in self._lines),
+        )
 
     def hand_over(self, feeds: dict[str, InstrumentFeed], received_ts_ns: int, now_ns: int) -> None:
         """Everything that is not in the ring yet, into the ring."""
+        books = {name: book for line in self._books for name, book in line.books.items()}
         for name, feed in feeds.items():
             for trade, trade_received_ts_ns in self._trades[name]:
                 feed.on_kept_trade(trade, trade_received_ts_ns, now_ns)
-            feed.on_takeover(self._line.books.get(name), received_ts_ns)
+            feed.on_takeover(books.get(name), received_ts_ns, now_ns)
         for subscription, (data, data_received_ts_ns) in self._latest.items():
-            feeds[subscription.inst_id].on_data(data, data_received_ts_ns, now_ns)
+            for name in self._parts.plan.served[subscription]:
+                feeds[name].on_data(data, data_received_ts_ns, now_ns)
 
     def state(self) -> ActorState:
         if self.ready:
             return ActorState.READY
-        return ActorState.STARTING if self._line.link.connects <= 1 else ActorState.DEGRADED
+        first = all(line.link.connects <= 1 for line in self._lines)
+        return ActorState.STARTING if first else ActorState.DEGRADED
 
     def document(self) -> documents.StreamDocument:
-        link = self._line.link
         return documents.StreamDocument(
             active=False,
-            feeds=tuple(self._feed(subscription) for subscription in self._parts.subscriptions),
-            connections=(link.document(),),
+            feeds=tuple(
+                document
+                for number, line in enumerate(self._lines)
+                for item, state in line.states().items()
+                for document in self._feeds(number, item, state)
+            ),
+            connections=tuple(link.document() for link in self.links),
             unknown_messages=self._malformed,
-            exchange_errors=link.exchange_errors,
+            exchange_errors=sum(link.exchange_errors for link in self.links),
             note="standby: ready to take over" if self.ready else "standby: not ready",
         )
 
-    def _feed(self, subscription: Subscription) -> documents.FeedDocument:
-        state = self._line.link.subscription_state(subscription)
-        words = {SubscriptionState.LIVE: "live", SubscriptionState.PARKED: "parked"}
-        word = words.get(state, "connecting")
-        if subscription.channel == self._parts.book_channel and word == "live":
-            word = "live" if self._line.books[subscription.inst_id].valid else "resync"
-        return documents.FeedDocument(subscription.inst_id, subscription.channel, word)
+    def _feeds(
+        self, number: int, subscription: Subscription, state: SubscriptionState
+    ) -> list[documents.FeedDocument]:
+        channel = subscription.channel
+        word = "live" if is_settled(channel, state) else "connecting"
+        if state is SubscriptionState.PARKED:
+            word = "parked"
+        elif channel == self._parts.book_channel and word == "live":
+            word = "live" if self._books[number].books[subscription.inst_id].valid else "resync"
+        served = self._parts.plan.served[subscription] or (bulletins.WHOLE_EXCHANGE,)
+        return [documents.FeedDocument(name, channel, word) for name in served]
 
-    def _keep(self, data: Data, received_ts_ns: int, now_ns: int) -> None:
+    def _keep(self, number: int, data: Data, received_ts_ns: int, now_ns: int) -> None:
         try:
-            if data.channel == "trades":
+            if data.channel == self._parts.trade_channel:
                 kept = self._trades[data.inst_id]
                 kept.extend(Received(t, received_ts_ns) for t in parse_trades(data.payload))
-                while kept[0].received_ts_ns < received_ts_ns - KEPT_NS_MAX:
+                while kept and kept[0].received_ts_ns < received_ts_ns - KEPT_NS_MAX:
                     kept.popleft()
             elif data.channel == self._parts.book_channel:
-                self._line.on_book(data, now_ns)
-            else:
+                self._books[number].on_book(data, now_ns)
+            elif data.channel not in bulletins.CHANNELS:
                 self._latest[data.subscription] = (data, received_ts_ns)
         except MalformedMessage as error:
             self._malformed += 1
             self._log.warning("%s %s: %s", data.inst_id, data.channel, error)
 
-    def _on_event(self, event: Event | Opened | Closed, now_ns: int) -> None:
+    def _on_event(self, number: int, event: Event | Opened | Closed, now_ns: int) -> None:
         log_event(self._log, event)
+        line = self._lines[number]
         if isinstance(event, Closed):
-            self._line.reset_books()
-            self._latest.clear()
-            self._probe.forget()
+            self._books[number].reset_books()
+            for subscription in line.socket.subscriptions:
+                self._latest.pop(subscription, None)
+            line.probe.forget()
         elif isinstance(event, DataSilent):
-            if event.whole_connection:
-                instrument = event.subscriptions[0].inst_id
-                self._probe.ask(self._line.link, instrument, event.silence_ns, now_ns)
-            else:
-                self._line.link.resubscribe(event.subscriptions, now_ns)
+            if not event.whole_connection:
+                line.link.resubscribe(event.subscriptions, now_ns)
+                return
+            served = self._parts.plan.served
+            names = [name for item in event.subscriptions for name in served[item]]
+            if names:
+                line.probe.ask(line.link, names[0], event.silence_ns, now_ns)
 
     def _newest(self, instrument: str) -> int | None:
         kept = self._trades[instrument]
         return kept[-1].trade.trade_id if kept else None
+
+
+def _abort(line: Line, reason: str) -> None:
+    line.link.abort(reason)

@@ -34,6 +34,7 @@ class Worker:
     """
 
     def __init__(self, thread_count: int = THREADS) -> None:
+        self.thread_count = thread_count
         self._calls: queue.Queue[tuple[object, Callable[[], Any]]] = queue.Queue(QUEUED_MAX)
         self._done: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)

@@ -1,12 +1,12 @@
-"""The writing role of a stream process: socket -> session -> feeds -> ring -> wake the brain.
+"""The writing role of a stream process: rows into the ring, holes refilled, silence looked into.
 
-Held by the process that has the writer's lease. Rows of everything one read brought are published
-together, then one wake-up is sent. REST is asked for missing matches, for books whose snapshot was
-lost, and whether a silent market rests.
+It owns the lines (one socket each, and its successor), the feeds, and the requests they need; which
+process plays this role is the actor's affair.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from hunter.errors import MalformedMessage
@@ -32,12 +32,15 @@ from hunter.exchange.okx.states import SubscriptionState
 from hunter.ring.writer import RingWriter
 from hunter.status import documents
 from hunter.status.page import ActorState
+from hunter.stream import bulletins
 from hunter.stream.backfill import Backfill
+from hunter.stream.bulletins import Bulletins
 from hunter.stream.feed import InstrumentFeed
 from hunter.stream.handover import Handover
+from hunter.stream.line import Line
 from hunter.stream.link import Closed, Link, Opened
+from hunter.stream.listings import Listings
 from hunter.stream.parts import Fetch, Parts, log_event
-from hunter.stream.probe import SilenceProbe
 from hunter.stream.worker import Result
 
 BOOK_AGAIN_NS: Final = 1_000_000_000
@@ -45,61 +48,74 @@ _LAG_WINDOW_NS: Final = 60_000_000_000
 
 
 class Writing:
-    """Of one stream process. `counted`: the feeds' counters so far, of the process before this one
-    or of an earlier turn of this one.
+    """Of one stream process. `links`: one for each socket of the plan. `counted`: the feeds'
+    counters so far, of the process before this one or of an earlier turn of this one.
     """
 
     def __init__(
         self,
         parts: Parts,
-        link: Link,
+        links: Sequence[Link],
         writer: RingWriter,
         counted: tuple[documents.FeedDocument, ...],
     ) -> None:
         self._parts = parts
         self._log = parts.context.log
         self._clock = parts.context.clock
-        self._link = link
-        self._handover: Handover | None = None
         self.writer = writer
-        self.feeds: dict[str, InstrumentFeed] = {}
-        self.backfills: dict[str, Backfill] = {}
-        for index, instrument in enumerate(parts.instruments):
-            known = {item.channel: item for item in counted if item.instrument == instrument}
-            feed = InstrumentFeed(instrument, index, writer, parts.channels, known)
-            self.feeds[instrument] = feed
-            self.backfills[instrument] = Backfill(instrument, feed.chain)
-        self._probe = SilenceProbe(parts, self._newest, self._on_dead)
+        self._served = parts.plan.served
+        self.lines = [
+            Line(parts, number, link, self._newest, self._on_dead)
+            for number, link in enumerate(links)
+        ]
+        self._line_of = {
+            subscription: line for line in self.lines for subscription in line.socket.subscriptions
+        }
+        self._wanted = self._wanted_subscriptions()
+        known = {(item.instrument, item.channel): item for item in counted}
+        self.feeds = {
+            name: self._new_feed(index, name, known) for index, name in enumerate(parts.instruments)
+        }
+        self.backfills = {
+            name: Backfill(name, feed.chain) for name, feed in self.feeds.items()
+        }
+        self._listings = Listings(parts, self.feeds)
+        self._bulletins = Bulletins(
+            self.feeds, self._listings, known.get((bulletins.WHOLE_EXCHANGE, bulletins.STATUS))
+        )
+        # Feeds that want something; the others are not looked at.
+        self._calling: set[str] = set(self.feeds)
         self._book_due_ns: dict[str, int] = {}
         self._was_ready = False
         self._unknown = 0
+        self._exchange_errors = 0
         self._halve_due_ns = 0
         self._note = ""
-        # The connection is gone, and no successor was there: somebody else may do better.
-        self.is_cut_off = False
-
-    @property
-    def link(self) -> Link:
-        return self._link
+        # Of many feeds they cost milliseconds, and are asked for twice in a turn: as long as
+        # nothing happens they are the same.
+        self._documents: tuple[documents.FeedDocument, ...] | None = None
 
     @property
     def links(self) -> list[Link]:
-        return [self._link] if self._handover is None else [self._link, self._handover.link]
+        return [link for line in self.lines for link in line.links]
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether a connection is gone without a successor: somebody else may do better."""
+        return any(line.is_cut_off for line in self.lines)
 
     def step(self, now_ns: int) -> int:
         """Bytes in, rows out; how much that was."""
+        self._documents = None
         work = 0
-        events = self._link.step(now_ns)
-        if events:
-            received_ts_ns = self._clock.wall_ns()
-            for event in events:
-                if isinstance(event, Data):
-                    self.feeds[event.inst_id].on_data(event, received_ts_ns, now_ns)
-                    work += 1
-                else:
-                    self._on_event(event, received_ts_ns, now_ns)
-        if self._handover is not None:
-            work += self._step_handover(self._handover, now_ns)
+        for line in self.lines:
+            events = line.link.step(now_ns)
+            if events:
+                work += len(events)
+                self._on_events(line, events, now_ns)
+            if line.handover is not None:
+                work += self._step_handover(line, line.handover, now_ns)
+            line.probe.settle(line.link, now_ns)
         self._after_events(now_ns)
         self.publish()
         return work
@@ -111,9 +127,10 @@ class Writing:
 
     def next_deadline_ns(self) -> int:
         return min(
-            self._probe.next_deadline_ns,
+            self._listings.next_deadline_ns,
             *(link.next_deadline_ns() for link in self.links),
-            *(backfill.next_deadline_ns(NEVER_NS) for backfill in self.backfills.values()),
+            *(line.probe.next_deadline_ns for line in self.lines),
+            *(self.backfills[name].next_deadline_ns(NEVER_NS) for name in self._calling),
         )
 
     def close(self) -> None:
@@ -123,11 +140,11 @@ class Writing:
     def state(self) -> ActorState:
         # What the exchange refuses is parked, and said; it does not make the rest less ready.
         states = {feed.state for feed in self.feed_documents()} - {"parked"}
-        if self._link.is_open and states == {"live"}:
+        if all(line.link.is_open for line in self.lines) and states == {"live"}:
             self._was_ready = True
             return ActorState.READY
         # Starting is what has never been ready: after a loss, the same states are a degradation.
-        first = self._link.connects <= 1 and not self._was_ready
+        first = all(line.link.connects <= 1 for line in self.lines) and not self._was_ready
         return ActorState.STARTING if first and "connecting" in states else ActorState.DEGRADED
 
     def document(self) -> documents.StreamDocument:
@@ -135,90 +152,131 @@ class Writing:
             active=True,
             feeds=self.feed_documents(),
             connections=tuple(link.document() for link in self.links),
+            maintenance=self._bulletins.maintenance,
             unknown_messages=self._unknown,
-            exchange_errors=self._link.exchange_errors,
+            exchange_errors=self._exchange_errors,
             note=self._note,
         )
 
     def feed_documents(self) -> tuple[documents.FeedDocument, ...]:
-        states: dict[Subscription, SubscriptionState] = {
-            subscription: self._link.subscription_state(subscription)
-            for subscription in self._parts.subscriptions
-        }
-        return tuple(
-            document for feed in self.feeds.values() for document in feed.feed_documents(states)
-        )
+        if self._documents is None:
+            self._documents = tuple(self._make_documents())
+        return self._documents
 
     def on_result(self, result: Result, now_ns: int) -> None:
         """An answer of REST."""
+        self._documents = None
         what = result.key
         assert isinstance(what, Fetch)
-        if what.purpose == "probe":
-            self._probe.on_result(result, self._link, now_ns)
-            return
-        feed, wall_ns = self.feeds[what.instrument], self._clock.wall_ns()
-        if what.purpose == "book":
-            self._book_due_ns[what.instrument] = now_ns + BOOK_AGAIN_NS
-        try:
-            if result.error is not None:
-                raise result.error
-            if what.purpose == "book":
-                feed.on_rest_book(parse_books_answer(*result.value), wall_ns)
-                return
-            rows = parse_trades_answer(*result.value)
-        except (OSError, RestError, MalformedMessage) as error:
-            self._log.warning("REST %s of %s failed: %s", what.purpose, what.instrument, error)
-            if what.purpose == "backfill":
-                self.backfills[what.instrument].failed(now_ns)
-            return
-        feed.on_backfill(rows, wall_ns, now_ns)
-        self.backfills[what.instrument].answered(rows, now_ns)
-        if not feed.chain.holes:
-            self._log.info("%s trades complete again", what.instrument)
+        wall_ns = self._clock.wall_ns()
+        if what.purpose == "instruments":
+            self._listings.on_result(result, wall_ns, now_ns)
+        elif what.purpose == "probe":
+            self._on_probed(result, what, now_ns)
+        elif what.purpose == "book":
+            self._on_book(result, what.instrument, wall_ns, now_ns)
+        else:
+            self._on_backfill(result, what.instrument, wall_ns, now_ns)
 
-    def _on_event(self, event: Event | Opened | Closed, received_ts_ns: int, now_ns: int) -> None:
+    def _wanted_subscriptions(self) -> dict[str, dict[str, Subscription]]:
+        """By instrument and channel, the subscription that serves it, in the configured order."""
+        wanted: dict[str, dict[str, Subscription]] = {name: {} for name in self._parts.instruments}
+        order = {channel: place for place, channel in enumerate(self._parts.channels)}
+        for subscription in sorted(self._served, key=lambda item: order[item.channel]):
+            for name in self._served[subscription]:
+                wanted[name][subscription.channel] = subscription
+        return wanted
+
+    def _new_feed(
+        self, index: int, name: str, known: dict[tuple[str, str], documents.FeedDocument]
+    ) -> InstrumentFeed:
+        channels = tuple(self._wanted[name])
+        before = {channel: known[name, channel] for channel in channels if (name, channel) in known}
+        return InstrumentFeed(name, index, self.writer, channels, before)
+
+    def _make_documents(self) -> list[documents.FeedDocument]:
+        states: dict[Subscription, SubscriptionState] = {}
+        for line in self.lines:
+            states |= line.states()
+        found = [
+            document
+            for name, feed in self.feeds.items()
+            for document in feed.feed_documents(
+                {channel: states[item] for channel, item in self._wanted[name].items()}
+            )
+        ]
+        found += [
+            self._bulletins.feed_document(state)
+            for item, state in states.items()
+            if item.channel == bulletins.STATUS
+        ]
+        return found
+
+    def _on_events(
+        self, line: Line, events: list[Event | Opened | Closed], now_ns: int
+    ) -> None:
+        received_ts_ns = self._clock.wall_ns()
+        for event in events:
+            if isinstance(event, Data):
+                self._on_data(event, received_ts_ns, now_ns)
+            else:
+                self._on_event(line, event, received_ts_ns, now_ns)
+
+    def _on_data(self, data: Data, received_ts_ns: int, now_ns: int) -> None:
+        names = self._served[data.subscription]
+        if data.channel in bulletins.CHANNELS:
+            self._bulletins.on_data(data, names, received_ts_ns, now_ns)
+            return
+        for name in names:
+            feed = self.feeds[name]
+            feed.on_data(data, received_ts_ns, now_ns)
+            if feed.wants_attention:
+                self._calling.add(name)
+
+    def _on_event(
+        self, line: Line, event: Event | Opened | Closed, received_ts_ns: int, now_ns: int
+    ) -> None:
         log_event(self._log, event)
         match event:
             case Opened():
-                self.is_cut_off = False
+                line.is_cut_off = False
             case Closed(reason):
-                self._on_closed(reason, received_ts_ns)
-            case Refused(subscription):
-                self._link.exchange_errors += 1
-                feed = self.feeds[subscription.inst_id]
-                feed.on_lost_channel(subscription.channel, received_ts_ns)
+                self._on_closed(line, reason, received_ts_ns, now_ns)
+            case Refused(subscription, code, msg):
+                self._exchange_errors += 1
+                self._on_refused(subscription, f"{code} {msg}".strip(), received_ts_ns, now_ns)
             case ExchangeError():
-                self._link.exchange_errors += 1
+                self._exchange_errors += 1
             case Notice():
-                self._begin_handover()
+                if line.begin_handover():
+                    for name in line.carried:
+                        self.feeds[name].overlapping = True
             case Malformed() | Unknown():
                 self._unknown += 1
             case DataSilent():
-                self._on_silence(event, received_ts_ns, now_ns)
+                self._on_silence(line, event, received_ts_ns, now_ns)
             case _:
                 pass  # acknowledgements, pongs and deaths speak through states and Closed
 
-    def _on_closed(self, reason: str, received_ts_ns: int) -> None:
+    def _on_refused(
+        self, subscription: Subscription, why: str, received_ts_ns: int, now_ns: int
+    ) -> None:
+        for name in self._served[subscription]:
+            feed = self.feeds[name]
+            feed.counters[subscription.channel].note = why
+            feed.on_lost_channel(subscription.channel, received_ts_ns, now_ns)
+
+    def _on_closed(self, line: Line, reason: str, received_ts_ns: int, now_ns: int) -> None:
         self._note = reason
-        self._probe.forget()
-        for feed in self.feeds.values():
-            feed.on_closed(received_ts_ns)
-        if self._handover is None:
-            self.is_cut_off = True
+        line.probe.forget()
+        for name, channels in line.carried.items():
+            self.feeds[name].on_closed(channels, received_ts_ns, now_ns)
+        if line.handover is None:
+            line.is_cut_off = True
         else:
-            self._take_over(self._handover, "the former connection is gone")
+            self._take_over(line, "the former connection is gone", now_ns)
 
-    def _begin_handover(self) -> None:
-        """The exchange will close this connection: have the next one before it does."""
-        if self._handover is not None:
-            return
-        self._handover = Handover(
-            self._parts.new_link(), self._parts.subscriptions, self._parts.book_channel
-        )
-        for feed in self.feeds.values():
-            feed.overlapping = True
-
-    def _step_handover(self, handover: Handover, now_ns: int) -> int:
+    def _step_handover(self, line: Line, handover: Handover, now_ns: int) -> int:
         """Both connections live: matches from either, all else still from the former one."""
         events = handover.link.step(now_ns)
         received_ts_ns = self._clock.wall_ns()
@@ -229,79 +287,101 @@ class Writing:
                 self._log.warning("the next connection was lost: %s", event.reason)
                 handover.reset_books()
         if handover.ready:
-            self._take_over(handover, "complete")
+            self._take_over(line, "complete", now_ns)
         return len(events)
 
     def _on_successor_data(
         self, handover: Handover, data: Data, received_ts_ns: int, now_ns: int
     ) -> None:
-        feed = self.feeds[data.inst_id]
         try:
-            if data.channel == "trades":
-                feed.on_successor_trades(data, received_ts_ns, now_ns)
+            if data.channel == self._parts.trade_channel:
+                self.feeds[data.inst_id].on_successor_trades(data, received_ts_ns, now_ns)
+                self._calling.add(data.inst_id)
             elif data.channel == self._parts.book_channel:
                 handover.on_book(data, now_ns)
         except MalformedMessage as error:
-            feed.counters[data.channel].malformed += 1
+            self.feeds[data.inst_id].counters[data.channel].malformed += 1
             self._log.warning("%s %s: %s", data.inst_id, data.channel, error)
 
-    def _take_over(self, handover: Handover, why: str) -> None:
+    def _take_over(self, line: Line, why: str, now_ns: int) -> None:
         received_ts_ns = self._clock.wall_ns()
-        former, self._link, self._handover = self._link, handover.link, None
-        self._probe.forget()
-        self._link.connects += former.connects
-        self._link.last_close = former.last_close or "replaced before its announced end"
-        former.abort("replaced")
-        for name, feed in self.feeds.items():
-            feed.on_takeover(handover.books.get(name), received_ts_ns)
+        handover = line.take_over()
+        for name, channels in line.carried.items():
+            feed = self.feeds[name]
+            feed.overlapping = False
+            if self._parts.book_channel in channels:
+                feed.on_takeover(handover.books.get(name), received_ts_ns, now_ns)
         self._log.info("handed over to the next connection: %s", why)
 
-    def _on_silence(self, event: DataSilent, received_ts_ns: int, now_ns: int) -> None:
-        if not event.whole_connection:
-            for subscription in event.subscriptions:
-                feed = self.feeds[subscription.inst_id]
-                feed.counters[subscription.channel].silent = True
-                feed.on_lost_channel(subscription.channel, received_ts_ns)
-            self._link.resubscribe(event.subscriptions, now_ns)
+    def _on_silence(
+        self, line: Line, event: DataSilent, received_ts_ns: int, now_ns: int
+    ) -> None:
+        if event.whole_connection:
+            # The instrument that trades most tells soonest; the parked ones are not among them.
+            names = [name for item in event.subscriptions for name in self._served[item]]
+            busiest = max(names, key=self._trade_messages, default=None)
+            if busiest is not None:
+                line.probe.ask(line.link, busiest, event.silence_ns, now_ns)
             return
-        # The instrument that trades most tells soonest.
-        instrument = max(
-            (subscription.inst_id for subscription in event.subscriptions),
-            key=lambda name: self.feeds[name].counters["trades"].messages,
-        )
-        self._probe.ask(self._link, instrument, event.silence_ns, now_ns)
+        for subscription in event.subscriptions:
+            for name in self._served[subscription]:
+                feed = self.feeds[name]
+                feed.counters[subscription.channel].silent = True
+                feed.on_lost_channel(subscription.channel, received_ts_ns, now_ns)
+        line.link.resubscribe(event.subscriptions, now_ns)
 
-    def _on_dead(self, reason: str) -> None:
-        """The feed is dead although the link may live."""
-        for feed in self.feeds.values():
-            for counters in feed.counters.values():
-                counters.silent = True
-        self._link.abort(reason)
+    def _trade_messages(self, instrument: str) -> int:
+        feed = self.feeds[instrument]
+        return feed.counters[feed.trade_channel].messages
+
+    def _on_dead(self, line: Line, reason: str) -> None:
+        """Its feed is dead although the link may live."""
+        for name, channels in line.carried.items():
+            for channel in channels:
+                self.feeds[name].counters[channel].silent = True
+        line.link.abort(reason)
 
     def _newest(self, instrument: str) -> int | None:
         return self.feeds[instrument].chain.last_trade_id
 
     def _after_events(self, now_ns: int) -> None:
-        for instrument, feed in self.feeds.items():
-            if feed.news:
-                for text in feed.news:
-                    self._log.warning("%s %s", instrument, text)
-                feed.news.clear()
-            if feed.resubscribe:
-                self._link.resubscribe(feed.resubscribe, now_ns)
-                feed.resubscribe.clear()
-            if feed.chain.holes:
-                self._fill(instrument, feed, now_ns)
-            if feed.wants_book and now_ns >= self._book_due_ns.get(instrument, 0):
-                # one at a time: not before its answer, which may take as long as it likes
-                asked = self._parts.fetch(Fetch("book", instrument), books_path(instrument))
-                self._book_due_ns[instrument] = NEVER_NS if asked else now_ns + BOOK_AGAIN_NS
-        self._probe.settle(self._link, now_ns)
+        """What feeds want of the outside."""
+        for name in list(self._calling):
+            self._attend(name, self.feeds[name], now_ns)
+        self._listings.step(now_ns)
+        if self._bulletins.news:
+            for text in self._bulletins.news:
+                self._log.warning("%s", text)
+            self._bulletins.news.clear()
+        for name in self._listings.returned:
+            for subscription in self._wanted[name].values():
+                link = self._line_of[subscription].link
+                if link.subscription_state(subscription) is SubscriptionState.PARKED:
+                    link.resubscribe((subscription,), now_ns)
+        self._listings.returned.clear()
         if now_ns >= self._halve_due_ns:
             self._halve_due_ns = now_ns + _LAG_WINDOW_NS
             for feed in self.feeds.values():
                 for counters in feed.counters.values():
                     counters.lag_us.halve()
+
+    def _attend(self, name: str, feed: InstrumentFeed, now_ns: int) -> None:
+        if feed.news:
+            for text in feed.news:
+                self._log.warning("%s %s", name, text)
+            feed.news.clear()
+        channel = feed.take_resubscribe()
+        if channel is not None:
+            subscription = self._wanted[name][channel]
+            self._line_of[subscription].link.resubscribe((subscription,), now_ns)
+        if feed.chain.holes:
+            self._fill(name, feed, now_ns)
+        if feed.wants_book and now_ns >= self._book_due_ns.get(name, 0):
+            # one at a time: not before its answer, which may take as long as it likes
+            self._parts.rest.ask(Fetch("book", name), books_path(name), urgent=True)
+            self._book_due_ns[name] = NEVER_NS
+        if not feed.wants_attention:
+            self._calling.discard(name)
 
     def _fill(self, instrument: str, feed: InstrumentFeed, now_ns: int) -> None:
         backfill = self.backfills[instrument]
@@ -309,5 +389,31 @@ class Writing:
             feed.give_up(self._clock.wall_ns(), now_ns)
             return
         path = backfill.next_path(now_ns)
-        if path is not None and not self._parts.fetch(Fetch("backfill", instrument), path):
+        if path is not None:
+            self._parts.rest.ask(Fetch("backfill", instrument), path)
+
+    def _on_probed(self, result: Result, what: Fetch, now_ns: int) -> None:
+        line = self.lines[what.line]
+        line.probe.on_result(result, line.link, now_ns)
+
+    def _on_book(self, result: Result, instrument: str, wall_ns: int, now_ns: int) -> None:
+        self._book_due_ns[instrument] = now_ns + BOOK_AGAIN_NS
+        try:
+            snapshot = self._parts.rest.open(result, parse_books_answer, now_ns)
+        except (OSError, RestError, MalformedMessage) as error:
+            self._log.warning("REST book of %s failed: %s", instrument, error)
+            return
+        self.feeds[instrument].on_rest_book(snapshot, wall_ns, now_ns)
+
+    def _on_backfill(self, result: Result, instrument: str, wall_ns: int, now_ns: int) -> None:
+        feed, backfill = self.feeds[instrument], self.backfills[instrument]
+        try:
+            rows = self._parts.rest.open(result, parse_trades_answer, now_ns)
+        except (OSError, RestError, MalformedMessage) as error:
+            self._log.warning("REST backfill of %s failed: %s", instrument, error)
             backfill.failed(now_ns)
+            return
+        feed.on_backfill(rows, wall_ns, now_ns)
+        backfill.answered(now_ns)
+        if not feed.chain.holes:
+            self._log.info("%s trades complete again", instrument)

@@ -17,6 +17,7 @@ from hunter.bus.messages import RestartActor
 from hunter.bus.sockets import ControlClient
 from hunter.ring import segment
 from hunter.ring.layout import RingLayout
+from hunter.ring.merge import merged_row_count
 from hunter.runtime.actor import Context
 from hunter.runtime.runner import private_bytes
 from hunter.status import block, documents
@@ -31,6 +32,8 @@ ASK_AGAIN_NS: Final = 5_000_000_000
 LATE_MS: Final = 2_000.0
 REPLAY_MS: Final = 3_600_000.0  # nobody is an hour behind the market: this is a recording
 TROUBLE_SHOWN_NS: Final = 60_000_000_000
+# Channels whose messages need not make a row each.
+_ROWLESS: Final = frozenset(("trades-all", "books5", "instruments", "status"))
 
 
 class WatchdogActor:
@@ -93,7 +96,8 @@ class WatchdogActor:
         )
         if tree is None:
             return
-        arrived = sum(sum(heads) for heads in self._arrival_heads())
+        # Not the arrival heads: marks, candles and the like are no work for a brain.
+        arrived = sum(merged_row_count(shared, layout) for shared, layout in self._rings)
         reasons: list[str] = []
         for child in tree.children:
             if child.name != self._context.name:
@@ -139,7 +143,7 @@ class WatchdogActor:
                 # a standby writes nothing; rows wait for what is missing, or for a connection
                 self._progress.forget(name)
                 return False
-            messages = sum(feed.messages for feed in stream.feeds)
+            messages = sum(feed.messages for feed in stream.feeds if feed.channel not in _ROWLESS)
             written = sum(self._arrival_heads()[self._shard_of(name)])
             return self._progress.stalled(name, pid, messages, written, now_ns)
         return False

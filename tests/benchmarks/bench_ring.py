@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hunter.ring import segment
-from hunter.ring.layout import RingLayout
+from hunter.ring.layout import RingLayout, capacities_of
 from hunter.ring.reader import LaneReader
 from hunter.ring.rows import Kind
 from hunter.ring.writer import RingWriter
@@ -27,6 +27,7 @@ RUNS = 5
 ROWS_PER_RUN = 65_536
 CAPACITY = 65_536
 TRADE = (130639474, 1_630_048_897_897_000_000, 42219.9, 12.06, 3, 1)
+MARK = (42219.9,)
 RECEIVED_TS_NS = 1_630_048_897_899_123_456
 
 
@@ -51,6 +52,16 @@ def line_of(name: str, run: Callable[[], int]) -> str:
     return f"{name:36} {statistics.median(costs):8.1f} ({min(costs):.1f}-{max(costs):.1f}) ns/row"
 
 
+def write_marks(writer: RingWriter, batch_row_count: int) -> int:
+    """By the way that the kinds share which come seldom."""
+    put, publish = writer.put, writer.publish
+    for _ in range(ROWS_PER_RUN // batch_row_count):
+        for _ in range(batch_row_count):
+            put(0, Kind.MARK, RECEIVED_TS_NS, RECEIVED_TS_NS, MARK)
+        publish()
+    return ROWS_PER_RUN
+
+
 def write(writer: RingWriter, batch_row_count: int) -> int:
     put, publish = writer.put_trade, writer.publish
     for _ in range(ROWS_PER_RUN // batch_row_count):
@@ -71,7 +82,8 @@ def read(reader: LaneReader, poll: Callable[[int], object], row_count: int) -> i
 
 def main() -> None:
     print(machine_line())
-    layout = RingLayout(("BTC-USDT-SWAP",), (CAPACITY, 0, 0, 0), created_wall_ns=1)
+    capacities = capacities_of({Kind.TRADE: CAPACITY, Kind.MARK: CAPACITY})
+    layout = RingLayout(("BTC-USDT-SWAP",), capacities, created_wall_ns=1)
     directory = Path(tempfile.mkdtemp(prefix="hunter-bench-", dir=segment.SHARED_ROOT))
     try:
         path = directory / "ring-0"
@@ -80,6 +92,7 @@ def main() -> None:
         for batch in (1, 16, 64):
             name = f"put + publish, {batch} a batch"
             print(line_of(name, lambda batch=batch: write(writer, batch)))  # type: ignore[misc]
+        print(line_of("put + publish marks, 16 a batch", lambda: write_marks(writer, 16)))
         with segment.attach(path) as shared:
             reader = LaneReader(shared, layout, 0, Kind.TRADE)
             for title, poll in (("bytes", reader.poll_bytes), ("tuples", reader.poll)):

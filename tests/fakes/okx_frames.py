@@ -7,7 +7,7 @@ from typing import Any
 
 from hunter.exchange.okx.asks import SessionLimits
 from hunter.exchange.okx.events import Event
-from hunter.exchange.okx.requests import Subscription
+from hunter.exchange.okx.requests import Subscription, argument
 from hunter.exchange.okx.session import OkxSession
 
 S = 1_000_000_000
@@ -19,9 +19,118 @@ NOTICE = (
     b'upgrade. Please reconnect.","connId":"a4d3ae55"}'
 )
 
+# One item of `data` of each channel beside trades, tickers and books, in the exchange's own form.
+PUBLIC_ITEMS: dict[str, Any] = {
+    "mark-price": {
+        "instId": "BTC-USDT-SWAP",
+        "instType": "SWAP",
+        "markPx": "83679.8",
+        "ts": "1790369003540",
+    },
+    "index-tickers": {
+        "instId": "BTC-USDT",
+        "idxPx": "83700.1",
+        "high24h": "84100.5",
+        "low24h": "82000",
+        "open24h": "82500",
+        "sodUtc0": "83000",
+        "sodUtc8": "83100",
+        "ts": "1790369003540",
+    },
+    "funding-rate": {
+        "formulaType": "withRate",
+        "fundingRate": "0.0000263463215391",
+        "fundingTime": "1790380800000",
+        "impactValue": "20000.0000000000000000",
+        "instId": "BTC-USDT-SWAP",
+        "instType": "SWAP",
+        "interestRate": "0.0001000000000000",
+        "maxFundingRate": "0.00375",
+        "method": "current_period",
+        "minFundingRate": "-0.00375",
+        "nextFundingRate": "",
+        "nextFundingTime": "1790409600000",
+        "premium": "-0.0004010920207754",
+        "prevFundingTime": "1790352000000",
+        "settFundingRate": "0.0000341625964238",
+        "settState": "settled",
+        "ts": "1790369003540",
+    },
+    "open-interest": {
+        "instId": "BTC-USDT-SWAP",
+        "instType": "SWAP",
+        "oi": "3185878.69",
+        "oiCcy": "31858.79",
+        "oiUsd": "2054002894.90",
+        "ts": "1790369003540",
+    },
+    "liquidation-orders": {
+        "details": [
+            {
+                "bkLoss": "0",
+                "bkPx": "0.007831",
+                "ccy": "",
+                "posSide": "short",
+                "side": "buy",
+                "sz": "13",
+                "ts": "1692266434010",
+            }
+        ],
+        "instFamily": "IOST-USDT",
+        "instId": "IOST-USDT-SWAP",
+        "instType": "SWAP",
+        "uly": "IOST-USDT",
+    },
+    "candle1m": [
+        "1786540440000",
+        "63913.0",
+        "63951.8",
+        "63913.0",
+        "63951.8",
+        "1803.61",
+        "18.0361",
+        "1153203.99426000",
+        "0",
+    ],
+    "instruments": {
+        "baseCcy": "BTC",
+        "ctMult": "",
+        "ctType": "",
+        "ctVal": "",
+        "ctValCcy": "",
+        "expTime": "",
+        "instFamily": "",
+        "instId": "BTC-USDT",
+        "instIdCode": None,
+        "instType": "SPOT",
+        "listTime": "1606468572000",
+        "lotSz": "0.00000001",
+        "minSz": "0.00001",
+        "quoteCcy": "USDT",
+        "settleCcy": "",
+        "state": "live",
+        "tickSz": "0.1",
+        "upcChg": [{"param": "tickSz", "newValue": "0.0001", "effTime": "1704876947000"}],
+    },
+    "status": {
+        "begin": "1764666600000",
+        "end": "1764667800000",
+        "env": "1",
+        "href": "",
+        "maintType": "1",
+        "preOpenBegin": "",
+        "scheDesc": "",
+        "serviceType": "11",
+        "state": "completed",
+        "system": "unified",
+        "title": "Upgrade of the trading system",
+        "ts": "1764667948527",
+    },
+}
+
 
 def arg(subscription: Subscription) -> dict[str, str]:
-    return {"channel": subscription.channel, "instId": subscription.inst_id}
+    return argument(subscription)
 
 
 def ack(subscription: Subscription, event: str = "subscribe") -> bytes:

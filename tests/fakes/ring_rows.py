@@ -5,17 +5,21 @@ A row that is torn, stale or misplaced differs from `facts` in at least one fiel
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hunter.ring import segment
-from hunter.ring.layout import RingLayout
+from hunter.ring.layout import RingLayout, capacities_of
 from hunter.ring.reader import Row
-from hunter.ring.rows import Kind
+from hunter.ring.rows import Kind, place_of
 from hunter.ring.writer import RingWriter
 
 INSTRUMENTS = ("BTC-USDT-SWAP", "ETH-USDT")
 NOW_NS = 1_700_000_000_000_000_000
-EPOCH_FIELD = {Kind.TRADE: 10, Kind.BBO: 10, Kind.TICKER: 11, Kind.BOOK: 8}
+EPOCH_FIELD = {kind: place_of(kind, "epoch") for kind in Kind}
+# The fields of a row without `sequence`, `arrival` and `epoch`; one of them is bytes.
+Facts = tuple[Any, ...]
 
 
 def ring_layout(
@@ -24,8 +28,8 @@ def ring_layout(
     kinds: tuple[Kind, ...] = tuple(Kind),
     created_wall_ns: int = NOW_NS,
 ) -> RingLayout:
-    trade, bbo, ticker, book = (capacity if kind in kinds else 0 for kind in Kind)
-    return RingLayout(instruments, (trade, bbo, ticker, book), 7, created_wall_ns)
+    capacities = capacities_of(dict.fromkeys(kinds, capacity))
+    return RingLayout(instruments, capacities, 7, created_wall_ns)
 
 
 def make_ring(path: Path, layout: RingLayout) -> Path:
@@ -46,6 +50,20 @@ def levels(sequence: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     return whole[: 2 * (sequence % 21)], whole[40 : 40 + 2 * (sequence * 7 % 21)]
 
 
+# What follows the common head in a row of a kind from INSTRUMENT on, by its sequence.
+_VALUES: dict[Kind, Callable[[int], Facts]] = {
+    Kind.INSTRUMENT: lambda n: (
+        *numbers(n, 5), n * 19, n * 23, n % 256, n * 3 % 256, b"%08d" % n,
+    ),
+    Kind.MARK: lambda n: numbers(n, 1),
+    Kind.INDEX: lambda n: numbers(n, 4),
+    Kind.FUNDING: lambda n: (*numbers(n, 6), n * 19, n * 23),
+    Kind.OPEN_INTEREST: lambda n: numbers(n, 3),
+    Kind.LIQUIDATION: lambda n: (*numbers(n, 5), 1 if n & 1 else -1, n % 3 - 1),
+    Kind.CANDLE: lambda n: (n * 19, *numbers(n, 7), n * 29, n % 256, n * 3 % 256),
+}  # fmt: skip
+
+
 def put(writer: RingWriter, index: int, kind: Kind, sequence: int) -> None:
     """Put the row that `facts` describes; `sequence` must be the lane's next."""
     received, exchange = sequence * 3 + 1, sequence * 5 + 2
@@ -59,11 +77,13 @@ def put(writer: RingWriter, index: int, kind: Kind, sequence: int) -> None:
         writer.put_bbo(index, received, (sequence * 13, exchange, a, b, c, d))
     elif kind is Kind.TICKER:
         writer.put_ticker(index, received, exchange, numbers(sequence, 11))
-    else:
+    elif kind is Kind.BOOK:
         writer.put_book(index, received, sequence * 17, exchange, levels(sequence))
+    else:
+        writer.put(index, kind, received, exchange, _VALUES[kind](sequence))
 
 
-def facts(kind: Kind, sequence: int) -> Row:
+def facts(kind: Kind, sequence: int) -> Facts:
     """What a row must hold besides sequence, arrival and epoch."""
     received, exchange = sequence * 3 + 1, sequence * 5 + 2
     if kind is Kind.TRADE:
@@ -75,6 +95,8 @@ def facts(kind: Kind, sequence: int) -> Row:
     if kind is Kind.TICKER:
         whole = numbers(sequence, 11)
         return (exchange, received, *whole[:6], 0, *whole[6:])
+    if kind is not Kind.BOOK:
+        return (exchange, received, 0, *_VALUES[kind](sequence))
     top = levels(sequence)
     bids, asks = top if top is not None else ((), ())
     sides = (*bids, *(0.0,) * (40 - len(bids)), *asks, *(0.0,) * (40 - len(asks)))
@@ -82,7 +104,7 @@ def facts(kind: Kind, sequence: int) -> Row:
     return (sequence * 17, exchange, received, *counts, *sides)
 
 
-def facts_of(kind: Kind, row: Row) -> Row:
+def facts_of(kind: Kind, row: Row) -> Facts:
     """A row without sequence, arrival and epoch."""
     epoch = EPOCH_FIELD[kind]
     return (*row[2:epoch], *row[epoch + 1 :])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -12,8 +13,9 @@ from fakes.faulty_exchange import Exchange
 from hunter.ring.rows import Kind
 from hunter.status import documents
 from hunter.status.documents import FeedDocument
-from hunter.status.page import ActorState
+from hunter.status.page import ActorState, process_start_ticks
 from hunter.stream.actor import StreamActor
+from hunter.stream.link import Link
 from hunter.stream.writing import Writing
 
 SIDES = {"buy": 1, "sell": -1}
@@ -38,11 +40,24 @@ class Rig:
         """What the kernel does at a SIGKILL: descriptors and mappings go, nothing else happens."""
         self.stage.show(self.name, self.actor.document())
         role = self.actor._role
-        role.link.abort("killed")
+        for link in role.links:
+            link.abort("killed")
         self.actor._lease.close()
         self.actor._parts.wake.close()
         if isinstance(role, Writing):
             role.writer.close()
+
+    def report(self) -> None:
+        """What the runner puts on the actor's page."""
+        page = self.stage.status.pages[self.name]
+        page.store("process_start", process_start_ticks(os.getpid()))
+        page.store("pid", os.getpid())
+        page.store("state", self.actor.state())
+
+    @property
+    def link(self) -> Link:
+        """The first connection, which is the only one unless a test asks for more."""
+        return self.actor._role.links[0]
 
     @property
     def writing(self) -> Writing:
@@ -95,5 +110,5 @@ class Rig:
         for row in rows:
             for trade_id in range(row[2] - row[7] + 1, row[2] + 1):
                 assert truth[trade_id] == (row[5], row[8])
-        assert self.feed().lost == 0
-        assert self.feed().duplicates == 0
+        feed = self.feed(self.writing.feeds[SWAP].trade_channel)
+        assert (feed.lost, feed.duplicates) == (0, 0)

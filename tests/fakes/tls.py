@@ -1,4 +1,6 @@
-"""A self-signed certificate of 127.0.0.1, good until 2120, and its key: for test servers only."""
+"""Self-signed certificates of 127.0.0.1, one good until 2120 and one that expired in 2020, and
+their key: for test servers only.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,23 @@ z6HsOLxNNefP2q+MoK6nnJSZ
 """
 
 
-def server_context(folder: Path) -> ssl.SSLContext:
+EXPIRED = """\
+-----BEGIN CERTIFICATE-----
+MIIBWzCCAQCgAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAl0ZXN0IG9u
+bHkwHhcNMjAwMTAxMDAwMDAwWhcNMjAwMjAxMDAwMDAwWjAUMRIwEAYDVQQDDAl0
+ZXN0IG9ubHkwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARNJEV6csNbVOWXbGjU
+gx2Mos5+xRFHc4lo1/BMcqbMJbIv9oeE93LwKUE/IW0ILwc2/w2wFnowmLiHZWXM
+/DQho0MwQTAPBgNVHREECDAGhwR/AAABMA8GA1UdEwEB/wQFMAMBAf8wHQYDVR0O
+BBYEFCRjl9ZOfxJGtqRqCRKfK4h7jZnzMAoGCCqGSM49BAMCA0kAMEYCIQDHL89w
+OPgZPFQlPNXYfEA4lOKO07zR969mFvgU1/RwUwIhALY3fseZ0qCrRIHNVAr/1Ud/
+5ZU6EDMKSXmLVIzRLTdZ
+-----END CERTIFICATE-----
+"""
+
+
+def server_context(folder: Path, certificate: str = CERTIFICATE) -> ssl.SSLContext:
     """The server's side; `certificate.pem` in `folder` is what a client has to trust."""
-    (folder / "certificate.pem").write_text(CERTIFICATE)
+    (folder / "certificate.pem").write_text(certificate)
     (folder / "key.pem").write_text(KEY)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")

@@ -12,7 +12,8 @@ from websockets.utils import accept_key
 
 from hunter.clock import SystemClock
 from hunter.stream.connection import Connection, Phase
-from hunter.stream.worker import Worker
+from hunter.stream.proxy import Proxy
+from hunter.stream.resolver import look_up
 
 PATIENCE_NS = 10_000_000_000
 
@@ -84,20 +85,21 @@ def close_frame(code: int, reason: bytes = b"") -> bytes:
 
 
 class Client:
-    """A Connection with its worker, driven as the actor's loop does it."""
+    """A Connection driven as a link does it, with leave to connect at any time."""
 
-    def __init__(self, url: str) -> None:
-        self.worker = Worker()
+    def __init__(self, url: str, proxy: Proxy | None = None, **options: int) -> None:
         self.now_ns = SystemClock().monotonic_ns()
-        self.connection = Connection(url, self.worker, self.now_ns)
+        self.connection = Connection(url, proxy, **options)
         self.received: list[bytes] = []
 
     def turn(self) -> None:
-        for result in self.worker.results():
-            self.connection.resolved(result.value, result.error)
+        connection = self.connection
+        if connection.phase is Phase.RESOLVING:
+            connection.resolved(look_up(connection.host, connection.port))
+        if connection.phase is Phase.WAITING:
+            connection.connect_next(self.now_ns)
         self.received += self.connection.step(self.now_ns)
         poller = select.poll()
-        poller.register(self.worker.fileno(), select.POLLIN)
         if self.connection.fileno() >= 0:
             poller.register(self.connection.fileno(), self.connection.poll_events())
         poller.poll(5)

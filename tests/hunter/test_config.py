@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import msgspec
 import pytest
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from hunter import config as config_module
 from hunter.config import (
+    CHANNELS,
+    REGIONS,
     Config,
     HunterSection,
     OkxSection,
@@ -25,13 +28,17 @@ from hunter.config import (
     to_toml,
 )
 from hunter.errors import ConfigError
+from hunter.exchange.okx.endpoints import CANDLE_BARS
+from hunter.exchange.okx.endpoints import CHANNELS as okx_channels
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "hunter": {"name": "default", "runtime_dir": "", "data_dir": "data", "log_dir": ""},
     "okx": {
+        "region": "global",
         "public_url": "wss://ws.okx.com:8443/ws/v5/public",
         "business_url": "wss://ws.okx.com:8443/ws/v5/business",
         "rest_url": "https://openapi.okx.com",
+        "proxy": "",
         "instruments": ["BTC-USDT-SWAP"],
         "channels": ["trades", "tickers", "books", "bbo-tbt"],
     },
@@ -81,6 +88,12 @@ BAD_FILES = {
     "[okx]\npublic_url = 'wss://host:port/ws'": ":2: okx.public_url: must begin with ws:// or wss://",
     "[okx]\npublic_url = 'wss://[::1/ws'": ":2: okx.public_url: must begin with ws:// or wss://",
     "[okx]\nrest_url = 'https://'": ":2: okx.rest_url: must begin with http:// or https:// and",
+    "[okx]\nregion = 'ea'": ':2: okx.region: unknown region "ea"; did you mean "eea"?',
+    "[okx]\nregion = 3": ":2: okx.region: expected a text, got a whole number (for",
+    "[okx]\nproxy = 'proxy.example:1'": ":2: okx.proxy: must be of the form http://[user:pass",
+    "[okx]\nproxy = 'socks5://p:1'": ":2: okx.proxy: must be of the form http://[user:password@]",
+    "[okx]\nproxy = 'http://p'": ":2: okx.proxy: must be of the form http://[user:password@]host",
+    "[okx]\nproxy = 'http://[::1'": ":2: okx.proxy: must be of the form http://[user:password@]",
     "[stream]\nshards = 2": ":2: stream.shards: at most one per instrument, and there are 1",
     "[stream]\nbackoff_max_ms = 10": ":2: stream.backoff_max_ms: must be at least backoff_min_ms =",
     "[stream]\nping_after_ms = 29_000": ":2: stream.ping_after_ms: expected a whole number <= 25",
@@ -123,9 +136,11 @@ def test_every_key_can_be_set(write: Callable[[str], Path]) -> None:
     data_dir = "/var/d"
     log_dir = "~/logs"
     [okx]
+    region = "eea-demo"
     public_url = "ws://127.0.0.1:1/a"
     business_url = "ws://127.0.0.1:1/b"
     rest_url = "http://127.0.0.1:1"
+    proxy = "http://anna:secret@proxy.example:3128"
     instruments = ["BTC-USDT", "ETH-USDT"]
     channels = ["trades", "books5"]
     [stream]
@@ -248,6 +263,63 @@ def test_bad_override_is_one_line_that_repeats_it(override: str, told: str) -> N
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", REGIONS)
+def test_region_gives_the_addresses_that_are_not_given(
+    write: Callable[[str], Path], name: str
+) -> None:
+    path = write(f'[okx]\nregion = "{name}"\nbusiness_url = "ws://127.0.0.1:1/b"')
+    found = load(path).okx
+    site = REGIONS[name]
+    assert (found.public_url, found.rest_url) == (site.public_url, site.rest_url)
+    assert found.business_url == "ws://127.0.0.1:1/b"
+    assert found.is_simulated is site.is_simulated is name.endswith("demo")
+    assert load(None, [f"okx.region={name}"]).okx == msgspec.structs.replace(
+        found, business_url=site.business_url
+    )
+
+
+def test_shown_configuration_of_a_region_loads_as_the_same(write: Callable[[str], Path]) -> None:
+    found = load(None, ["okx.region=us-demo"])
+    shown = to_toml(found)
+    assert 'public_url = "wss://wsuspap.okx.com:8443/ws/v5/public"' in shown
+    assert plain(load(write(shown))) == plain(found)
+
+
+def test_regions_are_different_places() -> None:
+    for position in range(2):
+        assert len({site[position] for site in REGIONS.values()}) == len(REGIONS)
+    assert all(site.public_url.startswith("wss://ws") for site in REGIONS.values())
+
+
+@pytest.mark.parametrize("password", ["secret", "se@cret", "se:cret", "se/cret", ""])
+def test_password_of_a_proxy_is_not_shown(password: str) -> None:
+    found = load(None, [f"okx.proxy=http://anna:{quote(password, safe='')}@proxy.example:3128"])
+    assert 'proxy = "http://anna:***@proxy.example:3128"' in to_toml(found)
+    unquoted = OkxSection(proxy=f"http://anna:{password}@proxy.example:3128")
+    assert 'proxy = "http://anna:***@proxy.example:3128"' in to_toml(Config(okx=unquoted))
+
+
+@pytest.mark.parametrize("text", ["http://proxy.example:3128", "http://anna@proxy.example:3128"])
+def test_proxy_without_a_password_is_shown_as_it_is(text: str) -> None:
+    assert f'proxy = "{text}"' in to_toml(load(None, [f"okx.proxy={text}"]))
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "okx.proxy=http://anna:secret@proxy.example",
+        "okx.proxy=https://anna:secret@proxy.example:1",
+        "okx.proxi=http://anna:secret@proxy.example:1",
+        "okc.proxy=http://anna:secret@proxy.example:1",
+    ],
+)
+def test_error_about_a_proxy_does_not_repeat_its_password(override: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(None, [override])
+    assert f"--set {override.partition('=')[0]}=...: " in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
 def test_override_into_what_is_no_table_is_told(write: Callable[[str], Path]) -> None:
     path = write("stream = 3")
     with pytest.raises(ConfigError, match=r"hunter\.toml:1: stream must be a table"):
@@ -364,3 +436,37 @@ def test_sections_are_frozen_and_closed() -> None:
     for section in [Config(), *(kind() for kind in config_module._SECTIONS.values())]:
         assert section.__struct_config__.frozen
         assert section.__struct_config__.forbid_unknown_fields
+
+
+def test_regions_differ_in_hosts_alone() -> None:
+    for name, site in REGIONS.items():
+        hosts = {urlsplit(site.public_url).netloc, urlsplit(site.business_url).netloc}
+        assert len(hosts) == 1
+        assert hosts.pop().endswith(".okx.com:8443")
+        assert urlsplit(site.public_url).path == "/ws/v5/public"
+        assert urlsplit(site.business_url).path == "/ws/v5/business"
+        assert urlsplit(site.rest_url).scheme == "https"
+        assert site.is_simulated is name.endswith("demo")
+    assert len({site.public_url for site in REGIONS.values()}) == 6
+
+
+def test_demo_shares_the_rest_host_of_its_region() -> None:
+    for name, demo in (("global", "demo"), ("eea", "eea-demo"), ("us", "us-demo")):
+        assert REGIONS[name].rest_url == REGIONS[demo].rest_url
+
+
+def test_business_address_follows_a_public_one_that_is_given() -> None:
+    okx = load(None, ["okx.public_url=ws://127.0.0.1:9/ws/v5/public"]).okx
+    assert okx.business_url == "ws://127.0.0.1:9/ws/v5/business"
+    okx = load(None, ["okx.public_url=ws://127.0.0.1:9/feed"]).okx
+    assert okx.business_url == REGIONS["global"].business_url
+
+
+def test_trades_may_come_singly() -> None:
+    assert load(None, ['okx.channels=["trades-all"]']).okx.channels == ("trades-all",)
+
+
+def test_channels_are_those_the_exchange_knows() -> None:
+    known = {name for name in CHANNELS if not name.startswith("candle")}
+    assert known == {name for name in okx_channels if not name.endswith("-l2-tbt")}
+    assert {name for name in CHANNELS if name.startswith("candle")} == set(CANDLE_BARS)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from fakes.actor_stage import SWAP, LogLines, Stage
 
@@ -21,8 +22,9 @@ from hunter import system
 from hunter.access import Instance
 from hunter.bus.messages import Describe, RestartActor, StopAll
 from hunter.bus.sockets import ControlClient, ControlServer
-from hunter.config import load_effective
+from hunter.config import Config, load_effective
 from hunter.errors import AlreadyRunning
+from hunter.ring.layout import capacities_of
 from hunter.ring.rows import Kind
 from hunter.ring.writer import RingWriter
 from hunter.status.block import PAGES_MAX, SUPERVISOR
@@ -84,29 +86,51 @@ def test_version_of_a_bare_source_tree_says_so(monkeypatch: pytest.MonkeyPatch) 
     assert hunter_version() == "0+source"
 
 
+def with_channels(config: Config, channels: list[str]) -> Config:
+    replace = msgspec.structs.replace
+    return replace(config, okx=replace(config.okx, channels=tuple(channels)))
+
+
 @pytest.mark.parametrize(
-    ("channels", "capacities"),
+    ("channels", "lanes"),
     [
-        ('["trades"]', (512, 0, 0, 0)),
-        ('["trades", "bbo-tbt"]', (512, 512, 0, 0)),
-        ('["trades", "tickers", "books"]', (512, 0, 128, 128)),
-        ('["trades", "books5"]', (512, 0, 0, 128)),
+        (["trades"], {}),
+        (["trades-all"], {}),
+        (["trades", "bbo-tbt"], {Kind.BBO: 512}),
+        (["trades", "tickers", "books"], {Kind.TICKER: 128, Kind.BOOK: 128}),
+        (["trades", "books5"], {Kind.BOOK: 128}),
+        (["trades", "instruments", "status"], {}),
+        (["trades", "mark-price"], {Kind.MARK: 1024}),
+        (["trades", "index-tickers"], {Kind.INDEX: 1024}),
+        (["trades", "funding-rate"], {Kind.FUNDING: 256}),
+        (["trades", "open-interest"], {Kind.OPEN_INTEREST: 256}),
+        (["trades", "liquidation-orders"], {Kind.LIQUIDATION: 1024}),
+        (["trades", "candle1m"], {Kind.CANDLE: 1024}),
+        (["trades", "candle1m", "candle1H", "candle1Dutc"], {Kind.CANDLE: 4096}),
+        (["trades", *(f"candle{bar}" for bar in ("1s", "1m", "3m", "5m", "1H", "2H"))],
+         {Kind.CANDLE: 8192}),
     ],
-)
-def test_ring_layout_has_the_lanes_that_are_fed(channels: str, capacities: object) -> None:
-    stage = Stage(f"okx.channels={channels}", "ring.capacity=512")
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)  # fmt: skip
+def test_ring_layout_has_the_lanes_that_are_fed(
+    channels: list[str], lanes: dict[Kind, int]
+) -> None:
+    stage = Stage("ring.capacity=512")
     try:
-        layout = ring_layout(stage.config, 0, "somewhere")
+        config = with_channels(stage.config, channels)
+        layout = ring_layout(config, 0, "somewhere")
     finally:
         stage.close()
-    assert layout.capacities == capacities
+    assert layout.capacities == capacities_of({Kind.TRADE: 512, Kind.INSTRUMENT: 64} | lanes)
     assert layout.instruments == (SWAP,)
 
 
 def test_ring_layout_of_small_capacity_keeps_enough_slow_rows() -> None:
     stage = Stage("ring.capacity=64")
     try:
-        assert ring_layout(stage.config, 0, "x").capacities == (64, 64, 64, 64)
+        made = (Kind.TRADE, Kind.BBO, Kind.TICKER, Kind.BOOK, Kind.INSTRUMENT)
+        wanted = capacities_of(dict.fromkeys(made, 64))
+        assert ring_layout(stage.config, 0, "x").capacities == wanted
         assert ring_layout(stage.config, 0, "x") != ring_layout(stage.config, 0, "y")
     finally:
         stage.close()
@@ -367,7 +391,8 @@ def test_run_starts_everything_and_leaves_nothing(stage: Stage) -> None:
         finally:
             process.kill()
     assert not stage.shared.exists()
-    assert [path.name for path in stage.config.runtime_dir.iterdir()] == [LOCK_FILE]
+    left = {path.name for path in stage.config.runtime_dir.iterdir()}
+    assert left == {LOCK_FILE, "server.limits"}, "what was asked of the exchange counts later too"
     assert output == "code 0\n"
     assert log.endswith(" INFO supervisor stopped\n")
 

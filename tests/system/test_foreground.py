@@ -45,7 +45,7 @@ def test_demo_shows_a_market_and_ctrl_c_leaves_nothing(home: Path) -> None:
     assert all(is_gone(pid) for pid in pids)
     assert not instance.shared.exists()
     left = sorted(path.name for path in instance.config.runtime_dir.iterdir())
-    assert left == ["supervisor.lock"]
+    assert left == ["server.limits", "supervisor.lock"]
     logs = {path.stem: path.read_text() for path in instance.config.log_dir.glob("*.log")}
     assert set(logs) == {"supervisor", "exchange", "stream-0", "brain-0", "watchdog"}
     assert not [name for name, lines in logs.items() if " ERROR " in lines or "Traceback" in lines]

@@ -17,6 +17,7 @@ from fakes.instance import HUNTER, Simulator, running, wait_until
 
 from hunter.access import Instance
 from hunter.config import OkxSection
+from hunter.ring.merge import MERGED_KINDS
 from hunter.ring.rows import Kind
 from hunter.simulator.instruments import listing
 from hunter.simulator.lines import Counts, merged_lines
@@ -89,12 +90,12 @@ def played(home: Path, name: str, paths: Sequence[Path]) -> tuple[dict[Kind, Any
 
         wait_until("every row", lambda: inputs() == total, 60, 0.1)
         with Instance(instance.config) as inside:
-            rows = {kind: inside.lane(SWAP, kind).last(1 << 20) for kind in Kind}
+            rows = {kind: inside.lane(SWAP, kind).last(1 << 20) for kind in MERGED_KINDS}
         return rows, instance.signals()
 
 
 def same(one: dict[Kind, Any], other: dict[Kind, Any]) -> None:
-    for kind in Kind:
+    for kind in MERGED_KINDS:
         names = [name for name in one[kind].dtype.names if name not in OF_THE_MOMENT]
         assert len(one[kind]) == len(other[kind]) > 0, kind
         for name in names:

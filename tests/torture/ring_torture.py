@@ -32,13 +32,13 @@ from fakes.ring_rows import EPOCH_FIELD, Feeder, is_whole, make_ring, ring_layou
 
 from hunter.ring import segment
 from hunter.ring.layout import EPOCH_WORD, RingLayout
-from hunter.ring.merge import MergedReader
-from hunter.ring.reader import LaneReader
+from hunter.ring.merge import MERGED_KINDS, MergedReader
+from hunter.ring.reader import LaneReader, Row
 from hunter.ring.rows import ROW_BYTES, Kind
 from hunter.ring.segment import Segment, WriterLease
 from hunter.ring.writer import RingWriter, _Lane
 
-CAPACITY = 256
+CAPACITY = 64
 LIFE_MS_MAX = 15.0
 COMPLAINTS_PER_PROCESS_MAX = 3
 CANARIES = ("head-first", "blind-reader")
@@ -117,9 +117,34 @@ def merged_reader(
     plan: Plan, shared: Segment, index: int, kind_of_reader: type[LaneReader]
 ) -> MergedReader:
     merged = MergedReader(shared, plan.layout, index)
-    merged.lanes = [kind_of_reader(shared, plan.layout, index, kind) for kind in Kind]
+    merged.lanes = [kind_of_reader(shared, plan.layout, index, kind) for kind in MERGED_KINDS]
     merged._fed = merged.lanes
     return merged
+
+
+class InstrumentReader:
+    """All rows of one instrument: the merged ones in their order, and each other lane's."""
+
+    def __init__(
+        self, plan: Plan, shared: Segment, index: int, kind_of_reader: type[LaneReader]
+    ) -> None:
+        self._merged = merged_reader(plan, shared, index, kind_of_reader)
+        self._others = [
+            kind_of_reader(shared, plan.layout, index, kind)
+            for kind in Kind
+            if kind not in MERGED_KINDS
+        ]
+        self.lanes = [*self._merged.lanes, *self._others]
+
+    @property
+    def lapped(self) -> int:
+        return sum(lane.lapped for lane in self.lanes)
+
+    def poll(self, row_count_max: int) -> list[tuple[Kind, Row]]:
+        items = self._merged.poll(row_count_max)
+        for lane in self._others:
+            items += [(lane.kind, row) for row in lane.poll(row_count_max)]
+        return items
 
 
 def write_until_killed(plan: Plan, life: int, batches_max: int = sys.maxsize) -> None:
@@ -153,7 +178,7 @@ def read_until_over(plan: Plan, number: int) -> None:
     kind_of_reader = BlindReader if plan.canary == "blind-reader" else SlowCopyReader
     with segment.attach(plan.path) as shared:
         count = len(plan.layout.instruments)
-        readers = [merged_reader(plan, shared, index, kind_of_reader) for index in range(count)]
+        readers = [InstrumentReader(plan, shared, index, kind_of_reader) for index in range(count)]
         checks = [OrderCheck(plan, number, index) for index in range(count)]
         over = False
         while True:
@@ -185,12 +210,12 @@ class OrderCheck:
     def __init__(self, plan: Plan, number: int, index: int) -> None:
         self._complain = plan.complain
         self._who = f"reader {number} of {plan.layout.instruments[index]}"
-        self._arrival = 0
+        self._arrivals = dict.fromkeys(Kind, 0)
         self._sequences = dict.fromkeys(Kind, 0)
         self._epochs = dict.fromkeys(Kind, 0)
         self.returned = dict.fromkeys(Kind, 0)
 
-    def __call__(self, kind: Kind, row: tuple[float, ...]) -> None:
+    def __call__(self, kind: Kind, row: Row) -> None:
         sequence, arrival, epoch = int(row[0]), int(row[1]), int(row[EPOCH_FIELD[kind]])
         self.returned[kind] += 1
         if not is_whole(kind, row):
@@ -199,11 +224,14 @@ class OrderCheck:
             self._complain(
                 f"{self._who}: {kind.name} {sequence} comes after {self._sequences[kind]}"
             )
-        if arrival <= self._arrival:
-            self._complain(f"{self._who}: arrival {arrival} comes after {self._arrival}")
+        order = Kind.TRADE if kind in MERGED_KINDS else kind  # merged lanes have one in common
+        taken = kind in MERGED_KINDS  # the others tell how many of the market came before
+        if arrival < self._arrivals[order] + taken:
+            self._complain(f"{self._who}: arrival {arrival} comes after {self._arrivals[order]}")
         if epoch < self._epochs[kind]:
             self._complain(f"{self._who}: epoch {epoch} comes after {self._epochs[kind]}")
-        self._sequences[kind], self._arrival, self._epochs[kind] = sequence, arrival, epoch
+        self._arrivals[order] = arrival
+        self._sequences[kind], self._epochs[kind] = sequence, epoch
 
 
 def child(plan: Plan, live: Callable[[], None]) -> int:

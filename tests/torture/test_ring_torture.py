@@ -37,11 +37,12 @@ def test_writer_killed_again_and_again_leaves_readers_whole_rows() -> None:
     assert rows > 1000
 
 
+# A slot that is read before its row is there holds no row, half of one, or that of a lap before.
 @pytest.mark.parametrize(
-    ("canary", "symptom"), [("head-first", "torn"), ("blind-reader", "reader 0 of")]
+    ("canary", "symptom"), [("head-first", "torn|comes after|names no row"), ("blind-reader", r"reader \d of")]
 )
 def test_canary_is_found_out(canary: str, symptom: str) -> None:
     result = torture("--seconds", "20", "--canary", canary)
     print(result.stdout)
     assert result.returncode == 1, result.stdout + result.stderr
-    assert re.search(rf"VIOLATION .*{symptom}", result.stdout), result.stdout
+    assert re.search(rf"VIOLATION .*({symptom})", result.stdout), result.stdout

@@ -2,14 +2,18 @@
 
 Every subscription that is waiting for an answer has one operation outstanding and one time when it
 is due: first to be sent, then to be sent again. Requests are counted against the hour's budget, and
-a "too frequent" answer pauses all of them.
+a "too frequent" answer pauses all of them. A parked subscription is asked for now and then, so that
+an instrument that is listed again comes back by itself.
+
+Subscriptions of one `group` share a request. All begin in group 0; an error that does not say which
+argument it is about splits its request into groups, until the guilty one is alone.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -33,6 +37,13 @@ _HOUR_NS: Final = 3_600 * _SECOND_NS
 _REQUESTS_KEPT: Final = 256
 _PAUSE_NS_MIN: Final = _SECOND_NS
 _PAUSE_NS_MAX: Final = 60 * _SECOND_NS
+# Each minute without a complaint halves the next pause.
+_PAUSE_HALVED_NS: Final = 60 * _SECOND_NS
+_SHIFT_MAX: Final = 10
+# After errors that are the exchange's own: 1, 2, 4 ... 60 s.
+_RETRY_NS_MAX: Final = 60 * _SECOND_NS
+# All parked ones together ask twice a minute at most: a quarter of the hour's requests.
+_PARKED_SPACING_NS: Final = 30 * _SECOND_NS
 # A book that breaks again and again must not eat the hour's requests: 0, 1, 2, 4 ... 60 s.
 _RESYNC_DELAY_NS_MAX: Final = 60 * _SECOND_NS
 _RESYNC_FORGOTTEN_NS: Final = 600 * _SECOND_NS
@@ -50,21 +61,34 @@ class SessionLimits(msgspec.Struct, frozen=True):
     requests_per_hour: int = REQUESTS_PER_HOUR
     request_bytes_max: int = REQUEST_BYTES_MAX
     malformed_per_minute_max: int = 10
+    parked_retry_ns: int = 600 * _SECOND_NS
+
+
+class RequestBudget(NamedTuple):
+    """What a connection may still ask. `pause_ns`: nothing is sent for so long, because the
+    exchange found us too frequent, which it did `limited_count` times."""
+
+    requests_left: int
+    requests_per_hour: int
+    pause_ns: int
+    limited_count: int
 
 
 class TrackedSubscription:
     """One subscription of a session and all that is known about it. Changed by `session`."""
 
     __slots__ = (
-        "alone",
         "ask_count",
         "data_count",
         "due_ns",
+        "error_code",
+        "group",
         "heard_ns",
         "operation",
         "reported_ns",
         "resync_count",
         "resync_ns",
+        "retry_count",
         "state",
         "subscription",
         "traits",
@@ -77,8 +101,10 @@ class TrackedSubscription:
         self.operation: Operation | None = None
         self.due_ns = NEVER_NS
         self.ask_count = 0
-        # Asked in a request of its own, to learn which argument is refused.
-        self.alone = False
+        self.group = 0
+        # Errors that refused nothing, since it was last answered, and the latest one's code.
+        self.retry_count = 0
+        self.error_code = ""
         self.data_count = 0
         # Last data or ack; last time its silence was reported.
         self.heard_ns = 0
@@ -95,10 +121,13 @@ class Asks:
         self._limits = limits
         self._sent_ns: deque[int] = deque()
         self._requests: dict[str, SubscriptionRequest] = {}
+        self._split_ids: set[str] = set()
         self._last_id = 0
+        self._last_group = 0
         self._request_count = 0
         self._pause_until_ns = 0
         self._pause_ns = _PAUSE_NS_MIN
+        self._limited_count = 0
         self._due_ns = NEVER_NS
         self.repeat_count = 0
 
@@ -123,9 +152,19 @@ class Asks:
         """Nothing is to be asked for it any more."""
         tracked.operation = None
         tracked.due_ns = NEVER_NS
-        tracked.alone = False
-        self._pause_ns = _PAUSE_NS_MIN
+        tracked.group = 0
+        tracked.retry_count = 0
+        tracked.error_code = ""
         self._settle()
+
+    def park(self, tracked: TrackedSubscription, now_ns: int) -> None:
+        """It was refused or never answered: try once more after a long while, in a request of its
+        own, so that the answer is about it alone."""
+        self.answered(tracked)
+        parked_count = sum(item.state is SubscriptionState.PARKED for item in self._tracked)
+        wait_ns = max(self._limits.parked_retry_ns, parked_count * _PARKED_SPACING_NS)
+        tracked.group = self._new_group()
+        self.ask(tracked, Operation.SUBSCRIBE, now_ns + wait_ns)
 
     def request(self, request_id: str) -> SubscriptionRequest | None:
         """The request an answer is about, if it is one of the latest."""
@@ -135,24 +174,68 @@ class Asks:
         """Those that were sent and wait for an answer."""
         return [item for item in self._tracked if item.operation is not None and item.ask_count]
 
+    def split(self, request_id: str, suspects: list[TrackedSubscription], now_ns: int) -> None:
+        """Something in this request is refused and the answer does not say what: ask both halves
+        for themselves. Further errors about the same request say nothing new."""
+        if request_id in self._split_ids:
+            return
+        self._split_ids.add(request_id)
+        middle = (len(suspects) + 1) // 2
+        for half in (suspects[:middle], suspects[middle:]):
+            group = self._new_group()
+            for item in half:
+                item.group = group
+                # It was answered, if not clearly: halving ends by itself.
+                item.ask_count = 0
+                item.due_ns = now_ns
+        self._settle()
+
     def probe(self, suspects: Iterable[TrackedSubscription], now_ns: int) -> None:
-        """Ask each again alone: one of them is refused and the answer did not say which."""
+        """The answer does not even say which request it is about: ask each alone."""
+        sizes = Counter(item.group for item in self._tracked)
         for item in suspects:
             # Those alone already wait for their answer, or every further error would ask again.
-            if not item.alone:
-                item.alone = True
+            if item.group == 0 or sizes[item.group] > 1:
+                item.group = self._new_group()
                 item.due_ns = now_ns
         self._settle()
 
     def pause(self, now_ns: int) -> None:
         """The exchange finds us too frequent: wait, longer each time, then ask again."""
-        self._pause_until_ns = max(self._pause_until_ns, now_ns + self._pause_ns)
-        self._pause_ns = min(2 * self._pause_ns, _PAUSE_NS_MAX)
+        if now_ns >= self._pause_until_ns:
+            # Within a pause it is an answer to what was sent before.
+            halvings = min((now_ns - self._pause_until_ns) // _PAUSE_HALVED_NS, _SHIFT_MAX)
+            pause_ns = max(self._pause_ns >> halvings, _PAUSE_NS_MIN)
+            self._pause_until_ns = now_ns + pause_ns
+            self._pause_ns = min(2 * pause_ns, _PAUSE_NS_MAX)
+        self._limited_count += 1
         for item in self.outstanding():
             # It was not heard, so it does not count.
             item.ask_count -= 1
             item.due_ns = self._pause_until_ns
         self._settle()
+
+    def postpone(
+        self, suspects: Iterable[TrackedSubscription], code: str, now_ns: int, counts: bool
+    ) -> None:
+        """An error that refuses nothing: ask again, later each time. `counts`: not for ever."""
+        for item in suspects:
+            delay_ns = min(_SECOND_NS << min(item.retry_count, _SHIFT_MAX), _RETRY_NS_MAX)
+            item.retry_count += 1
+            item.error_code = code
+            item.ask_count -= not counts
+            item.due_ns = now_ns + delay_ns
+        self._settle()
+
+    def budget(self, now_ns: int) -> RequestBudget:
+        """What may still be asked at this time."""
+        self._budget_free_ns(now_ns)
+        return RequestBudget(
+            self._limits.requests_per_hour - len(self._sent_ns),
+            self._limits.requests_per_hour,
+            max(self._pause_until_ns - now_ns, 0),
+            self._limited_count,
+        )
 
     def resync_delay_ns(self, tracked: TrackedSubscription, now_ns: int) -> int:
         """How long to wait before asking anew for one that was asked anew before; counts it."""
@@ -160,7 +243,8 @@ class Asks:
             tracked.resync_count = 0
         delay_ns = 0
         if tracked.resync_count:
-            delay_ns = min(_SECOND_NS << min(tracked.resync_count - 1, 10), _RESYNC_DELAY_NS_MAX)
+            shift = min(tracked.resync_count - 1, _SHIFT_MAX)
+            delay_ns = min(_SECOND_NS << shift, _RESYNC_DELAY_NS_MAX)
         tracked.resync_count += 1
         tracked.resync_ns = now_ns
         return delay_ns
@@ -170,8 +254,8 @@ class Asks:
         if now_ns < self.due_ns:
             return [], []
         due = [item for item in self._tracked if item.due_ns <= now_ns]
-        exhausted = [item for item in due if item.ask_count >= self._limits.asks_max]
-        sendable = [item for item in due if item.ask_count < self._limits.asks_max]
+        exhausted = [item for item in due if self._is_exhausted(item)]
+        sendable = [item for item in due if not self._is_exhausted(item)]
         sent: list[SubscriptionRequest] = []
         by_subscription = {item.subscription: item for item in sendable}
         for request in self._compose(sendable):
@@ -190,18 +274,28 @@ class Asks:
         self._settle()
         return sent, exhausted
 
+    def _is_exhausted(self, item: TrackedSubscription) -> bool:
+        if item.state is SubscriptionState.PARKED:
+            return item.ask_count >= 1
+        return item.ask_count >= self._limits.asks_max
+
     def _compose(self, items: list[TrackedSubscription]) -> list[SubscriptionRequest]:
-        """Unsubscribes first; those to be asked alone last."""
+        """Unsubscribes first; groups of suspects last."""
         composed: list[SubscriptionRequest] = []
         for operation in (Operation.UNSUBSCRIBE, Operation.SUBSCRIBE):
-            wanted = [item for item in items if item.operation is operation]
-            groups = [[item.subscription for item in wanted if not item.alone]]
-            groups += [[item.subscription] for item in wanted if item.alone]
-            for group in groups:
+            groups: dict[int, list[Subscription]] = {}
+            for item in items:
+                if item.operation is operation:
+                    groups.setdefault(item.group, []).append(item.subscription)
+            for _, group in sorted(groups.items()):
                 composed += requests(
                     operation, group, self._next_id, self._limits.request_bytes_max
                 )
         return composed
+
+    def _new_group(self) -> int:
+        self._last_group += 1
+        return self._last_group
 
     def _next_id(self) -> str:
         self._last_id += 1
@@ -220,7 +314,9 @@ class Asks:
         self._sent_ns.append(now_ns)
         self._requests[request.request_id] = request
         if len(self._requests) > _REQUESTS_KEPT:
-            del self._requests[next(iter(self._requests))]
+            oldest = next(iter(self._requests))
+            del self._requests[oldest]
+            self._split_ids.discard(oldest)
 
     def _settle(self) -> None:
         self._due_ns = min((item.due_ns for item in self._tracked), default=NEVER_NS)

@@ -38,7 +38,10 @@ class Acked(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """This one subscription is parked. `code` is "" when it was never answered."""
+    """This one subscription is parked. `code` is "" when it was never answered.
+
+    Told when it is parked, not again when a later attempt fails as well.
+    """
 
     subscription: Subscription
     code: str
@@ -66,7 +69,10 @@ class Malformed(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """A frame we have no use for: a new event, or data nobody asked for. Dropped."""
+    """A frame we have no use for: a new event, or data nobody asked for. Dropped.
+
+    Told once for each kind of event and each channel; `unknown_count` counts all.
+    """
 
     what: str
 

@@ -16,8 +16,11 @@ from hunter.exchange.okx.rows import NO_SEQUENCE, BookLevel, Price, Size
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 SequenceId = Annotated[int, msgspec.Meta(ge=NO_SEQUENCE, le=2**63 - 1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
-Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=(2**63 - 1) // 1_000_000)]
+MILLISECONDS_MAX: Final = (2**63 - 1) // 1_000_000
+Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=MILLISECONDS_MAX)]
 Text = str | int | None
+# Names, states, currencies and numbers as text: bounded, because they are kept.
+Word = Annotated[str, msgspec.Meta(max_length=100)]
 
 NO_DATA: Final = msgspec.Raw(b"")
 
@@ -129,20 +132,126 @@ class TimeMessage(msgspec.Struct, frozen=True):
 class InstrumentMessage(msgspec.Struct, frozen=True, rename="camel"):
     """{"instType":"SWAP","instId":"BTC-USDT-SWAP","ctVal":"0.01","ctMult":"1","ctType":"linear",
     "ctValCcy":"BTC","lotSz":"0.01","minSz":"0.01","tickSz":"0.1","state":"live",
-    "listTime":"1573557408000","expTime":""}
+    "listTime":"1573557408000","expTime":"","baseCcy":"","quoteCcy":"","settleCcy":"USDT"}
 
-    Spot instruments have "" in every `ct` field.
+    Spot instruments have "" in every `ct` field, contracts in baseCcy and quoteCcy. Until minutes
+    before a listing everything but type, name, listing time and state may be "".
     """
 
-    inst_type: str
-    inst_id: str
-    tick_sz: str
-    lot_sz: str
-    min_sz: str
-    state: str
-    ct_val: str = ""
-    ct_mult: str = ""
-    ct_type: str = ""
-    ct_val_ccy: str = ""
-    list_time: str = ""
-    exp_time: str = ""
+    inst_type: Word
+    inst_id: Word
+    tick_sz: Word
+    lot_sz: Word
+    min_sz: Word
+    state: Word
+    ct_val: Word = ""
+    ct_mult: Word = ""
+    ct_type: Word = ""
+    ct_val_ccy: Word = ""
+    list_time: Word = ""
+    exp_time: Word = ""
+    base_ccy: Word = ""
+    quote_ccy: Word = ""
+
+
+class MarkPriceMessage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """{"instId":"BTC-USDT-SWAP","instType":"SWAP","markPx":"83679.8","ts":"1790369003540"}"""
+
+    mark_px: Price
+    ts: Milliseconds
+
+
+class IndexTickerMessage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """{"instId":"BTC-USDT","idxPx":"83700.1","high24h":"84100","low24h":"82000","open24h":"82500",
+    "sodUtc0":"83000","sodUtc8":"83100","ts":"1790369003540"}"""
+
+    idx_px: Price
+    ts: Milliseconds
+    open24h: Word = ""
+    high24h: Word = ""
+    low24h: Word = ""
+
+
+class FundingRateMessage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """{"formulaType":"withRate","fundingRate":"0.0000263463215391","fundingTime":"1790380800000",
+    "impactValue":"20000","instId":"BTC-USDT-SWAP","instType":"SWAP","interestRate":"0.0001",
+    "maxFundingRate":"0.00375","method":"current_period","minFundingRate":"-0.00375",
+    "nextFundingRate":"","nextFundingTime":"1790409600000","premium":"-0.0004010920207754",
+    "prevFundingTime":"1790352000000","settFundingRate":"0.0000341625964238",
+    "settState":"settled","ts":"1790369003540"}
+
+    Frames of 2022 end after `nextFundingRate`.
+    """
+
+    funding_rate: Word
+    funding_time: Word = ""
+    next_funding_rate: Word = ""
+    next_funding_time: Word = ""
+    min_funding_rate: Word = ""
+    max_funding_rate: Word = ""
+    sett_funding_rate: Word = ""
+    premium: Word = ""
+    ts: Word = ""
+
+
+class OpenInterestMessage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """{"instId":"BTC-USDT-SWAP","instType":"SWAP","oi":"3185878.69","oiCcy":"31858.79",
+    "oiUsd":"2054002894.90","ts":"1790369003540"}"""
+
+    oi: Size
+    ts: Milliseconds
+    oi_ccy: Word = ""
+    oi_usd: Word = ""
+
+
+class LiquidationDetail(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """{"bkLoss":"0","bkPx":"0.007831","ccy":"","posSide":"short","side":"buy","sz":"13",
+    "ts":"1692266434010"}"""
+
+    side: Literal["buy", "sell"]
+    ts: Milliseconds
+    pos_side: Literal["long", "short", "net", ""] = ""
+    bk_px: Word = ""
+    sz: Word = ""
+    bk_loss: Word = ""
+
+
+class LiquidationMessage(msgspec.Struct, frozen=True, rename="camel"):
+    """{"details":[...],"instFamily":"IOST-USDT","instId":"IOST-USDT-SWAP","instType":"SWAP",
+    "uly":"IOST-USDT"}"""
+
+    inst_id: Word
+    details: list[LiquidationDetail]
+
+
+class CandleMessage(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """["1786540440000","63913.0","63951.8","63913.0","63951.8","1803.61","18.0361",
+    "1153203.99426000","0"]
+
+    Opening time, open, high, low, close, three volumes, confirmed. Arrays of 2022 end after the
+    second volume.
+    """
+
+    ts: Milliseconds
+    open: Word
+    high: Word
+    low: Word
+    close: Word
+    vol: Word
+    vol_ccy: Word = ""
+    vol_ccy_quote: Word = ""
+    confirm: Literal["0", "1"] = "0"
+
+
+class MaintenanceMessage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """{"begin":"1764666600000","end":"1764667800000","env":"1","href":"","maintType":"1",
+    "preOpenBegin":"","scheDesc":"","serviceType":"11","state":"completed","system":"unified",
+    "title":"...","ts":"1764667948527"}"""
+
+    state: Word
+    ts: Milliseconds
+    begin: Word = ""
+    end: Word = ""
+    service_type: Word = ""
+    system: Word = ""
+    title: str = ""

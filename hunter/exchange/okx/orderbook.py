@@ -137,6 +137,11 @@ class OrderBook:
         return Applied.APPLIED
 
     @property
+    def snapshot_count(self) -> int:
+        """Snapshots applied so far; a new one starts the book from nothing."""
+        return self._snapshot_count
+
+    @property
     def bootstrapping(self) -> bool:
         """Whether updates are being kept for a REST book."""
         return self._buffer is not None

@@ -14,6 +14,7 @@ import msgspec
 
 from hunter.errors import MalformedMessage
 from hunter.exchange.okx.messages import (
+    MILLISECONDS_MAX,
     BookMessage,
     BookTextMessage,
     TickerMessage,
@@ -36,9 +37,10 @@ Payload = msgspec.Raw | bytes | bytearray | memoryview
 # the others, depending on where it stands.
 DECODE_ERRORS: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
-_NS_PER_MS: Final = 1_000_000
+NS_PER_MS: Final = 1_000_000
+_TIME_DIGITS_MAX: Final = 20
 _NAN: Final = math.nan
-_SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
+SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
 
 _MessageT = TypeVar("_MessageT")
 
@@ -82,8 +84,8 @@ def parse_trades(payload: Payload, source: TradeSource = TradeSource.FEED) -> li
             item.count,
             item.px,
             item.sz,
-            _SIDES[item.side],
-            item.ts * _NS_PER_MS,
+            SIDES[item.side],
+            item.ts * NS_PER_MS,
             item.seq_id,
             source,
             item.source,
@@ -96,18 +98,18 @@ def parse_tickers(payload: Payload) -> list[Ticker]:
     """`tickers`. Empty numbers are NaN."""
     return [
         Ticker(
-            _price(item.last),
-            _size(item.last_sz),
-            _price(item.bid_px),
-            _size(item.bid_sz),
-            _price(item.ask_px),
-            _size(item.ask_sz),
-            _price(item.open24h),
-            _price(item.high24h),
-            _price(item.low24h),
-            _size(item.vol24h),
-            _size(item.vol_ccy24h),
-            item.ts * _NS_PER_MS,
+            price(item.last),
+            size(item.last_sz),
+            price(item.bid_px),
+            size(item.bid_sz),
+            price(item.ask_px),
+            size(item.ask_sz),
+            price(item.open24h),
+            price(item.high24h),
+            price(item.low24h),
+            size(item.vol24h),
+            size(item.vol_ccy24h),
+            item.ts * NS_PER_MS,
         )
         for item in _TICKERS.decode(payload)
     ]
@@ -133,7 +135,7 @@ def parse_books(payload: Payload, action: str) -> list[BookUpdate]:
             item.seq_id,
             item.prev_seq_id,
             item.checksum,
-            item.ts * _NS_PER_MS,
+            item.ts * NS_PER_MS,
             text if item.checksum else None,
         )
         for item, text in zip(items, texts, strict=True)
@@ -153,7 +155,7 @@ def parse_bbo(payload: Payload) -> list[Bbo]:
                 ask.price if ask is not None and ask.size else _NAN,
                 ask.size if ask is not None else 0.0,
                 item.seq_id,
-                item.ts * _NS_PER_MS,
+                item.ts * NS_PER_MS,
             )
         )
     return rows
@@ -172,15 +174,30 @@ def number(text: str) -> float:
     return value
 
 
-def _price(text: str) -> float:
+def price(text: str) -> float:
+    """A number above zero; NaN for an empty one."""
     value = number(text)
     if value <= 0.0:
         raise MalformedMessage(f"price {text[:40]!r} is not above zero; the frame is dropped")
     return value
 
 
-def _size(text: str) -> float:
+def size(text: str) -> float:
+    """A number that is not negative; NaN for an empty one."""
     value = number(text)
     if value < 0.0:
         raise MalformedMessage(f"size {text[:40]!r} is negative; the frame is dropped")
     return value
+
+
+def time_ns(text: str) -> int:
+    """A time in milliseconds as nanoseconds; 0 for an empty one."""
+    if not text:
+        return 0
+    # The length first: int() refuses thousands of digits with an error of its own.
+    if len(text) > _TIME_DIGITS_MAX or not (text.isascii() and text.isdigit()):
+        raise MalformedMessage(f"not a time in ms: {text[:40]!r}; the frame is dropped")
+    value_ms = int(text)
+    if value_ms > MILLISECONDS_MAX:
+        raise MalformedMessage(f"a time beyond 2262: {text!r} ms; the frame is dropped")
+    return value_ms * NS_PER_MS

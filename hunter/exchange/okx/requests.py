@@ -29,8 +29,8 @@ class Operation(enum.StrEnum):
 class Subscription(NamedTuple):
     """One argument of a request.
 
-    `inst_id` is an instrument, or for a channel by instrument type the type ("SWAP"), or "" for a
-    channel that takes neither.
+    `inst_id` is an instrument, or for a channel by index the index ("BTC-USDT"), for one by
+    instrument type the type ("SWAP"), or "" for a channel that takes none of them.
     """
 
     channel: str
@@ -51,7 +51,7 @@ def argument(subscription: Subscription) -> dict[str, str]:
     kind = channel_traits(subscription.channel).argument
     if kind is Argument.NOTHING:
         return {"channel": subscription.channel}
-    return {"channel": subscription.channel, kind.value: subscription.inst_id}
+    return {"channel": subscription.channel, kind.key: subscription.inst_id}
 
 
 def requests(

@@ -19,9 +19,16 @@ import msgspec
 
 from hunter.errors import HunterError, MalformedMessage
 from hunter.exchange.okx.endpoints import BOOK_DEPTH, HISTORY_TRADES_PAGE, TRADES_PAGE_MAX
-from hunter.exchange.okx.messages import InstrumentMessage, RestAnswer, TimeMessage
-from hunter.exchange.okx.parse import DECODE_ERRORS, Items, number, parse_books, parse_trades
-from hunter.exchange.okx.rows import BookUpdate, Trade, TradeSource
+from hunter.exchange.okx.messages import RestAnswer, TimeMessage
+from hunter.exchange.okx.parse import (
+    DECODE_ERRORS,
+    NS_PER_MS,
+    Items,
+    parse_books,
+    parse_trades,
+)
+from hunter.exchange.okx.parse_public import parse_instruments
+from hunter.exchange.okx.rows import BookUpdate, InstrumentDetails, Trade, TradeSource
 
 _OK: Final = 200
 _TOO_MANY_REQUESTS: Final = 429
@@ -31,7 +38,6 @@ _CODES_LIMITED: Final = frozenset(("50011", "50013"))
 # 50001 service unavailable, 50004 endpoint timed out, 50026 system error: their fault, and passing.
 _CODES_UNAVAILABLE: Final = frozenset(("50001", "50004", "50026"))
 _TEXT_LENGTH_MAX: Final = 200
-_NS_PER_MS: Final = 1_000_000
 
 
 class RestError(HunterError):
@@ -60,28 +66,7 @@ class Unavailable(RestError):
     retryable = True
 
 
-class InstrumentDetails(msgspec.Struct, frozen=True):
-    """What a size and a price of an instrument mean. NaN where the exchange leaves it empty.
-
-    Base currency of a linear contract = size * contract_value * contract_multiplier.
-    """
-
-    inst_id: str
-    inst_type: str
-    state: str
-    tick_size: float
-    lot_size: float
-    min_size: float
-    contract_value: float
-    contract_multiplier: float
-    contract_type: str
-    contract_value_currency: str
-    list_ts_ns: int | None
-    expiry_ts_ns: int | None
-
-
 _TIMES = Items(TimeMessage)
-_INSTRUMENTS = Items(InstrumentMessage)
 _decode_answer = msgspec.json.Decoder(RestAnswer).decode
 
 
@@ -89,8 +74,11 @@ def time_path() -> str:
     return "/api/v5/public/time"
 
 
-def instruments_path(inst_type: str, inst_id: str | None = None) -> str:
+def instruments_path(inst_type: str, inst_id: str | None = None, inst_family: str = "") -> str:
+    """All instruments of a type, or one of them. OPTION needs the family (`BTC-USD`)."""
     query = {"instType": inst_type}
+    if inst_family:
+        query["instFamily"] = inst_family
     if inst_id is not None:
         query["instId"] = inst_id
     return f"/api/v5/public/instruments?{urlencode(query)}"
@@ -145,27 +133,11 @@ def parse_time_answer(status: int, body: bytes) -> int:
     items = _TIMES.decode(answer_data(status, body))
     if len(items) != 1:
         raise MalformedMessage(f"REST time answer with {len(items)} items; ask again")
-    return items[0].ts * _NS_PER_MS
+    return items[0].ts * NS_PER_MS
 
 
 def parse_instruments_answer(status: int, body: bytes) -> list[InstrumentDetails]:
-    return [
-        InstrumentDetails(
-            item.inst_id,
-            item.inst_type,
-            item.state,
-            number(item.tick_sz),
-            number(item.lot_sz),
-            number(item.min_sz),
-            number(item.ct_val),
-            number(item.ct_mult),
-            item.ct_type,
-            item.ct_val_ccy,
-            _ts_ns(item.list_time),
-            _ts_ns(item.exp_time),
-        )
-        for item in _INSTRUMENTS.decode(answer_data(status, body))
-    ]
+    return parse_instruments(answer_data(status, body))
 
 
 def parse_trades_answer(status: int, body: bytes) -> list[Trade]:
@@ -181,11 +153,3 @@ def parse_books_answer(status: int, body: bytes) -> BookUpdate:
     if len(books) != 1:
         raise MalformedMessage(f"REST book answer with {len(books)} books; ask again")
     return books[0]
-
-
-def _ts_ns(text: str) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit()):
-        raise MalformedMessage(f"not a time in ms: {text[:40]!r}; ask again")
-    return int(text[:15]) * _NS_PER_MS

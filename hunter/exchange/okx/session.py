@@ -16,8 +16,15 @@ from typing import Final
 
 import msgspec
 
-from hunter.exchange.okx.asks import NEVER_NS, Asks, SessionLimits, TrackedSubscription
+from hunter.exchange.okx.asks import (
+    NEVER_NS,
+    Asks,
+    RequestBudget,
+    SessionLimits,
+    TrackedSubscription,
+)
 from hunter.exchange.okx.endpoints import (
+    CODE_INTERNAL_ERROR,
     CODE_SERVICE_UPGRADE,
     CODE_TOO_FREQUENT,
     CODES_REFUSED,
@@ -39,7 +46,7 @@ from hunter.exchange.okx.events import (
 )
 from hunter.exchange.okx.messages import NO_DATA, Arg, Envelope
 from hunter.exchange.okx.parse import DECODE_ERRORS
-from hunter.exchange.okx.requests import PING, Operation, Subscription
+from hunter.exchange.okx.requests import PING, Operation, Subscription, SubscriptionRequest
 from hunter.exchange.okx.states import (
     SESSION,
     SUBSCRIPTION,
@@ -53,6 +60,8 @@ Frame = bytes | bytearray | memoryview
 
 _MINUTE_NS: Final = 60_000_000_000
 _TEXT_LENGTH_MAX: Final = 300
+# New events and channels are told of once each; beyond so many they are only counted.
+_UNKNOWN_KINDS_MAX: Final = 32
 # "... wrong URL or channel:candle1m,instId:BTC-USDT doesn't exist. ..." (seen 2026-09), and with a
 # space after the comma (seen 2025-12).
 _NAMED = re.compile(r"channel:\s*([\w-]+)(?:,\s*inst(?:Id|Type):\s*([\w-]+))?")
@@ -96,6 +105,7 @@ class OkxSession:
         self._malformed_count = 0
         self._unknown_count = 0
         self._silence_count = 0
+        self._unknown_kinds: set[str] = set()
 
     @property
     def state(self) -> SessionState:
@@ -143,8 +153,8 @@ class OkxSession:
             return self._receive_event(envelope, now_ns)
         item = self._find(arg)
         if item is None:
-            self._unknown_count += 1
-            return [Unknown(f"data of {arg.channel[:40]} {arg.inst_id[:40]}, not asked for")]
+            named = f"{arg.channel[:40]} {(arg.inst_id or arg.inst_type)[:40]}"
+            return self._receive_unknown(arg.channel[:40], f"data of {named}, not asked for")
         self._data_count += 1
         self._last_data_ns = now_ns
         item.heard_ns = now_ns
@@ -206,6 +216,7 @@ class OkxSession:
         if before in (SubscriptionState.PENDING, SubscriptionState.RESYNC):
             return False
         self._step(item, SubscriptionTrigger.RESUBSCRIBE, now_ns)
+        item.group = 0
         due_ns = now_ns + self._asks.resync_delay_ns(item, now_ns)
         # Unsubscribe is answered before subscribe is sent: a subscription that is still there would
         # only be acked, without a new snapshot.
@@ -213,6 +224,10 @@ class OkxSession:
         self._asks.ask(item, Operation.SUBSCRIBE if parked else Operation.UNSUBSCRIBE, due_ns)
         self._send_due(now_ns)
         return True
+
+    def request_budget(self, now_ns: int) -> RequestBudget:
+        """What this connection may still ask of the exchange."""
+        return self._asks.budget(now_ns)
 
     def statistics(self) -> SessionStatistics:
         """A record of the counts now."""
@@ -268,8 +283,17 @@ class OkxSession:
             if item.operation is Operation.UNSUBSCRIBE:
                 self._asks.ask(item, Operation.SUBSCRIBE, now_ns)
             return self._send_due(now_ns)
+        what = f"event {_text(envelope.event)}"
+        return self._receive_unknown(what, what)
+
+    def _receive_unknown(self, kind: str, what: str) -> list[Event]:
+        """Counted always; an event the first time."""
         self._unknown_count += 1
-        return [Unknown(f"event {_text(envelope.event)}"[:_TEXT_LENGTH_MAX])]
+        kinds = self._unknown_kinds
+        if kind in kinds or len(kinds) >= _UNKNOWN_KINDS_MAX:
+            return []
+        kinds.add(kind)
+        return [Unknown(what)]
 
     def _receive_ack(self, item: TrackedSubscription, now_ns: int) -> list[Event]:
         self._ack_count += 1
@@ -282,41 +306,65 @@ class OkxSession:
         return [Acked(item.subscription)]
 
     def _receive_error(self, code: str, msg: str, request_id: str, now_ns: int) -> list[Event]:
-        """Errors name no argument: find it by the request's id or by the text, or ask singly."""
+        """Errors name no argument: find it by the request's id or by the text, or ask in parts."""
         self._error_count += 1
         if code == CODE_TOO_FREQUENT:
             self._asks.pause(now_ns)
-        if code not in CODES_REFUSED:
             return [ExchangeError(code, msg)]
-        suspects = self._suspects(msg, request_id)
+        request = self._asks.request(request_id)
+        if code not in CODES_REFUSED:
+            if request is not None:
+                # A code we do not know may be a refusal, so it is not asked for without end.
+                counts = code != CODE_INTERNAL_ERROR
+                self._asks.postpone(self._unanswered(request), code, now_ns, counts)
+            return [ExchangeError(code, msg)]
+        suspects = self._suspects(msg, request)
         if len(suspects) == 1:
             return self._refuse(suspects[0], code, msg, now_ns)
-        self._asks.probe(suspects, now_ns)
+        if request is not None:
+            self._asks.split(request_id, suspects, now_ns)
+        else:
+            self._asks.probe(suspects, now_ns)
         return [ExchangeError(code, msg)]
 
-    def _suspects(self, msg: str, request_id: str) -> list[TrackedSubscription]:
+    def _suspects(self, msg: str, request: SubscriptionRequest | None) -> list[TrackedSubscription]:
         """Which subscriptions an error may be about; one if it can be told."""
-        request = self._asks.request(request_id)
         if request is not None and len(request.subscriptions) == 1:
             return [self._tracked[request.subscriptions[0]]]
         named = _NAMED.search(msg)
         if named is not None:
             item = self._tracked.get(Subscription(named[1], named[2] or ""))
             return [item] if item is not None else []
-        outstanding = self._asks.outstanding()
-        if request is not None:
-            return [item for item in outstanding if item.subscription in request.subscriptions]
-        return outstanding
+        return self._asks.outstanding() if request is None else self._unanswered(request)
+
+    def _unanswered(self, request: SubscriptionRequest) -> list[TrackedSubscription]:
+        return [
+            item for item in self._asks.outstanding() if item.subscription in request.subscriptions
+        ]
 
     def _refuse(self, item: TrackedSubscription, code: str, msg: str, now_ns: int) -> list[Event]:
         if item.operation is Operation.UNSUBSCRIBE:
             # It was not subscribed: that is what the unsubscribe was for.
             self._asks.ask(item, Operation.SUBSCRIBE, now_ns)
             return [ExchangeError(code, msg)]
+        return self._park(
+            item, SubscriptionTrigger.REFUSED, Refused(item.subscription, code, msg), now_ns
+        )
+
+    def _park(
+        self, item: TrackedSubscription, trigger: SubscriptionTrigger, event: Refused, now_ns: int
+    ) -> list[Event]:
+        """Told unless it was parked before and this was one more try."""
+        before = item.state
+        self._step(item, trigger, now_ns)
+        if item.state is not SubscriptionState.PARKED:
+            self._asks.answered(item)
+        else:
+            self._asks.park(item, now_ns)
+            if before is SubscriptionState.PARKED:
+                return []
         self._refused_count += 1
-        self._step(item, SubscriptionTrigger.REFUSED, now_ns)
-        self._asks.answered(item)
-        return [Refused(item.subscription, code, msg)]
+        return [event]
 
     def _first_data(self, item: TrackedSubscription, action: str, now_ns: int) -> None:
         """Data of a subscription that is not live (yet)."""
@@ -336,11 +384,10 @@ class OkxSession:
             if item.operation is Operation.UNSUBSCRIBE:
                 self._asks.ask(item, Operation.SUBSCRIBE, now_ns)
                 continue
-            self._refused_count += 1
-            self._step(item, SubscriptionTrigger.UNANSWERED, now_ns)
-            self._asks.answered(item)
-            msg = f"no answer to {self._limits.asks_max} requests"
-            events.append(Refused(item.subscription, "", msg))
+            answer = f"error {item.error_code}" if item.error_code else "no answer"
+            msg = f"{answer} to {self._limits.asks_max} requests"
+            event = Refused(item.subscription, item.error_code, msg)
+            events += self._park(item, SubscriptionTrigger.UNANSWERED, event, now_ns)
         return events
 
     def _overdue(self, now_ns: int) -> list[Event]:

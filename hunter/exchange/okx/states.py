@@ -37,7 +37,7 @@ class SubscriptionState(enum.Enum):
     LIVE = "live"
     # Being unsubscribed and subscribed anew; until an ack or a snapshot, data are old.
     RESYNC = "resync"
-    # Refused or never answered; not asked again by itself.
+    # Refused or never answered; asked for again once in a long while.
     PARKED = "parked"
 
 

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from hunter.cli import sim as sim_module
 from hunter.cli.main import cli
 from hunter.errors import ConfigError, NotFound
-from hunter.simulator.options import SimOptions
+from hunter.simulator.faults import FAULTS
+from hunter.simulator.options import Checksum, SimOptions
 
 
 @pytest.fixture
@@ -46,6 +47,26 @@ def test_sim_passes_its_options_on(started: list[SimOptions], tmp_path: Path) ->
     assert third.speed == 2.5
 
 
+def test_sim_passes_on_how_it_is_to_misbehave(started: list[SimOptions], tmp_path: Path) -> None:
+    script, certificate, key = (tmp_path / name for name in ("faults.toml", "cert.pem", "key.pem"))
+    words = ["--checksum", "crc", "--tls-cert", str(certificate), "--tls-key", str(key)]
+    words += ["--faults", str(script), "--storm", "7", "--storm-gap-s", "0.5"]
+    assert call(*words).exit_code == 0
+    assert call().exit_code == 0
+    first, second = started
+    assert first.checksum is Checksum.CRC
+    assert (first.tls_cert, first.tls_key, first.faults) == (certificate, key, script)
+    assert (first.storm, first.storm_gap_s) == (7, 0.5)
+    assert (second.checksum, second.storm, second.faults) == (Checksum.ZERO, None, None)
+
+
+def test_sim_lists_every_fault_and_ends(started: list[SimOptions]) -> None:
+    result = call("--list-faults")
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.output.splitlines()] == list(FAULTS)
+    assert not started
+
+
 def test_sim_refuses_a_missing_recording(started: list[SimOptions], tmp_path: Path) -> None:
     error = call("--replay", str(tmp_path / "missing.gz")).exception
     assert isinstance(error, NotFound)
@@ -54,13 +75,15 @@ def test_sim_refuses_a_missing_recording(started: list[SimOptions], tmp_path: Pa
     assert not started
 
 
-@pytest.mark.parametrize("words", [["--speed", "fast"], ["--port", "65536"], ["--rate", "x"]])
+@pytest.mark.parametrize("words", [["--speed", "fast"], ["--port", "65536"], ["--checksum", "x"]])
 def test_sim_refuses_what_is_no_number(started: list[SimOptions], words: list[str]) -> None:
     assert call(*words).exit_code == 2
     assert not started
 
 
-@pytest.mark.parametrize("words", [["--rate", "-1"], ["--instruments", "btc"], ["--speed", "0"]])
+@pytest.mark.parametrize(
+    "words", [["--rate", "-1"], ["--instruments", "btc"], ["--speed", "0"], ["--storm-gap-s", "0"]]
+)
 def test_sim_refuses_values_out_of_range(started: list[SimOptions], words: list[str]) -> None:
     assert isinstance(call(*words).exception, ConfigError)
 

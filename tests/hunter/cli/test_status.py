@@ -36,14 +36,14 @@ def test_status_json_has_exactly_the_public_keys(shown: Any) -> None:
     shown.up()
     report = json.loads(shown.output("status", "--json"))
     assert set(report) == {
-        "schema", "state", "name", "version", "pid", "uptime_s", "reasons", "actors", "feeds",
-        "connections", "rings", "brain", "memory",
+        "schema", "state", "name", "version", "pid", "uptime_s", "reasons", "notices",
+        "actors", "feeds", "connections", "limits", "rings", "brain", "memory",
     }  # fmt: skip
     assert (report["schema"], report["state"], report["reasons"]) == (1, "running", [])
     assert [actor["name"] for actor in report["actors"]] == ["stream-0", "brain-0", "watchdog"]
     assert set(report["feeds"][0]) == {
         "instrument", "channel", "state", "messages", "age_ms", "gaps", "backfilled", "duplicates",
-        "lost", "malformed", "lag_ms_p50", "lag_ms_p99",
+        "lost", "malformed", "lag_ms_p50", "lag_ms_p99", "mismatches", "resync_ms", "note",
     }  # fmt: skip
     assert report["brain"]["latency_us"] == {"p50": 180.0, "p99": 900.0, "p999": 2000.0}
 

@@ -36,12 +36,12 @@ def test_market_is_the_recordings_and_the_brain_the_users() -> None:
     contents = holding(BTC_trades=10, ETH_trades=4, ETH_books5=7, ETH_mark_price=9)
     config = played(contents, "brain.interval_ms=250", "stream.shards=1")
     assert config.okx.instruments == ("BTC-USDT", "ETH-USDT")
-    assert config.okx.channels == ("trades", "books5")
+    assert config.okx.channels == ("trades", "books5", "mark-price")
     assert config.brain.interval_ms == 250
     assert config.hunter.name == "replay"
     assert (config.data_dir, config.log_dir) == (Path("/x/out"), Path("/x/out/logs"))
     assert config.runtime_dir == Path("/x/run")
-    assert expected_frames(config, contents) == 21
+    assert expected_frames(config, contents) == 30
 
 
 def test_recording_without_trades_still_has_their_lane() -> None:

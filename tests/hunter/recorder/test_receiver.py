@@ -174,15 +174,27 @@ def keep_link_alive(there: Booth, peer: Peer, seconds: int) -> None:
 def test_silence_is_told_once_and_a_feed_that_stays_dead_is_left(
     booth: Callable[..., Booth], peer: Peer
 ) -> None:
-    there = booth(peer.url, '["trades"]')
+    there = booth(peer.url, '["trades", "bbo-tbt"]')
     there.open(peer)
-    peer.send(frame(ack(TRADES)) + frame(DATA))
+    quotes = {"channel": "bbo-tbt", "instId": SWAP}
+    peer.send(frame(ack(TRADES)) + frame(ack(quotes)) + frame(DATA))
     there.until("data", lambda: there.receiver.data_counts["trades"])
     keep_link_alive(there, peer, 40)
     assert [line for line in there.said if line.startswith("no data for 8 s")]
     assert len([line for line in there.said if line.startswith("no data")]) == 1
     keep_link_alive(there, peer, 40)
     there.until_said("connection lost: no data, though the link answers")
+
+
+def test_silence_that_no_channel_promises_to_keep_below_is_borne_longer(
+    booth: Callable[..., Booth], peer: Peer
+) -> None:
+    there = booth(peer.url, '["trades"]')
+    there.open(peer)
+    peer.send(frame(ack(TRADES)) + frame(DATA))
+    there.until("data", lambda: there.receiver.data_counts["trades"])
+    keep_link_alive(there, peer, 120)
+    assert not there.receiver.last_close
 
 
 def test_channel_that_is_silent_alone_is_subscribed_anew(

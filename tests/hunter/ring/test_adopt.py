@@ -13,12 +13,13 @@ from hunter.errors import SegmentError, SegmentUnusable
 from hunter.ring import layout as layout_module
 from hunter.ring import segment
 from hunter.ring.adopt import adopt_or_create, check_heads, last_row
-from hunter.ring.layout import RingLayout
+from hunter.ring.layout import RingLayout, capacities_of
 from hunter.ring.reader import LaneReader
 from hunter.ring.rows import Kind
 
 WANTED = ring_layout(created_wall_ns=0)
 LATER_NS = NOW_NS + 1
+EVERY_LANE = dict.fromkeys(Kind, 16)
 
 
 def names(directory: Path) -> list[str]:
@@ -67,11 +68,21 @@ def test_rows_begun_by_a_killed_writer_do_not_matter(used_ring: Path, feeder: Fe
     [
         replace(WANTED, instruments=("BTC-USDT-SWAP",)),
         replace(WANTED, instruments=WANTED.instruments[::-1]),
-        replace(WANTED, capacities=(32, 16, 16, 16)),
-        replace(WANTED, capacities=(16, 0, 16, 16)),
+        replace(WANTED, capacities=capacities_of(EVERY_LANE | {Kind.TRADE: 32})),
+        replace(WANTED, capacities=capacities_of(EVERY_LANE | {Kind.CANDLE: 32})),
+        replace(WANTED, capacities=capacities_of(EVERY_LANE | {Kind.BBO: 0})),
+        replace(WANTED, capacities=capacities_of(EVERY_LANE | {Kind.MARK: 0})),
         replace(WANTED, source=8),
     ],
-    ids=["instruments", "order", "capacity", "channel", "source"],
+    ids=[
+        "instruments",
+        "order",
+        "capacity",
+        "candles",
+        "channel",
+        "mark-price",
+        "source",
+    ],
 )
 def test_other_configuration_makes_a_new_ring(used_ring: Path, wanted: RingLayout) -> None:
     adopted = adopt_or_create(used_ring, wanted, LATER_NS)
@@ -108,6 +119,10 @@ def move_head_of_the_empty(path: Path, layout: RingLayout) -> None:
     poke(path, layout.intent_word(1, Kind.TRADE) + 1, 1)
 
 
+def move_head_of_the_last_kind(path: Path, layout: RingLayout) -> None:
+    poke(path, layout.intent_word(0, Kind.CANDLE) + 1, 5000)
+
+
 def leap_intent(path: Path, layout: RingLayout) -> None:
     poke(path, layout.intent_word(0, Kind.TRADE), 6 + 16 // 2 + 1)
 
@@ -116,15 +131,20 @@ def drop_intent(path: Path, layout: RingLayout) -> None:
     poke(path, layout.intent_word(0, Kind.TRADE), 5)
 
 
+def leap_intent_of_the_last_kind(path: Path, layout: RingLayout) -> None:
+    poke(path, layout.intent_word(0, Kind.CANDLE), 6 + 16 // 2 + 1)
+
+
 def leap_arrival(path: Path, layout: RingLayout) -> None:
-    poke(path, layout.arrival_word(0), 25)
+    poke(path, layout.arrival_word(0), 6 * len(Kind) + 1)
 
 
 @pytest.mark.parametrize(
     "damage",
     [
         flip, truncate, cut_to_nothing, replace_by_text, move_head, move_head_of_the_empty,
-        leap_intent, drop_intent, leap_arrival,
+        move_head_of_the_last_kind, leap_intent, leap_intent_of_the_last_kind, drop_intent,
+        leap_arrival,
     ],
 )  # fmt: skip
 def test_damaged_ring_is_put_aside(
@@ -181,6 +201,19 @@ def test_last_row_is_the_newest_published(used_ring: Path, layout: RingLayout) -
         assert row is not None
         assert row[0] == 6
         assert last_row(found, layout, 1, Kind.TRADE) is None
+
+
+def test_arrival_head_is_sound_when_its_row_is_of_any_kind(
+    shm_dir: Path, layout: RingLayout
+) -> None:
+    for kind in Kind:
+        path = make_ring(shm_dir / "ring-0", layout)
+        feeder = Feeder(path)
+        feeder.put(0, kind)
+        feeder.publish()
+        feeder.close()
+        assert adopt_or_create(path, WANTED, LATER_NS).kept, kind
+        path.unlink()
 
 
 def test_lanes_that_no_channel_feeds_are_sound(shm_dir: Path) -> None:

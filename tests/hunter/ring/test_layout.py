@@ -18,16 +18,20 @@ from hunter.ring.layout import (
     HEADER_BYTES,
     INSTRUMENTS_MAX,
     NAME_BYTES,
+    WRITER_PID_WORD,
+    WRITER_SINCE_WORD,
     RingLayout,
+    capacities_of,
     source_hash,
 )
 from hunter.ring.rows import ROW_BYTES, Kind
 
-capacities = st.sampled_from([0, 8, 64, 1024])
+capacities = st.sampled_from([0, 0, 8, 64])
+ALL_EIGHT = (8,) * len(Kind)
 layouts = st.builds(
     RingLayout,
     st.integers(1, 40).map(lambda count: tuple(f"A{number}-USDT" for number in range(count))),
-    st.tuples(st.sampled_from([8, 64]), capacities, capacities, capacities),
+    st.tuples(*(capacities for _ in Kind)),
     st.integers(0, 2**64 - 1),
     st.integers(0, 2**63),
 )
@@ -42,8 +46,8 @@ def written(layout: RingLayout) -> bytearray:
 def sealed(raw: bytearray, instrument_count: int = 2) -> memoryview:
     """The header with a checksum that fits: only the meaning of its fields is wrong."""
     names_end = HEADER_BYTES + NAME_BYTES * instrument_count
-    crc = zlib.crc32(raw[HEADER_BYTES:names_end], zlib.crc32(raw[:0x60]))
-    struct.pack_into("<I", raw, 0x60, crc)
+    crc = zlib.crc32(raw[HEADER_BYTES:names_end], zlib.crc32(raw[:0x98]))
+    struct.pack_into("<I", raw, 0x98, crc)
     return memoryview(raw)
 
 
@@ -72,27 +76,29 @@ def test_parts_are_aligned_and_do_not_overlap(layout: RingLayout) -> None:
 
 def test_lane_table_gives_each_instrument_a_line_of_its_own() -> None:
     layout = ring_layout()
-    assert layout.lane_table_offset % 128 == 0
-    assert layout.intent_word(1, Kind.TRADE) - layout.intent_word(0, Kind.TRADE) == 16
+    assert layout.lane_table_offset % 256 == 0
+    assert layout.intent_word(1, Kind.TRADE) - layout.intent_word(0, Kind.TRADE) == 32
 
 
 def test_header_fields_lie_where_they_are_drawn() -> None:
     layout = ring_layout()
     raw = written(layout)
     assert raw[:8] == b"HUNTRING"
-    assert struct.unpack_from("<II", raw, 0x008) == (1, 2)
+    assert struct.unpack_from("<II", raw, 0x008) == (2, 2)
     assert struct.unpack_from("<Q", raw, 0x010) == (layout.total_bytes,)
-    assert struct.unpack_from("<4Q", raw, 0x018) == layout.capacities
-    assert struct.unpack_from("<QQQ", raw, 0x038) == (layout_module.layout_hash(), NOW_NS, 7)
-    assert raw[0x050:0x060] == segment.boot_id()
-    assert 8 * EPOCH_WORD == 0x080
-    assert raw[0x064:HEADER_BYTES] == bytes(HEADER_BYTES - 0x064), "the writer's words are its own"
+    assert struct.unpack_from("<11Q", raw, 0x018) == layout.capacities
+    assert struct.unpack_from("<QQQ", raw, 0x070) == (layout_module.layout_hash(), NOW_NS, 7)
+    assert raw[0x088:0x098] == segment.boot_id()
+    assert [8 * word for word in (EPOCH_WORD, WRITER_PID_WORD, WRITER_SINCE_WORD)] == [
+        0x0C0, 0x0C8, 0x0D0,
+    ]  # fmt: skip
+    assert raw[0x09C:HEADER_BYTES] == bytes(HEADER_BYTES - 0x09C), "the writer's words are its own"
 
 
 @pytest.mark.parametrize("start", [0, HEADER_BYTES], ids=["header", "names"])
 def test_any_flipped_bit_is_refused(start: int) -> None:
     raw = written(ring_layout())
-    size = 0x64 if start == 0 else 2 * NAME_BYTES
+    size = 0x9C if start == 0 else 2 * NAME_BYTES
     for bit in range(8 * start, 8 * (start + size)):
         raw[bit // 8] ^= 1 << bit % 8
         with pytest.raises(SegmentError):
@@ -110,7 +116,7 @@ def test_foreign_file_is_refused() -> None:
 
 def test_other_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(layout_module, "VERSION", 2)
+        patch.setattr(layout_module, "VERSION", layout_module.VERSION + 1)
         newer = written(ring_layout())
     with pytest.raises(SegmentError, match="another hunter version"):
         RingLayout.read_header(memoryview(newer))
@@ -165,19 +171,28 @@ def test_sizes_that_contradict_each_other_are_refused() -> None:
 @pytest.mark.parametrize(
     ("instruments", "sizes"),
     [
-        ((), (8, 8, 8, 8)),
-        (("A-B", "A-B"), (8, 8, 8, 8)),
-        (("A" * 65,), (8, 8, 8, 8)),
-        (("A-B",), (12, 8, 8, 8)),
-        (("A-B",), (4, 8, 8, 8)),
-        (("A-B",), (1 << 23, 8, 8, 8)),
+        ((), ALL_EIGHT),
+        (("A-B", "A-B"), ALL_EIGHT),
+        (("A" * 65,), ALL_EIGHT),
+        (("A-B",), (12, *ALL_EIGHT[1:])),
+        (("A-B",), (*ALL_EIGHT[:-1], 4)),
+        (("A-B",), (1 << 23, *ALL_EIGHT[1:])),
+        (("A-B",), (8, 8, 8, 8)),
+        (("A-B",), (*ALL_EIGHT, 8)),
     ],
 )
 def test_impossible_layout_is_a_programmers_error(
-    instruments: tuple[str, ...], sizes: tuple[int, int, int, int]
+    instruments: tuple[str, ...], sizes: tuple[int, ...]
 ) -> None:
+    RingLayout(("A-B",), ALL_EIGHT)
     with pytest.raises(AssertionError):
         RingLayout(instruments, sizes)
+
+
+def test_capacities_stand_in_the_order_of_kind() -> None:
+    sizes = capacities_of({Kind.CANDLE: 64, Kind.TRADE: 8})
+    assert sizes == (8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 64)
+    assert RingLayout(("A-B",), sizes).capacities[Kind.CANDLE] == 64
 
 
 def test_ring_id_tells_two_creations_apart() -> None:

@@ -3,20 +3,21 @@ from __future__ import annotations
 import math
 import re
 import struct
+from typing import Any
 
 import pytest
-from fakes.ring_rows import facts
+from fakes.ring_rows import EPOCH_FIELD, facts
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hunter.ring import rows
-from hunter.ring.rows import ROW_BYTES, STRUCTS, Kind
+from hunter.ring.rows import ROW_BYTES, STRUCTS, Kind, place_of
 
 
-def field_values(kind: Kind, sequence: int, arrival: int, epoch: int) -> tuple[float, ...]:
+def field_values(kind: Kind, sequence: int, arrival: int, epoch: int) -> tuple[Any, ...]:
     """All of a row's fields in the order of its struct."""
     known = facts(kind, sequence)
-    place = {Kind.TRADE: 8, Kind.BBO: 8, Kind.TICKER: 9, Kind.BOOK: 6}[kind]
+    place = EPOCH_FIELD[kind] - 2
     return (sequence, arrival, *known[:place], epoch, *known[place:])
 
 
@@ -62,10 +63,42 @@ def test_offsets_are_those_of_the_drawing(kind: Kind) -> None:
     heading = rf"^ {{4}}{kind.name.lower()}, {ROW_BYTES[kind]} B.*\n"
     drawing = re.search(heading + r"((?: {4} *\d.*\n)+)", rows.__doc__, re.MULTILINE)
     assert drawing is not None
-    drawn = {name: int(at) for at, name in re.findall(r"\b(\d+) ([a-z]\w+) \S", drawing[1])}
+    lines = drawing[1]
+    if kind >= rows.FIRST_ALIKE:
+        head = re.search(r"begin alike.*\n((?: {4} *\d.*\n)+)", rows.__doc__)
+        assert head is not None
+        lines = head[1] + lines
+    drawn = {name: int(at) for at, name in re.findall(r"\b(\d+) ([a-z]\w+) \S", lines)}
     fields = rows.numpy_dtype(kind).fields
     assert fields is not None
     assert drawn == {name: field[1] for name, field in fields.items()}
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_place_of_a_field_is_its_place_in_a_plain_row(kind: Kind) -> None:
+    values = field_values(kind, 9, 8, 7)
+    row = STRUCTS[kind].unpack(STRUCTS[kind].pack(*values))
+    assert row[place_of(kind, "sequence")] == 9
+    assert row[place_of(kind, "epoch")] == 7
+    assert row[place_of(kind, "exchange_ts_ns")] == 9 * 5 + 2
+    assert row[place_of(kind, "received_ts_ns")] == 9 * 3 + 1
+
+
+def test_kinds_from_instrument_on_begin_alike() -> None:
+    for kind in Kind:
+        names = [name for name, _, _ in rows._FIELDS[kind][:6]]
+        is_alike = names == [name for name, _, _ in rows._HEAD_ALIKE]
+        assert is_alike == (kind >= rows.FIRST_ALIKE), kind
+
+
+def test_currency_of_an_instrument_comes_out_as_it_went_in() -> None:
+    import numpy
+
+    values = [*field_values(Kind.INSTRUMENT, 1, 1, 1)[:-1], b"BTC"]
+    packed = STRUCTS[Kind.INSTRUMENT].pack(*values)
+    row = numpy.frombuffer(packed, dtype=rows.numpy_dtype(Kind.INSTRUMENT))[0]
+    assert row["value_currency"] == b"BTC"
+    assert STRUCTS[Kind.INSTRUMENT].unpack(packed)[-1] == b"BTC\0\0\0\0\0"
 
 
 def test_missing_numbers_survive_packing() -> None:

@@ -31,6 +31,7 @@ class Listener:
         self.heard: list[bytes] = []
         self.wires: list[int] = []
         self.flush_count = 0
+        self.requests = 0
         self.performed: list[str] = []
         self.file_at_push = b""
         self._ledger_file = ledger_file
@@ -46,10 +47,13 @@ class Listener:
         self.flush_count += 1
 
     def describe(self) -> dict[str, Any]:
-        return {"connId": self.conn_id}
+        return {"connId": self.conn_id, "requests_per_hour_max": self.requests}
 
     def perform(self, fault: Fault) -> None:
         self.performed.append(fault.name)
+
+    def heal(self) -> None:
+        self.performed.append("heal")
 
 
 def test_push_goes_to_its_subscribers_once_framed_and_flushed_once_a_batch(clock: Clock) -> None:
@@ -104,7 +108,8 @@ def test_connection_that_left_hears_nothing_and_is_remembered(clock: Clock) -> N
     exchange.detach(listener)
     exchange.dispatch([trade(1)])
     assert listener.heard == []
-    assert exchange.counts()["past_connections"] == [{"connId": listener.conn_id}]
+    (past,) = exchange.counts()["past_connections"]
+    assert past["connId"] == listener.conn_id
     assert exchange.counts()["connections"] == []
 
 
@@ -155,10 +160,10 @@ def test_faults_of_the_moment_are_performed_and_others_armed(clock: Clock) -> No
     assert (one.performed, two.performed) == (["close", "notice"], ["notice"])
     assert exchange.arm(parse_fault({"name": "mute"})) == 0
     assert len(exchange.faults.armed) == 1
-    resets: list[str] = []
-    exchange.sequence_resets.append(lambda: resets.append("reset"))
-    assert exchange.arm(parse_fault({"name": "seq_reset"})) == 0
-    assert resets == ["reset"]
+    exchange.heal()
+    assert exchange.faults.armed == []
+    assert (one.performed[-1], two.performed[-1]) == ("heal", "heal")
+    assert exchange.counts()["faults_fired"] == {"close": 1, "notice": 1}
 
 
 def test_recording_says_which_instruments_there_are(clock: Clock, tmp_path: Path) -> None:
@@ -184,3 +189,63 @@ def test_counts_say_what_was_produced(clock: Clock) -> None:
     counts = exchange.counts()
     assert counts["produced"] == {"trades": {NAME: 2}}
     assert counts["matches"] == {NAME: 2}
+
+
+@pytest.mark.parametrize(
+    ("key", "is_served"),
+    [
+        (("trades", NAME), True),
+        (("candle1m", NAME), True),
+        (("funding-rate", NAME), True),
+        (("funding-rate", "BTC-USDT"), False),
+        (("open-interest", "BTC-USDT"), False),
+        (("mark-price", "BTC-USDT"), True),
+        (("mark-price", "LTC-USDT"), False),
+        (("index-tickers", "BTC-USDT"), True),
+        (("index-tickers", NAME), False),
+        (("liquidation-orders", "SWAP"), True),
+        (("liquidation-orders", "SPOT"), False),
+        (("instruments", "SPOT"), True),
+        (("instruments", "SOUP"), False),
+        (("status", ""), True),
+        (("unheard-of", NAME), False),
+    ],
+)
+def test_channel_exists_for_some_types_only(clock: Clock, key: Any, is_served: bool) -> None:
+    exchange = Exchange(SimOptions(instruments=(NAME, "BTC-USDT")), clock)
+    assert exchange.serves(key) is is_served
+
+
+def test_last_word_on_an_index_is_said_to_newcomers_and_none_by_type(clock: Clock) -> None:
+    exchange = Exchange(SimOptions(), clock)
+    keys = [("index-tickers", "BTC-USDT"), ("instruments", "SWAP"), ("status", "")]
+    exchange.dispatch([Push(channel, subject, b"{}", None) for channel, subject in keys])
+    assert [push.channel for push in exchange.initial(keys)] == ["index-tickers", "status"]
+    assert list(exchange.instruments) == [NAME]
+
+
+def test_fault_finds_its_connection_by_number_and_by_age(clock: Clock) -> None:
+    exchange = Exchange(SimOptions(), clock)
+    assert exchange.arm(parse_fault({"name": "close", "conn": "first"})) == 0
+    exchange.arm(parse_fault({"name": "mute", "conn": "#2"}))
+    listeners = [Listener(exchange) for _ in range(3)]
+    for listener in listeners:
+        exchange.number(listener.conn_id)
+    assert exchange.faults.armed[0].conn_id == listeners[1].conn_id
+    for conn, listener in (("first", listeners[0]), ("last", listeners[2]), ("#2", listeners[1])):
+        assert exchange.arm(parse_fault({"name": "notice", "conn": conn})) == 1
+        assert listener.performed == ["notice"]
+    for _ in range(300):
+        exchange.number("x")
+    assert exchange.arm(parse_fault({"name": "notice", "conn": "#1"})) == 0
+    assert exchange.counts()["handshakes"] == {"total": 303, "most_in_1_s": 303}
+
+
+def test_most_requests_in_an_hour_outlives_its_connection(clock: Clock) -> None:
+    exchange = Exchange(SimOptions(), clock)
+    for most in (7, 3):
+        listener = Listener(exchange)
+        listener.requests = most
+        assert exchange.counts()["requests_most_in_1_h"] == 7
+        exchange.detach(listener)
+    assert exchange.counts()["requests_most_in_1_h"] == 7

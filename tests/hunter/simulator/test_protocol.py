@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunter.simulator.channels import Key
 from hunter.simulator.protocol import Session
 
 SWAP = "BTC-USDT-SWAP"
@@ -16,7 +17,10 @@ HOUR_NS = 3600 * 10**9
 
 
 def session(path: str = "public", limit: int | None = 480) -> Session:
-    return Session(path, "a4d3ae55", {SWAP, "BTC-USDT"}.__contains__, 0, limit)
+    def serves(key: Key) -> bool:
+        return key[1] in (SWAP, "BTC-USDT", "SWAP", "")
+
+    return Session(path, "a4d3ae55", serves, 0, limit)
 
 
 def request(*args: Any, op: str = "subscribe", **more: Any) -> str:
@@ -128,6 +132,35 @@ def test_business_path_serves_its_own_channels_only() -> None:
     assert one.receive(request(arg("trades-all")), 1).added == [("trades-all", SWAP)]
     assert code_of(one.receive(request(arg("trades")), 1).texts[0]) == "60018"
     assert code_of(one.receive(request(arg("books-l2-tbt")), 1).texts[0]) == "60018"
+
+
+def test_subjects_other_than_instruments_are_named_their_own_way() -> None:
+    one = session()
+    args = [{"channel": "instruments", "instType": "SWAP"}, {"channel": "status"}]
+    reply = one.receive(request(*args), 1)
+    assert [json.loads(text)["arg"] for text in reply.texts] == args
+    assert reply.added == [("instruments", "SWAP"), ("status", "")]
+    (answer,) = one.receive(request({"channel": "instruments", "instType": "SOUP"}), 2).texts
+    assert code_of(answer) == "60018"
+    assert "channel:instruments,instId:SOUP doesn't" in json.loads(answer)["msg"]
+
+
+def test_arguments_beyond_the_most_are_as_if_never_sent() -> None:
+    one = session()
+    reply = one.receive(request(arg("trades"), arg("books")), 1, args_max=1)
+    assert len(reply.texts) == 1
+    assert one.subscriptions == {("trades", SWAP)}
+
+
+@pytest.mark.parametrize("code", [60012, 60014, 64007, 61000])
+def test_whole_request_is_refused_with_its_id(code: int) -> None:
+    one = session()
+    answer = one.refuse(request(arg("trades"), id="x1"), code, 5)
+    assert code_of(answer) == str(code)
+    assert json.loads(answer)["id"] == "x1"
+    assert json.loads(answer)["msg"]
+    assert "id" not in json.loads(one.refuse("not json", code, 6))
+    assert (one.requests.total, one.active_ns, one.subscriptions) == (2, 6, set())
 
 
 def test_login_leads_to_the_fee_tier_refusal() -> None:

@@ -68,7 +68,7 @@ def test_ticker_waits_for_a_trade_and_then_for_a_change() -> None:
     shown.best(pushes, bids, asks, 1, 10)
     shown.ticker(pushes, 1)
     assert only(pushes, "tickers") == []
-    shown.traded(PublishedTrade(1, 1, "64000.1", "0.5", "buy", 1, 11), 50)
+    shown.traded(PublishedTrade(1, 1, "64000.1", "0.5", "buy", 1, 11), 640_001, 50)
     shown.ticker(pushes, 2)
     shown.ticker(pushes, 3)
     (row,) = only(pushes, "tickers")

@@ -48,11 +48,29 @@ def test_frames_are_decoded_as_far_as_needed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("arg", "key"),
+    [
+        (b'{"channel":"status"}', ("status", "")),
+        (b'{"channel":"instruments","instType":"SWAP"}', ("instruments", "SWAP")),
+        (b'{"channel":"index-tickers","instId":"BTC-USDT"}', ("index-tickers", "BTC-USDT")),
+        (b'{"channel":"books50-l2-tbt","instId":"A-B"}', ("books50-l2-tbt", "A-B")),
+    ],
+)
+def test_frame_is_for_the_subject_of_its_channel(arg: bytes, key: tuple[str, str]) -> None:
+    push = parse_frame(b'{"arg":%s,"data":[{}]}' % arg, Counts())
+    assert push is not None
+    assert (push.channel, push.inst_id, push.body) == (*key, None)
+
+
+@pytest.mark.parametrize(
     ("frame", "skipped", "malformed"),
     [
         (ACK, 1, 0),
         (b"{}", 1, 0),
-        (b'{"arg":{"channel":"status"},"data":[{}]}', 1, 0),
+        (b'{"arg":{"channel":"trades","instType":"SWAP"},"data":[{}]}', 1, 0),
+        (b'{"arg":{"channel":"unheard-of","instType":"SWAP"},"data":[{}]}', 1, 0),
+        (b'{"arg":{"channel":"index-tickers","instId":"btc"},"data":[{}]}', 1, 0),
+        (b'{"arg":{"channel":"instruments"},"data":[{}]}', 1, 0),
         (b"pong", 0, 1),
         (TRADE[:-4], 0, 1),
         (TRADE.replace(b'"9"', b'"x"'), 0, 1),

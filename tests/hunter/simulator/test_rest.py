@@ -67,12 +67,39 @@ def test_instruments_need_their_type(ask: Asker) -> None:
     status, body = ask("/api/v5/public/instruments")
     assert (status, body["code"]) == (400, "50014")
     assert ask("/api/v5/public/instruments?instType=SOUP")[1]["code"] == "51000"
-    (row,) = ask.data("/api/v5/public/instruments?instType=SWAP")
+    row, *unsimulated = ask.data("/api/v5/public/instruments?instType=SWAP")
     assert (row["instId"], row["state"]) == (NAME, "live")
-    assert ask.data("/api/v5/public/instruments?instType=SPOT") == []
+    assert "LTC-USDT-SWAP" in {other["instId"] for other in unsimulated}
+    assert not ask.exchange.is_listed("LTC-USDT-SWAP")
+    assert ask.data("/api/v5/public/instruments?instType=MARGIN") == []
     assert ask.data(f"/api/v5/public/instruments?instType=SWAP&instId={NAME}") == [row]
     status, body = ask("/api/v5/public/instruments?instType=SWAP&instId=NO-PE")
     assert body["code"] == "51001"
+
+
+def test_options_need_their_family(ask: Asker) -> None:
+    path = "/api/v5/public/instruments?instType=OPTION"
+    status, body = ask(path)
+    assert (status, body["code"], body["data"]) == (400, "50014", [])
+    rows = ask.data(f"{path}&instFamily=BTC-USD")
+    assert {row["instFamily"] for row in rows} == {"BTC-USD"}
+    assert {(row["optType"], row["stk"]) for row in rows} == {("C", "60000"), ("P", "60000")}
+    assert ask.data(f"{path}&uly=BTC-USD") == rows
+    (row,) = ask.data("/api/v5/public/instruments?instType=FUTURES&instFamily=ETH-USD")
+    assert (row["instId"], row["expTime"], row["ctType"]) == (
+        "ETH-USD-271231",
+        "1830240000000",
+        "inverse",
+    )
+
+
+def test_matches_that_rest_has_lost_are_left_out_for_good(ask: Asker) -> None:
+    ask(f"/sim/fault?name=rest_missing&code=7&instId={NAME}")
+    assert ask.ids(f"{TRADES}&limit=3") == [193, 192, 191]
+    ask.exchange.dispatch([ask.row(205)])
+    assert ask.ids(f"{HISTORY}&limit=8") == [205, 204, 203, 202, 201, 193, 192, 191]
+    ask("/sim/fault?clear=all")
+    assert ask.ids(f"{HISTORY}&after=200&limit=1") == [193]
 
 
 def test_trades_are_matches_newest_first(ask: Asker) -> None:
@@ -203,7 +230,7 @@ def test_faults_are_listed_armed_and_cleared(ask: Asker) -> None:
     assert ask("/sim/fault")[1]["armed"] == []
     body = ask(f"/sim/fault?name=drop_trades&count=3&conn=abcd0123&instId={NAME}", "POST")[1]
     assert body["armed"] == [
-        {"name": "drop_trades", "conn": "abcd0123", "instId": NAME, "code": 1001, "left": 3}
+        {"name": "drop_trades", "conn": "abcd0123", "instId": NAME, "code": 0, "left": 3}
     ]
     assert "mute" in body["names"]
     assert ask("/sim/fault?clear=mute")[1]["armed"] == body["armed"]

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,13 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import tls
 from fakes.running_simulator import SWAP, Running, ask, receive
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from hunter.errors import ConfigError, HunterError
-from hunter.simulator.options import Bounds
+from hunter.simulator.options import Bounds, Checksum
 from hunter.simulator.serve import listening_line
+from hunter.simulator.state import legacy_checksum
+from hunter.simulator.storm import Storm
 
 Start = Callable[..., Running]
 
@@ -247,3 +251,90 @@ def test_interrupt_ends_it_cleanly(tmp_path: Path) -> None:
     process = Process(tmp_path / "ledger.txt")
     assert process.line.startswith("listening: ws://127.0.0.1:")
     assert process.end(signal.SIGINT) == 0
+
+
+def test_recorded_frames_of_every_kind_of_subject_go_to_their_subscribers(
+    start: Start, tmp_path: Path
+) -> None:
+    keys = [
+        ("mark-price", {"instId": SWAP}),
+        ("candle1m", {"instId": SWAP}),
+        ("index-tickers", {"instId": "BTC-USDT"}),
+        ("liquidation-orders", {"instType": "SWAP"}),
+        ("instruments", {"instType": "SWAP"}),
+        ("status", {}),
+    ]
+    args = [{"channel": channel, **names} for channel, names in keys]
+    frames = [json.dumps({"arg": arg, "data": [{"n": str(n)}]}) for n, arg in enumerate(args)]
+    path = tmp_path / "recording.jsonl"
+    lines = [f"{10**18 + n * 10**8} {frame}\n" for n, frame in enumerate(frames)]
+    path.write_text("".join(lines))
+    running = start(replay=(path,), speed=2.0)
+    business, public = running.connect("business"), running.connect()
+    business.send(json.dumps({"op": "subscribe", "args": [args[1]]}))
+    public.send(json.dumps({"op": "subscribe", "args": [args[0], *args[2:]]}))
+    assert read_texts(business, 1) == [frames[1]]
+    # The status of before the recording is the exchange's own.
+    heard = [text for text in read_texts(public, 6) if "completed" not in text]
+    assert heard == [frames[0], *frames[2:]]
+    assert running.call(lambda exchange: list(exchange.instruments)) == [SWAP]
+
+
+def test_tls_serves_who_trusts_the_certificate_and_nobody_else(
+    start: Start, tmp_path: Path
+) -> None:
+    tls.server_context(tmp_path)
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    running = start(rate=0.0, tls_cert=certificate, tls_key=key)
+    url = f"wss://127.0.0.1:{running.port}/ws/v5/public"
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    with connect(url, ssl=trusting, ping_interval=None) as client:
+        ask(client, "books")
+        assert [frame.get("action") for frame in receive(client, 2)] == [None, "snapshot"]
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connect(url, ssl=ssl.create_default_context(), ping_interval=None)
+    with pytest.raises(ConfigError, match="PEM certificate and its key"):
+        start(rate=0.0, tls_cert=key, tls_key=certificate)
+    with pytest.raises(ConfigError, match="both a certificate and its key"):
+        start(rate=0.0, tls_cert=key)
+    assert listening_line("h", 5, True) == (
+        "listening: wss://h:5/ws/v5/public wss://h:5/ws/v5/business https://h:5"
+    )
+
+
+@pytest.mark.parametrize("mode", list(Checksum))
+def test_checksum_is_as_asked(start: Start, mode: Checksum) -> None:
+    client = start(rate=200.0, checksum=mode).connect()
+    ask(client, "books")
+    sides: dict[str, dict[str, list[str]]] = {"bids": {}, "asks": {}}
+    for frame in receive(client, 8)[1:]:
+        row = frame["data"][0]
+        for name, levels in sides.items():
+            for level in row[name]:
+                levels[level[0]] = level
+                if level[1] == "0":
+                    del levels[level[0]]
+        if mode is Checksum.ABSENT:
+            assert "checksum" not in row
+            continue
+        bids = sorted(sides["bids"].values(), key=lambda level: -float(level[0]))
+        asks = sorted(sides["asks"].values(), key=lambda level: float(level[0]))
+        expected = legacy_checksum(bids, asks) if mode is Checksum.CRC else 0
+        assert row["checksum"] == expected
+
+
+def test_script_and_storm_of_the_options_are_run(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "faults.toml"
+    path.write_text('[[fault]]\nat_s = 0\nname = "notice"\n[[fault]]\nat_s = 0\nname = "mute"\n')
+    running = start(rate=0.0, faults=path, storm=3, storm_gap_s=0.02)
+    while len(running.get("/sim/counts")["storm"]) < 20:
+        pass
+    counts = running.get("/sim/counts")
+    assert [line["name"] for line in counts["script"]] == ["notice", "mute"]
+    again = Storm(3, 0.02, [SWAP], 0)
+    names = [fault.name for fault in again.due(3600 * 10**9)]
+    assert [line["name"] for line in counts["storm"]] == names[: len(counts["storm"])]
+    running.get("/sim/fault?storm=off")
+    path.write_text("x = 1")
+    with pytest.raises(ConfigError, match="nothing else"):
+        start(rate=0.0, faults=path)

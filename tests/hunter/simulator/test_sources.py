@@ -50,6 +50,9 @@ class Reader:
     def perform(self, fault: Any) -> None:
         raise NotImplementedError
 
+    def heal(self) -> None:
+        raise NotImplementedError
+
 
 def recording(tmp_path: Path, count: int, gap_ns: int) -> tuple[Path, list[bytes]]:
     frames = [

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from hunter.ring import segment
-from hunter.ring.layout import RingLayout
+from hunter.ring.layout import RingLayout, capacities_of
+from hunter.ring.rows import Kind
 from hunter.ring.writer import RingWriter
 from hunter.status import documents
 from hunter.status.block import SUPERVISOR, StatusBlock
@@ -236,13 +237,14 @@ def test_wedged_supervisor_is_told(instance: Instance) -> None:
 
 def test_feed_fields(instance: Instance) -> None:
     whole = feed(
-        messages=9, gaps=1, backfilled=2, duplicates=3, lost=4, malformed=5, lag_ms_p99=7.5
+        messages=9, gaps=1, backfilled=2, duplicates=3, lost=4, malformed=5, lag_ms_p99=7.5,
+        mismatches=2, resync_ms=80.0,
     )
     instance.say("stream-0", StreamDocument(feeds=(whole,)))
     assert msgspec.structs.asdict(instance.report().feeds[0]) == {
         "instrument": "BTC-USDT-SWAP", "channel": "trades", "state": "live", "messages": 9,
         "age_ms": 250.0, "gaps": 1, "backfilled": 2, "duplicates": 3, "lost": 4, "malformed": 5,
-        "lag_ms_p50": 0.0, "lag_ms_p99": 7.5,
+        "lag_ms_p50": 0.0, "lag_ms_p99": 7.5, "mismatches": 2, "resync_ms": 80.0, "note": "",
     }  # fmt: skip
 
 
@@ -318,7 +320,8 @@ def test_documents_of_another_shape_are_left_out(instance: Instance) -> None:
 @pytest.fixture
 def ring(shm_dir: Path, instance: Instance) -> Iterator[Callable[[], None]]:
     """A ring of the instance; call it to publish a trade of the second instrument."""
-    layout = RingLayout(("BTC-USDT-SWAP", "ETH-USDT"), (64, 0, 0, 0), created_wall_ns=1)
+    capacities = capacities_of({Kind.TRADE: 64})
+    layout = RingLayout(("BTC-USDT-SWAP", "ETH-USDT"), capacities, created_wall_ns=1)
     path = shm_dir / "ring-0"
     segment.create(path, layout.total_bytes, layout.write_header).close()
     writer = RingWriter(path, 1)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes.actor_stage import Stage
 from fakes.faulty_exchange import Exchange
+from fakes.link_line import Line
 from fakes.stream_rig import Rig
 from fakes.websocket_peer import Client, Peer, agreement
 
@@ -24,12 +26,12 @@ def peer() -> Iterator[Peer]:
 
 
 @pytest.fixture
-def connect() -> Iterator[Callable[[str], Client]]:
+def connect() -> Iterator[Callable[..., Client]]:
     """Make clients; they are aborted after the test."""
     made: list[Client] = []
 
-    def connect(url: str) -> Client:
-        made.append(Client(url))
+    def connect(url: str, *options: Any, **more: Any) -> Client:
+        made.append(Client(url, *options, **more))
         return made[-1]
 
     yield connect
@@ -38,7 +40,7 @@ def connect() -> Iterator[Callable[[str], Client]]:
 
 
 @pytest.fixture
-def shaken(peer: Peer, connect: Callable[[str], Client]) -> Client:
+def shaken(peer: Peer, connect: Callable[..., Client]) -> Client:
     """A client whose handshake with `peer` is done."""
     client = connect(peer.url)
     client.until("the call", lambda: peer.is_called)
@@ -47,6 +49,14 @@ def shaken(peer: Peer, connect: Callable[[str], Client]) -> Client:
     peer.send(agreement(request))
     client.until_phase(Phase.OPEN)
     return client
+
+
+@pytest.fixture
+def line(peer: Peer, tmp_path: Path) -> Iterator[Line]:
+    made = Line(peer, tmp_path)
+    yield made
+    made.link.abort("the test is over")
+    made.limiter.close()
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ class Pair:
         while not (value := condition()):
             for rig in self.running:
                 turn(rig.actor, self.stage.clock, 2)
+                rig.report()
             assert SystemClock().monotonic_ns() < end_ns, f"not in time: {what}"
         return value
 
@@ -137,7 +138,7 @@ def test_writer_that_lost_its_connection_gives_the_lease_up(
     both = pair(market.port)
     both.until_both_ready()
     both.until_trades(20)
-    both.one.writing.link.abort("the cable")
+    both.one.link.abort("the cable")
     both.until("the hand-over", lambda: writes(both.two))
     assert isinstance(both.one.actor._role, Standby)
     assert both.one.log.having("gave the writer's lease up")
@@ -145,7 +146,7 @@ def test_writer_that_lost_its_connection_gives_the_lease_up(
     both.until_trades(20)
     both.two.check(market)
     # and back again
-    both.two.writing.link.abort("the other cable")
+    both.two.link.abort("the other cable")
     both.until("the way back", lambda: writes(both.one))
     both.until_trades(20)
     both.one.check(market)
@@ -158,8 +159,8 @@ def test_standby_without_a_whole_picture_does_not_take_the_lease(
     both = pair(market.port)
     both.until_both_ready()
     market.arm("refuse")
-    both.two.actor._role.link.abort("the cable")
-    both.until("the loss", lambda: not both.two.actor._role.link.is_open)
+    both.two.link.abort("the cable")
+    both.until("the loss", lambda: not both.two.link.is_open)
     both.kill(both.one)
     for _ in range(20):
         turn(both.two.actor, both.stage.clock, 2)
@@ -216,10 +217,10 @@ def test_counters_go_on_over_roles(pair: Callable[..., Pair], exchange: Sim) -> 
     both.until_both_ready()
     both.until_trades(20)
     counted = both.one.feed().messages
-    both.one.writing.link.abort("the cable")
+    both.one.link.abort("the cable")
     both.until("the hand-over", lambda: writes(both.two))
     both.until_both_ready()
-    both.two.writing.link.abort("the cable")
+    both.two.link.abort("the cable")
     both.until("the way back", lambda: writes(both.one))
     both.until_trades(5)
     assert both.one.feed("trades", SWAP).messages > counted
@@ -246,11 +247,11 @@ def test_process_that_is_alone_writes_trades_without_waiting_for_a_book(
     market = exchange(rate=100.0)
     both = pair(market.port)
     both.until_both_ready()
-    both.kill(both.two)
     market.arm("no_snapshot")
     market.arm("rest_unavailable")
-    both.one.writing.link.abort("the cable")
+    both.one.link.abort("the cable")
     both.until("the loss", lambda: not writes(both.one))
+    both.kill(both.two)
     both.until("writing again", lambda: writes(both.one))
     market.clear()
     both.until_trades(10)

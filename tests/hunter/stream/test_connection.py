@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from fakes.tls import server_context
+from fakes.library_server import real_server
 from fakes.websocket_peer import Client, Peer, agreement, close_frame, frame
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.frames import Opcode
-from websockets.sync.server import Server, ServerConnection, serve
 
-from hunter.stream import connection as connection_module
-from hunter.stream.connection import FRAME_BYTES_MAX, OPEN_TIMEOUT_NS, Phase
+from hunter.exchange.okx.asks import NEVER_NS
+from hunter.stream.connection import (
+    FRAME_BYTES_MAX,
+    MESSAGE_TIMEOUT_NS,
+    OPEN_TIMEOUT_NS,
+    BinaryFrame,
+    Failure,
+    Phase,
+)
+from hunter.stream.resolver import Address
 
-Connect = Callable[[str], Client]
+Connect = Callable[..., Client]
 
 
 def test_connection_open_passes_text_both_ways(peer: Peer, shaken: Client) -> None:
@@ -50,6 +55,7 @@ def test_connection_refused_says_where(connect: Connect) -> None:
         port = unused.getsockname()[1]
     client = connect(f"ws://127.0.0.1:{port}/")
     assert client.until_closed() == f"cannot connect to 127.0.0.1:{port}: Connection refused"
+    assert client.connection.failure is Failure.UNREACHABLE
     assert client.connection.fileno() == -1
 
 
@@ -64,6 +70,7 @@ def test_connection_to_silent_server_gives_up_in_time(peer: Peer, connect: Conne
     client.now_ns += 1
     client.turn()
     assert client.connection.reason == "no connection within 5 s (handshake)"
+    assert client.connection.failure is Failure.TIMEOUT
 
 
 def test_connection_open_has_no_open_timeout(peer: Peer, shaken: Client) -> None:
@@ -71,6 +78,7 @@ def test_connection_open_has_no_open_timeout(peer: Peer, shaken: Client) -> None
     peer.send(frame(b"x"))
     shaken.until("the frame", lambda: shaken.received)
     assert shaken.connection.phase is Phase.OPEN
+    assert shaken.connection.deadline_ns == NEVER_NS
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -86,9 +94,17 @@ def test_connection_accepted_then_closed_before_the_answer_ends(
     assert client.until_closed().startswith(expected)
 
 
-@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable", "200 OK"])
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [
+        ("429 Too Many Requests", Failure.RATE_LIMITED),
+        ("403 Forbidden", Failure.RATE_LIMITED),
+        ("503 Service Unavailable", Failure.REFUSED),
+        ("200 OK", Failure.REFUSED),
+    ],
+)
 def test_connection_answered_by_http_names_the_status(
-    peer: Peer, connect: Connect, status: str
+    peer: Peer, connect: Connect, status: str, failure: Failure
 ) -> None:
     client = connect(peer.url)
     client.until("the call", lambda: peer.is_called)
@@ -96,6 +112,7 @@ def test_connection_answered_by_http_names_the_status(
     client.until("the request", peer.request)
     peer.send(f"HTTP/1.1 {status}\r\nContent-Length: 5\r\n\r\nlater".encode())
     assert client.until_closed() == f"handshake refused: HTTP {status[:3]}"
+    assert client.connection.failure is failure
 
 
 def test_connection_with_wrong_accept_key_is_refused(peer: Peer, connect: Connect) -> None:
@@ -146,10 +163,50 @@ def test_connection_joins_fragments_and_answers_pings_between(peer: Peer, shaken
     assert shaken.received[1] == b"next"
 
 
-def test_connection_hands_binary_frames_over_as_they_are(peer: Peer, shaken: Client) -> None:
-    peer.send(frame(b"\xff\x00", Opcode.BINARY) + frame(b"", Opcode.TEXT))
-    shaken.until("both", lambda: len(shaken.received) == 2)
-    assert shaken.received == [b"\xff\x00", b""]
+def test_connection_marks_binary_messages(peer: Peer, shaken: Client) -> None:
+    peer.send(frame(b"\xff\x00", Opcode.BINARY) + frame(b"", Opcode.TEXT) + frame(b"\0\xff"))
+    peer.send(frame(b"{", Opcode.BINARY, fin=False) + frame(b"}", Opcode.CONT))
+    peer.send(frame(b"[", Opcode.TEXT, fin=False) + frame(b"]", Opcode.CONT))
+    shaken.until("all", lambda: len(shaken.received) == 5)
+    assert shaken.received == [b"\xff\x00", b"", b"\0\xff", b"{}", b"[]"]
+    assert [type(item) for item in shaken.received] == [
+        BinaryFrame, bytes, bytes, BinaryFrame, bytes,
+    ]  # fmt: skip
+
+
+def test_connection_gives_up_a_message_that_does_not_end(peer: Peer, shaken: Client) -> None:
+    """However slowly its bytes keep coming."""
+    wire = frame(b"x" * 200)
+    peer.send(frame(b"before") + wire[:3])
+    for index in range(3, 15):
+        peer.send(wire[index : index + 1])
+        shaken.turn()
+        shaken.now_ns += MESSAGE_TIMEOUT_NS // 9
+    shaken.turn()
+    assert shaken.connection.reason == "a message was not complete within 10 s"
+    assert shaken.connection.failure is Failure.TIMEOUT
+    assert shaken.received == [b"before"]
+
+
+def test_connection_waits_for_a_slow_message_that_ends_in_time(peer: Peer, shaken: Client) -> None:
+    wire = frame(b"x" * 20)
+    for index in range(len(wire)):
+        peer.send(wire[index : index + 1])
+        shaken.turn()
+        shaken.now_ns += MESSAGE_TIMEOUT_NS // 30
+    shaken.until("the message", lambda: shaken.received)
+    shaken.now_ns += 10 * MESSAGE_TIMEOUT_NS
+    shaken.turn()
+    assert shaken.connection.phase is Phase.OPEN
+
+
+def test_connection_gives_up_fragments_without_end(peer: Peer, shaken: Client) -> None:
+    peer.send(frame(b"begin", Opcode.TEXT, fin=False))
+    for _ in range(9):
+        shaken.turn()
+        peer.send(frame(b"more", Opcode.CONT, fin=False) + frame(b"", Opcode.PING))
+        shaken.now_ns += MESSAGE_TIMEOUT_NS // 8
+    assert shaken.until_closed() == "a message was not complete within 10 s"
 
 
 def test_connection_reads_a_frame_split_over_many_packets(peer: Peer, shaken: Client) -> None:
@@ -172,13 +229,16 @@ def test_connection_reads_more_than_one_step_takes(peer: Peer, shaken: Client) -
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"), [(1000, b""), (1001, b""), (4004, b"No data received in 30s")]
+    ("code", "reason"),
+    [(1000, b""), (1001, b""), (1009, b"too long"), (4004, b"No data received in 30s")],
 )
 def test_connection_closed_by_server_tells_code_and_reason(
     peer: Peer, shaken: Client, code: int, reason: bytes
 ) -> None:
     peer.send(frame(b"last") + close_frame(code, reason))
     assert shaken.until_closed() == f"closed {code} {reason.decode()}".rstrip()
+    expected = Failure.PING_UNHEARD if code == 4004 else Failure.LOST
+    assert shaken.connection.failure is expected
     assert shaken.received == [b"last"]
 
 
@@ -199,6 +259,23 @@ def test_connection_refuses_a_frame_over_the_limit(peer: Peer, shaken: Client) -
     reason = shaken.until_closed()
     assert reason.startswith("closed 1009")
     assert str(FRAME_BYTES_MAX) in reason
+    assert shaken.connection.failure is Failure.OVERSIZED
+
+
+def test_connection_accepts_what_its_own_limit_allows(peer: Peer, connect: Connect) -> None:
+    client = connect(peer.url, frame_bytes_max=1_000)
+    shake(client, peer)
+    peer.send(frame(b"x" * 1_000) + frame(b"x" * 1_001))
+    assert client.until_closed().startswith("closed 1009")
+    assert len(client.received) == 1
+
+
+def test_connection_counts_fragments_together(peer: Peer, connect: Connect) -> None:
+    client = connect(peer.url, frame_bytes_max=1_000)
+    shake(client, peer)
+    peer.send(frame(b"x" * 600, fin=False) + frame(b"x" * 600, Opcode.CONT))
+    assert client.until_closed().startswith("closed 1009")
+    assert client.connection.failure is Failure.OVERSIZED
 
 
 def test_connection_refuses_what_is_no_frame(peer: Peer, shaken: Client) -> None:
@@ -219,34 +296,20 @@ def test_connection_aborted_resets_and_keeps_its_first_reason(peer: Peer, shaken
     shaken.connection.abort("no more")
     shaken.connection.abort("again")
     assert shaken.connection.reason == "no more"
+    assert shaken.connection.failure is Failure.ABORTED
     assert peer.link is not None
     with pytest.raises(ConnectionResetError):
         peer.link.recv(1)
 
 
-def test_connection_name_not_found_says_so(connect: Connect) -> None:
-    client = connect("ws://no-such-host.invalid/")
-    client.connection.resolved(None, socket.gaierror(socket.EAI_NONAME, "Name unknown"))
-    assert client.until_closed().startswith("cannot look up no-such-host.invalid: ")
-    client.connection.resolved([], None)
-    assert client.connection.reason.startswith("cannot look up"), "a late answer changes nothing"
+def shake(client: Client, peer: Peer) -> None:
+    client.until("the call", lambda: peer.is_called)
+    peer.accept()
+    peer.send(agreement(client.until("the request", peer.request)))
+    client.until_phase(Phase.OPEN)
 
 
-def test_connection_to_what_cannot_be_a_name_says_so(connect: Connect) -> None:
-    """Anything but an OSError would end the worker's thread."""
-    reason = connect(f"ws://{'x' * 64}.invalid/").until_closed()
-    assert "cannot look up" in reason
-    assert "not a host name" in reason
-
-
-def test_connection_with_full_worker_ends_at_once(connect: Connect) -> None:
-    client = connect("ws://127.0.0.1:1/")
-    client.worker.submit = lambda key, call: False  # type: ignore[method-assign]
-    made = connection_module.Connection(client.connection.url, client.worker, 0)
-    assert (made.phase, made.reason) == (Phase.CLOSED, "too many name look-ups are waiting")
-
-
-def address(port: int, family: int = socket.AF_INET) -> tuple[object, ...]:
+def address(port: int, family: int = socket.AF_INET) -> Address:
     return family, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)
 
 
@@ -254,17 +317,59 @@ def test_connection_tries_the_next_address(peer: Peer, connect: Connect) -> None
     with socket.create_server(("127.0.0.1", 0)) as unused:
         closed = unused.getsockname()[1]
     client = connect("ws://unresolved.invalid/")
-    client.connection.resolved([address(closed), address(peer.port)], None)
+    client.connection.resolved([address(closed), address(peer.port)])
+    client.connection.resolved([address(1)])
     client.until("the call", lambda: peer.is_called)
+
+
+def test_connection_asks_for_leave_before_each_address(peer: Peer, connect: Connect) -> None:
+    """The exchange counts the attempt that failed as well."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        closed = unused.getsockname()[1]
+    connection = connect("ws://unresolved.invalid/").connection
+    connection.resolved([address(closed), address(peer.port)])
+    connection.connect_next(0)
+    assert select.select([], [connection.fileno()], [], 10)[1]
+    assert connection.step(0) == []
+    assert (connection.phase, connection.fileno()) == (Phase.WAITING, -1)
+    assert not peer.is_called
+    connection.connect_next(0)
+    assert select.select([peer.listener], [], [], 10)[0]
+
+
+def test_connection_to_an_address_that_is_silent_tries_the_next(
+    peer: Peer, connect: Connect
+) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        fill = [socket.socket() for _ in range(4)]
+        for item in fill:
+            item.setblocking(False)
+            item.connect_ex(("127.0.0.1", port))
+        client = connect("ws://unresolved.invalid/")
+        client.connection.resolved([address(port), address(peer.port)])
+        client.turn()
+        assert client.connection.phase is Phase.CONNECTING
+        client.now_ns += OPEN_TIMEOUT_NS + 1
+        client.until("the call", lambda: peer.is_called)
+        alone = connect("ws://unresolved.invalid/")
+        alone.connection.resolved([address(port)])
+        alone.turn()
+        alone.now_ns += OPEN_TIMEOUT_NS + 1
+        assert alone.until_closed() == "no connection within 5 s (connecting)"
+        assert alone.connection.failure is Failure.TIMEOUT
+        for item in fill:
+            item.close()
 
 
 def test_connection_passes_over_a_family_the_host_has_not(peer: Peer, connect: Connect) -> None:
     client = connect("ws://unresolved.invalid/")
     without_ipv6 = 9_999
-    client.connection.resolved([address(1, without_ipv6), address(peer.port)], None)
+    client.connection.resolved([address(1, without_ipv6), address(peer.port)])
     client.until("the call", lambda: peer.is_called)
     alone = connect("ws://unresolved.invalid/")
-    alone.connection.resolved([address(1, without_ipv6)], None)
+    alone.connection.resolved([address(1, without_ipv6)])
+    alone.turn()
     assert alone.connection.phase is Phase.CLOSED
     assert "cannot connect to unresolved.invalid:80: Address family" in alone.connection.reason
 
@@ -277,7 +382,8 @@ def test_connection_refused_at_once_is_reported(
 
     client = connect("ws://unresolved.invalid/")
     monkeypatch.setattr(socket.socket, "connect", unreachable)
-    client.connection.resolved([address(1)], None)
+    client.connection.resolved([address(1)])
+    client.turn()
     assert client.connection.reason.endswith(": Network is unreachable")
 
 
@@ -296,37 +402,6 @@ def test_connection_payloads_survive_any_split(
     assert shaken.received == payloads
 
 
-class RealServer:
-    """An echo server of the websockets library in a thread; `close 1001` makes it close."""
-
-    def __init__(self, **options: object) -> None:
-        self.server: Server = serve(self.answer, "127.0.0.1", 0, **options)  # type: ignore[arg-type]
-        self.port = self.server.socket.getsockname()[1]
-        self._thread = threading.Thread(target=self.server.serve_forever)
-        self._thread.start()
-
-    @staticmethod
-    def answer(link: ServerConnection) -> None:
-        for message in link:
-            if isinstance(message, str) and message.startswith("close "):
-                link.close(int(message[6:]), "as asked")
-                return
-            link.send(message)
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self._thread.join(10)
-
-
-@contextlib.contextmanager
-def real_server(**options: object) -> Iterator[RealServer]:
-    server = RealServer(**options)
-    try:
-        yield server
-    finally:
-        server.close()
-
-
 def test_connection_talks_with_the_real_library(connect: Connect) -> None:
     with real_server() as server:
         client = connect(f"ws://localhost:{server.port}/ws/v5/public")
@@ -337,49 +412,3 @@ def test_connection_talks_with_the_real_library(connect: Connect) -> None:
         assert client.received == [b"ping", b"y" * 200_000]
         client.connection.send_text(b"close 1001")
         assert client.until_closed() == "closed 1001 as asked"
-
-
-def test_connection_by_tls_trusts_a_known_certificate(
-    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    context = server_context(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
-    with real_server(ssl=context) as server:
-        client = connect(f"wss://127.0.0.1:{server.port}/")
-        client.until_phase(Phase.OPEN)
-        # many small records, then one longer than what one read takes
-        for _ in range(20):
-            client.connection.send_text(b"small")
-        client.connection.send_text(b"z" * 700_000)
-        client.until("the echo", lambda: len(client.received) == 21)
-        assert client.received[-1] == b"z" * 700_000
-        client.connection.abort("enough")
-
-
-def test_connection_by_tls_refuses_a_self_signed_certificate(
-    connect: Connect, tmp_path: Path
-) -> None:
-    with real_server(ssl=server_context(tmp_path)) as server:
-        client = connect(f"wss://127.0.0.1:{server.port}/")
-        assert client.until_closed() == (
-            "certificate of 127.0.0.1 refused: self-signed certificate"
-        )
-
-
-def test_connection_by_tls_refuses_a_certificate_of_another_host(
-    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    context = server_context(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
-    with real_server(ssl=context) as server:
-        client = connect(f"wss://localhost:{server.port}/")
-        assert "certificate of localhost refused: Hostname mismatch" in client.until_closed()
-
-
-def test_connection_by_tls_to_a_plain_server_ends(peer: Peer, connect: Connect) -> None:
-    client = connect(peer.url.replace("ws:", "wss:"))
-    client.until("the call", lambda: peer.is_called)
-    peer.accept()
-    client.until("the greeting", peer.request)
-    peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    assert client.until_closed().startswith("securing: ")

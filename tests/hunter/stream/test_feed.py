@@ -35,7 +35,7 @@ class Bench:
         self.now_ns = NOW
         channels = stage.config.okx.channels
         self.feed = InstrumentFeed(SWAP, 0, self.writer, channels, before)
-        self.feed.on_takeover(None, NOW)
+        self.feed.on_takeover(None, NOW, NOW)
         self.writer.publish()
 
     def push(self, channel: str, *items: dict[str, Any], action: str = "") -> None:
@@ -72,10 +72,7 @@ class Bench:
         return [int(row[5]) for row in self.rows(Kind.BOOK)]
 
     def document(self, channel: str = "trades", state: SubscriptionState = LIVE) -> FeedDocument:
-        states = {
-            Subscription(name, SWAP): state if name == channel else LIVE
-            for name in self.feed.counters
-        }
+        states = {name: state if name == channel else LIVE for name in self.feed.counters}
         found = self.feed.feed_documents(states)
         return next(document for document in found if document.channel == channel)
 
@@ -194,7 +191,7 @@ def test_unfillable_hole_is_counted_lost_and_marked(plain: Bench) -> None:
 
 def test_cached_trade_after_a_subscription_is_no_duplicate(plain: Bench) -> None:
     plain.trade(10)
-    plain.feed.on_closed(plain.now_ns)
+    plain.feed.on_closed(CHANNELS, plain.now_ns, plain.now_ns)
     plain.trade(10)
     assert plain.document().duplicates == 0
     plain.trade(10)
@@ -204,7 +201,7 @@ def test_cached_trade_after_a_subscription_is_no_duplicate(plain: Bench) -> None
 
 def test_cached_trade_with_other_content_is_counted(plain: Bench) -> None:
     plain.trade(10)
-    plain.feed.on_closed(plain.now_ns)
+    plain.feed.on_closed(CHANNELS, plain.now_ns, plain.now_ns)
     plain.trade(10, px="1")
     assert plain.document().duplicates == 1
 
@@ -234,7 +231,7 @@ def test_successor_goes_on_where_the_ring_ends(plain: Bench, stage: Any) -> None
 
 def test_successor_of_an_invalid_book_adds_no_row(plain: Bench) -> None:
     plain.snapshot(5)
-    plain.feed.on_closed(plain.now_ns)
+    plain.feed.on_closed(CHANNELS, plain.now_ns, plain.now_ns)
     plain.writer.publish()
     successor = Bench(plain.stage)
     assert successor.valid == [1, 0]
@@ -257,15 +254,15 @@ def test_book_gap_hides_the_book_at_once_and_a_snapshot_brings_it_back(plain: Be
     plain.book(6, 5)
     plain.book(9, 8)
     assert plain.valid == [1, 1, 0]
-    assert plain.feed.resubscribe == {Subscription("books", SWAP)}
+    assert plain.feed.wants_resubscribe
     assert plain.document("books").gaps == 1
     assert plain.document("books").state == "resync"
-    plain.feed.resubscribe.clear()
+    assert plain.feed.take_resubscribe() == "books"
     plain.snapshot(20)
     assert plain.valid == [1, 1, 0, 1]
     assert plain.rows(Kind.BOOK)[-1][2] == 20
     assert plain.document("books").state == "live"
-    assert plain.feed.resubscribe == set()
+    assert plain.feed.take_resubscribe() is None
 
 
 def test_book_keepalive_and_reset_keep_it_valid(plain: Bench) -> None:
@@ -282,35 +279,35 @@ def test_book_updates_without_a_snapshot_wait_for_the_book_of_rest(plain: Bench)
     plain.book(9, 6)
     assert plain.feed.wants_book
     assert plain.document("books").state == "resync"
-    plain.feed.on_rest_book(rest_book(2), plain.now_ns)
+    plain.feed.on_rest_book(rest_book(2), plain.now_ns, plain.now_ns)
     assert plain.feed.wants_book, "older than the updates kept"
-    plain.feed.on_rest_book(rest_book(7), plain.now_ns)
+    plain.feed.on_rest_book(rest_book(7), plain.now_ns, plain.now_ns)
     plain.writer.publish()
     assert not plain.feed.wants_book
     assert plain.valid == [1]
     assert plain.rows(Kind.BOOK)[0][2] == 9
     plain.book(10, 9)
     assert plain.valid == [1, 1]
-    plain.feed.on_rest_book(rest_book(7), plain.now_ns)
+    plain.feed.on_rest_book(rest_book(7), plain.now_ns, plain.now_ns)
     plain.writer.publish()
     assert plain.valid == [1, 1], "nobody asked for it any more"
 
 
 def test_book_of_rest_for_a_lost_channel_is_not_shown(plain: Bench) -> None:
     plain.book(6, 5)
-    plain.feed.on_lost_channel("books", plain.now_ns)
+    plain.feed.on_lost_channel("books", plain.now_ns, plain.now_ns)
     assert not plain.feed.wants_book
-    plain.feed.on_rest_book(rest_book(6), plain.now_ns)
+    plain.feed.on_rest_book(rest_book(6), plain.now_ns, plain.now_ns)
     plain.writer.publish()
     assert plain.valid == []
 
 
 def test_book_hidden_by_the_end_of_the_connection(plain: Bench) -> None:
     plain.snapshot(5)
-    plain.feed.on_closed(plain.now_ns)
+    plain.feed.on_closed(CHANNELS, plain.now_ns, plain.now_ns)
     plain.writer.publish()
     assert plain.valid == [1, 0]
-    plain.feed.on_closed(plain.now_ns)
+    plain.feed.on_closed(CHANNELS, plain.now_ns, plain.now_ns)
     plain.writer.publish()
     assert plain.valid == [1, 0], "once is enough"
 
@@ -318,13 +315,13 @@ def test_book_hidden_by_the_end_of_the_connection(plain: Bench) -> None:
 def test_book_nobody_keeps_any_more_is_hidden(plain: Bench) -> None:
     """Refused or silent beyond what is promised: what is shown may be long gone."""
     plain.snapshot(5)
-    plain.feed.on_lost_channel("trades", plain.now_ns)
+    plain.feed.on_lost_channel("trades", plain.now_ns, plain.now_ns)
     plain.writer.publish()
     assert plain.valid == [1]
-    plain.feed.on_lost_channel("books", plain.now_ns)
+    plain.feed.on_lost_channel("books", plain.now_ns, plain.now_ns)
     plain.writer.publish()
     assert plain.valid == [1, 0]
-    plain.feed.on_lost_channel("books", plain.now_ns)
+    plain.feed.on_lost_channel("books", plain.now_ns, plain.now_ns)
     plain.writer.publish()
     assert plain.valid == [1, 0]
 
@@ -354,7 +351,7 @@ def test_malformed_book_push_breaks_the_book_that_is_shown(plain: Bench) -> None
     plain.snapshot(5)
     plain.push("books", {"bids": 5}, action="update")
     assert plain.valid == [1, 0]
-    assert plain.feed.resubscribe == {Subscription("books", SWAP)}
+    assert plain.feed.wants_resubscribe
 
 
 @pytest.mark.parametrize(
@@ -391,7 +388,7 @@ def test_lag_leaves_out_the_cached_first_push(plain: Bench) -> None:
 def test_update_older_than_the_book_of_rest_leaves_it_valid(plain: Bench) -> None:
     """REST may be ahead of the feed; what comes late is in that book already."""
     plain.book(10, 9)
-    plain.feed.on_rest_book(rest_book(15), plain.now_ns)
+    plain.feed.on_rest_book(rest_book(15), plain.now_ns, plain.now_ns)
     plain.book(12, 10)
     assert not plain.feed.wants_book
     plain.book(16, 15)

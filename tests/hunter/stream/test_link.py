@@ -3,87 +3,21 @@
 from __future__ import annotations
 
 import json
-import random
-import select
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-import pytest
-from fakes.actor_stage import SkippingClock
-from fakes.websocket_peer import Peer, agreement, close_frame, frame
+from fakes.link_line import ACK, DATA, TRADES, Line, unmasked
+from fakes.websocket_peer import agreement, close_frame, frame
 
-from hunter.clock import SystemClock
-from hunter.config import StreamSection
 from hunter.exchange.okx.asks import NEVER_NS
 from hunter.exchange.okx.events import Acked, Data
-from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.states import SubscriptionState
-from hunter.stream.budget import ConnectBudget
-from hunter.stream.link import Closed, Link, Opened
-from hunter.stream.worker import Worker
-
-TRADES = Subscription("trades", "BTC-USDT-SWAP")
-ARG = {"channel": "trades", "instId": "BTC-USDT-SWAP"}
-ACK = frame(json.dumps({"event": "subscribe", "arg": ARG, "connId": "a4d3ae55"}).encode())
-DATA = frame(json.dumps({"arg": ARG, "data": []}).encode())
-
-
-class Line:
-    """A link, its peer and its events."""
-
-    def __init__(self, peer: Peer, home: Path) -> None:
-        self.peer = peer
-        self.worker = Worker()
-        self.clock = SkippingClock()
-        self.budget = ConnectBudget(home / "connects.budget")
-        self.link = Link(
-            peer.url, (TRADES,), StreamSection(), self.worker, random.Random(1), self.budget
-        )
-        self.events: list[Any] = []
-
-    def turn(self) -> None:
-        for result in self.worker.results():
-            self.link.resolved(result.key, result.value, result.error)  # type: ignore[arg-type]
-        self.events += self.link.step(self.clock.monotonic_ns())
-        poller = select.poll()
-        poller.register(self.worker.fileno(), select.POLLIN)
-        target = self.link.poll_target()
-        if target is not None:
-            poller.register(*target)
-        poller.poll(5)
-
-    def until(self, what: str, condition: Callable[[], Any]) -> Any:
-        end_ns = SystemClock().monotonic_ns() + 10_000_000_000
-        while not (value := condition()):
-            assert SystemClock().monotonic_ns() < end_ns, f"not in time: {what}"
-            self.turn()
-        return value
-
-    def seen(self, kind: type) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    def until_seen(self, kind: type, count: int = 1) -> Any:
-        self.until(kind.__name__, lambda: len(self.seen(kind)) >= count)
-        return self.seen(kind)[-1]
-
-    def open(self) -> bytes:
-        """Accept the next connection; the frame it subscribes with."""
-        count = len(self.seen(Opened))
-        self.until("the call", lambda: self.peer.is_called)
-        self.peer.accept()
-        self.peer.send(agreement(self.until("the request", self.peer.request)))
-        self.until_seen(Opened, count + 1)
-        request: bytes = self.until("the subscription", self.peer.request)
-        return request
-
-
-@pytest.fixture
-def line(peer: Peer, tmp_path: Path) -> Any:
-    made = Line(peer, tmp_path)
-    yield made
-    made.link.abort("the test is over")
-    made.budget.close()
+from hunter.stream.connection import (
+    OPEN_TIMEOUT_NS,
+)
+from hunter.stream.link import (
+    Closed,
+    Opened,
+)
+from hunter.stream.resolver import PATIENCE_NS, look_up
 
 
 def test_link_opens_subscribes_and_brings_data(line: Line) -> None:
@@ -136,7 +70,9 @@ def test_link_waits_for_its_time_before_the_next_attempt(line: Line) -> None:
     line.link.step(due_ns)
     assert line.link.document().state != "backoff"
     assert line.link.connects == 3
-    assert line.link.next_deadline_ns() == NEVER_NS, "while connecting the socket wakes the loop"
+    assert line.link.next_deadline_ns() == due_ns + PATIENCE_NS, "else the look-up wakes the loop"
+    line.until("the socket", line.link.poll_target)
+    assert line.link.next_deadline_ns() <= line.clock.monotonic_ns() + OPEN_TIMEOUT_NS
 
 
 def test_link_without_pong_is_given_up(line: Line) -> None:
@@ -179,13 +115,22 @@ def test_link_flush_sends_what_an_event_queued(line: Line) -> None:
     assert line.link.subscription_state(TRADES) is SubscriptionState.RESYNC
 
 
+def test_link_subscribes_anew_only_while_there_is_a_connection(line: Line) -> None:
+    line.link.resubscribe([TRADES], line.clock.monotonic_ns())
+    line.open()
+    line.peer.send(ACK + DATA)
+    line.until_seen(Data)
+    line.link.resubscribe([TRADES], line.clock.monotonic_ns())
+    assert json.loads(unmasked(line.until("the frame", line.peer.request)))["op"] == "unsubscribe"
+
+
 def test_link_late_look_up_of_a_gone_connection_means_nothing(line: Line) -> None:
     line.link.step(line.clock.monotonic_ns())
     gone = line.link._connection
     assert gone is not None
     line.link.abort("gone")
     line.link.step(line.clock.monotonic_ns())
-    line.link.resolved(gone, [("x",)], None)  # type: ignore[list-item]
+    line.link.resolved(gone, look_up("127.0.0.1", 1), None)
     assert line.link.poll_target() is None
 
 

@@ -18,7 +18,9 @@ from hunter.exchange.okx.events import (
     Refused,
     Unknown,
 )
+from hunter.exchange.okx.plan import Plan
 from hunter.exchange.okx.requests import Subscription
+from hunter.stream.connection import Failure
 from hunter.stream.link import Closed, Opened
 from hunter.stream.parts import Parts, log_event
 
@@ -58,5 +60,24 @@ def test_everyday_events_are_not(event: Event) -> None:
 )
 def test_books_come_from_the_deeper_channel(channels: tuple[str, ...], expected: str) -> None:
     nothing: Any = None
-    parts = Parts(nothing, nothing, nothing, nothing, (), channels, (), nothing)
+    parts = Parts(nothing, nothing, nothing, (), channels, Plan((), {}), nothing)
     assert parts.book_channel == expected
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [(("trades", "trades-all"), "trades"), (("trades-all",), "trades-all")],
+)
+def test_matches_come_from_the_aggregated_channel_where_it_is_subscribed(
+    channels: tuple[str, ...], expected: str
+) -> None:
+    nothing: Any = None
+    parts = Parts(nothing, nothing, nothing, (), channels, Plan((), {}), nothing)
+    assert parts.trade_channel == expected
+
+
+def test_what_a_person_must_look_at_is_an_error() -> None:
+    log, lines = logging.Logger("stream-0"), LogLines()
+    log.addHandler(lines)
+    log_event(log, Closed("bad certificate", 60_000, Failure.CERTIFICATE, "look at it"))
+    assert lines.lines[1:] == ["ERROR look at it"]

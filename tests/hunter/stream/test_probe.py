@@ -66,7 +66,7 @@ def test_stream_asks_after_the_instrument_that_trades_most(rig: Make, exchange: 
     )
     there.until("a probe", lambda: there.log.having("the market rests;"))
     there.writing.feeds[UNLISTED].counters["trades"].messages = 5
-    worker = there.actor._parts.worker
+    worker = there.actor._worker
     asked: list[Any] = []
     submit = worker.submit
     worker.submit = lambda key, call: asked.append(key) or submit(key, call)  # type: ignore[method-assign,func-returns-value]
@@ -81,10 +81,11 @@ def test_stream_whose_data_came_before_the_probes_answer_stays(rig: Make, exchan
     there.until_trades(5)
     silence = DataSilent((Subscription("trades", SWAP),), 1, True)
     for _ in range(10):
-        there.until("free", lambda: not there.writing._probe._asking)
-        there.writing._on_silence(silence, there.clock.wall_ns(), there.clock.monotonic_ns())
+        there.until("free", lambda: not there.writing.lines[0].probe._asking)
+        line = there.writing.lines[0]
+        there.writing._on_silence(line, silence, there.clock.wall_ns(), there.clock.monotonic_ns())
         there.until_trades(1)
-    there.until("free", lambda: not there.writing._probe._asking)
+    there.until("free", lambda: not there.writing.lines[0].probe._asking)
     there.until_ready()
     assert there.connection.connects == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +50,23 @@ def test_backoff_grows_to_its_limit_and_stays_jittered(seed: int) -> None:
         ceiling = min(1_000 * 2**index, 30_000)
         assert ceiling / 2 <= delay <= ceiling
     assert len(set(delays)) == len(delays), "no two alike: processes must not come back in step"
+
+
+@given(seed=seeds, outage_s=st.floats(0, 5))
+def test_backoff_of_an_outage_is_at_most_one_attempt_in_15_s_after_a_minute(
+    seed: int, outage_s: float
+) -> None:
+    """With the default settings, however long each attempt takes; and never much less often."""
+    made, now_ms, times = backoff(seed), 0.0, []
+    while now_ms < 3_600_000:
+        times.append(now_ms)
+        now_ms += outage_s * 1_000
+        now_ms += made.next_delay_ms(int(now_ms * MS))
+    later = [at_ms for at_ms in times if at_ms > 60_000]
+    for before, after in pairwise(later):
+        assert after - before >= 15_000
+        assert after - before <= 30_000 + outage_s * 1_000
+    assert len(later) <= 3_600 / 15
 
 
 def test_backoff_of_many_failures_does_not_overflow() -> None:

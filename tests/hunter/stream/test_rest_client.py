@@ -84,6 +84,46 @@ def test_get_from_this_host_uses_no_proxy(
     assert get(base, "/").body == b"here"
 
 
+def test_get_through_a_proxy_asks_it_for_the_whole_address(answer_once: Serve) -> None:
+    base, requests = answer_once(b"HTTP/1.0 200 OK\r\n\r\nthrough")
+    proxy = base.replace("http://", "http://anna:se%40cret@")
+    assert get("http://exchange.invalid", "/x", proxy).body == b"through"
+    assert requests[0].startswith(b"GET http://exchange.invalid/x HTTP/1.1\r\n")
+    assert b"\r\nProxy-Authorization: Basic YW5uYTpzZUBjcmV0\r\n" in requests[0]
+
+
+def test_get_of_a_secured_server_goes_through_a_tunnel(answer_once: Serve) -> None:
+    base, requests = answer_once(b"HTTP/1.0 407 Proxy Authentication Required\r\n\r\n")
+    proxy = base.replace("http://", "http://anna:secret@")
+    with pytest.raises(OSError, match="407") as caught:
+        get("https://exchange.invalid", "/x", proxy)
+    assert requests[0].startswith(b"CONNECT exchange.invalid:443 HTTP/1")
+    assert "secret" not in repr(caught.value)
+
+
+def test_get_uses_the_environments_proxy_for_other_hosts(
+    answer_once: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, requests = answer_once(b"HTTP/1.0 200 OK\r\n\r\n")
+    monkeypatch.setenv("http_proxy", base)
+    monkeypatch.delenv("no_proxy", raising=False)
+    get("http://exchange.invalid", "/x")
+    assert requests[0].startswith(b"GET http://exchange.invalid/x ")
+
+
+def test_get_with_an_unusable_proxy_is_an_os_error() -> None:
+    with pytest.raises(OSError, match="not of the form") as caught:
+        get("http://exchange.invalid", "/x", "socks5://anna:secret@proxy.invalid:1")
+    assert "secret" not in repr(caught.value)
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+def test_get_says_when_the_demo_market_is_meant(answer_once: Serve, simulated: bool) -> None:
+    base, requests = answer_once(b"HTTP/1.0 200 OK\r\n\r\n")
+    get(base, "/x", simulated=simulated)
+    assert (b"\r\nx-simulated-trading: 1\r\n" in requests[0].lower()) is simulated
+
+
 def test_get_of_nobody_is_an_os_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]

@@ -63,10 +63,10 @@ def test_standby_that_lost_its_connection_is_degraded_and_comes_back(
 ) -> None:
     rig = waiting(exchange().port)
     rig.until("ready", lambda: standby(rig).ready)
-    standby(rig).link.abort("the cable")
+    rig.link.abort("the cable")
     rig.until("the loss", lambda: not standby(rig).ready)
     rig.until("ready again", lambda: standby(rig).ready)
-    assert standby(rig).link.connects == 2
+    assert rig.link.connects == 2
 
 
 def test_standby_on_a_mute_socket_looks_for_another(waiting: Any, exchange: Sim) -> None:
@@ -83,7 +83,7 @@ def test_standby_on_a_mute_socket_looks_for_another(waiting: Any, exchange: Sim)
 def test_standby_in_a_resting_market_stays(waiting: Any, exchange: Sim) -> None:
     rig = waiting(exchange(rate=0.0).port, "stream.stale_after_ms=200")
     rig.until("a probe", lambda: len(rig.log.having("the market rests")) >= 2)
-    assert standby(rig).link.connects == 1
+    assert rig.link.connects == 1
 
 
 def test_standby_survives_odd_frames(waiting: Any, exchange: Sim) -> None:

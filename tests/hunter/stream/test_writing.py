@@ -35,7 +35,8 @@ def test_stream_fills_every_lane_and_says_ready(rig: Make, exchange: Sim) -> Non
     there.until_ready()
     there.until_trades(20)
     there.check(market)
-    for kind in Kind:
+    there.until("the facts", lambda: there.stage.rows(Kind.INSTRUMENT))
+    for kind in (Kind.TRADE, Kind.BBO, Kind.TICKER, Kind.BOOK):
         assert there.stage.rows(kind), kind
     document = there.actor.document()
     assert {feed.state for feed in document.feeds} == {"live"}
@@ -111,17 +112,17 @@ def test_stream_with_a_busy_worker_asks_rest_later(rig: Make, exchange: Sim) -> 
     there = rig(market.port)
     there.until_ready()
     there.until_trades(5)
-    submit = there.actor._parts.worker.submit
+    submit = there.actor._worker.submit
     refused: list[object] = []
 
     def full(key: object, call: object) -> bool:
         refused.append(key)
         return False
 
-    there.actor._parts.worker.submit = full  # type: ignore[method-assign]
+    there.actor._worker.submit = full  # type: ignore[method-assign]
     market.arm("drop_trades", count="3")
     there.until("a refusal", lambda: refused)
-    there.actor._parts.worker.submit = submit  # type: ignore[method-assign]
+    there.actor._worker.submit = submit  # type: ignore[method-assign]
     there.clock.skip(700)
     there.until_complete()
     there.check(market)
@@ -354,7 +355,7 @@ def test_stream_stopped_publishes_and_gives_the_lease_back(rig: Make, exchange: 
 
 
 def test_stream_counts_what_it_does_not_know(rig: Make, peer: Peer) -> None:
-    there = rig(peer.port, 'okx.channels=["trades"]')
+    there = rig(peer.port, 'okx.channels=["trades"]', 'okx.rest_url="http://127.0.0.1:1"')
     there.until("the call", lambda: peer.is_called)
     peer.accept()
     peer.send(agreement(there.until("the request", peer.request)))

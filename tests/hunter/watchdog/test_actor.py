@@ -14,6 +14,7 @@ from fakes.actor_stage import SWAP, HandClock, Stage
 
 from hunter.bus.messages import RestartActor
 from hunter.bus.sockets import ControlServer
+from hunter.ring.rows import Kind
 from hunter.ring.writer import RingWriter
 from hunter.status.block import SUPERVISOR
 from hunter.status.documents import (
@@ -228,6 +229,20 @@ def test_watchdog_is_content_with_a_brain_that_reads(watch: Watch, writer: RingW
     for second in range(30):
         put_trades(writer, 40)
         watch.stage.show("brain-0", BrainDocument(BrainInputs(trades=40 * second), lapped=second))
+        watch.live(1_000, "brain-0")
+    assert watch.actor.document().restarts_asked == 0
+
+
+def test_watchdog_expects_nothing_of_a_brain_when_rows_are_not_for_it(
+    watch: Watch, writer: RingWriter
+) -> None:
+    watch.run("brain-0")
+    watch.stage.show("brain-0", BrainDocument(BrainInputs(trades=5)))
+    facts = (0.1, 0.01, 0.01, 0.01, 1.0, 0, 0, 1, 1, b"BTC")
+    for _ in range(30):
+        for _ in range(5):
+            writer.put(0, Kind.INSTRUMENT, NOW, NOW, facts)
+        writer.publish()
         watch.live(1_000, "brain-0")
     assert watch.actor.document().restarts_asked == 0
 

@@ -4,6 +4,7 @@ import pytest
 
 from hunter.exchange.okx.asks import NEVER_NS, Asks, SessionLimits, TrackedSubscription
 from hunter.exchange.okx.requests import Operation, Subscription
+from hunter.exchange.okx.states import SubscriptionState
 
 S = 1_000_000_000
 
@@ -41,7 +42,7 @@ def test_unsubscribes_go_first_and_the_suspected_last() -> None:
     asks.ask(first, Operation.SUBSCRIBE, 0)
     asks.ask(second, Operation.SUBSCRIBE, 0)
     asks.ask(third, Operation.UNSUBSCRIBE, 0)
-    first.alone = True
+    first.group = 1
     requests, _ = asks.take_due(0)
     assert [request.operation for request in requests] == ["unsubscribe", "subscribe", "subscribe"]
     assert [request.subscriptions[0] for request in requests[1:]] == [
@@ -75,7 +76,7 @@ def test_ask_without_answer_ends_as_exhausted() -> None:
 def test_spent_budget_puts_requests_off_until_the_hour_is_over() -> None:
     asks, items = schedule(3, requests_per_hour=2)
     for at, item in enumerate(items):
-        item.alone = True
+        item.group = at + 1
         asks.ask(item, Operation.SUBSCRIBE, at * S)
     assert len(asks.take_due(0)[0]) == 1
     assert len(asks.take_due(2 * S)[0]) == 1
@@ -100,18 +101,124 @@ def test_pause_holds_back_everything_and_does_not_count_as_an_ask() -> None:
     assert exhausted == []
 
 
-def test_answer_ends_the_growth_of_pauses() -> None:
+def paused_s(asks: Asks, item: TrackedSubscription, at_s: int) -> int:
+    """How long a complaint at this time holds everything back."""
+    asks.ask(item, Operation.SUBSCRIBE, at_s * S)
+    asks.take_due(at_s * S)
+    asks.pause(at_s * S)
+    return asks.due_ns // S - at_s
+
+
+def test_pauses_grow_and_each_quiet_minute_halves_the_next() -> None:
     asks, (item,) = schedule(1)
-    for at_s, pause_s in ((0, 1), (1, 2), (3, 4)):
-        asks.ask(item, Operation.SUBSCRIBE, at_s * S)
-        asks.take_due(at_s * S)
-        asks.pause(at_s * S)
-        assert asks.due_ns == (at_s + pause_s) * S
+    assert [paused_s(asks, item, at_s) for at_s in (0, 1, 3, 7)] == [1, 2, 4, 8]
     asks.answered(item)
-    asks.ask(item, Operation.SUBSCRIBE, 100 * S)
-    asks.take_due(100 * S)
-    asks.pause(100 * S)
-    assert asks.due_ns == 101 * S
+    # 15 s + 2 quiet minutes: 16 s become 4.
+    assert paused_s(asks, item, 135) == 4
+    assert paused_s(asks, item, 139) == 8
+    assert paused_s(asks, item, 10_000) == 1
+
+
+def test_complaints_within_a_pause_are_about_what_came_before_it() -> None:
+    asks, (item,) = schedule(1)
+    assert paused_s(asks, item, 0) == 1
+    for _ in range(5):
+        asks.pause(S // 2)
+    assert asks.due_ns == S
+    assert asks.budget(S // 2) == (480 - 1, 480, S // 2, 6)
+    assert paused_s(asks, item, 1) == 2
+
+
+def test_error_that_refuses_nothing_is_followed_by_growing_delays() -> None:
+    asks, (item,) = schedule(1, asks_max=3)
+    asks.ask(item, Operation.SUBSCRIBE, 0)
+    now_ns, delays = 0, []
+    for _ in range(8):
+        assert len(asks.take_due(now_ns)[0]) == 1
+        asks.postpone([item], "64007", now_ns, False)
+        delays.append((asks.due_ns - now_ns) // S)
+        now_ns = asks.due_ns
+    assert delays == [1, 2, 4, 8, 16, 32, 60, 60]
+    asks.answered(item)
+    assert (item.retry_count, item.error_code) == (0, "")
+
+
+def test_error_that_counts_ends_as_exhausted() -> None:
+    asks, (item,) = schedule(1, asks_max=2)
+    asks.ask(item, Operation.SUBSCRIBE, 0)
+    asks.take_due(0)
+    asks.postpone([item], "69999", 0, True)
+    asks.take_due(S)
+    asks.postpone([item], "69999", S, True)
+    assert asks.take_due(3 * S) == ([], [item])
+
+
+def test_split_halves_a_request_once() -> None:
+    asks, items = schedule(5)
+    for item in items:
+        asks.ask(item, Operation.SUBSCRIBE, 0)
+    asks.take_due(0)
+    for _ in range(3):
+        asks.split("1", items, S)
+        requests, _ = asks.take_due(S)
+    assert requests == []
+    assert [item.group for item in items] == [1, 1, 1, 2, 2]
+
+
+def test_one_bad_argument_of_many_is_found_with_few_requests() -> None:
+    asks, items = schedule(240)
+    for item in items:
+        asks.ask(item, Operation.SUBSCRIBE, 0)
+    queue, _ = asks.take_due(0)
+    bad = items[137].subscription
+    while queue:
+        request = queue.pop()
+        suspects = [item for item in items if item.subscription in request.subscriptions]
+        if bad not in request.subscriptions or len(suspects) == 1:
+            for item in suspects:
+                asks.answered(item)
+            continue
+        asks.split(request.request_id, suspects, 0)
+        queue += asks.take_due(0)[0]
+    assert asks.due_ns == NEVER_NS
+    assert asks.request_count <= 1 + 2 * 8
+
+
+def test_split_of_a_forgotten_request_can_be_repeated() -> None:
+    asks, (item,) = schedule(1, requests_per_hour=1_000)
+    asks.ask(item, Operation.SUBSCRIBE, 0)
+    asks.take_due(0)
+    asks.split("1", [item], 0)
+    for second in range(1, 300):
+        asks.ask(item, Operation.SUBSCRIBE, second * S)
+        asks.take_due(second * S)
+    assert asks._split_ids == set()
+
+
+def test_parked_subscription_is_tried_once_every_ten_minutes() -> None:
+    asks, (item,) = schedule(1)
+    item.state = SubscriptionState.PARKED
+    asks.park(item, 5 * S)
+    assert asks.take_due(604 * S) == ([], [])
+    assert asks.outstanding() == []
+    assert len(asks.take_due(605 * S)[0]) == 1
+    assert asks.take_due(610 * S) == ([], [item])
+
+
+def test_many_parked_subscriptions_leave_most_of_the_hours_requests() -> None:
+    asks, items = schedule(200)
+    for item in items:
+        item.state = SubscriptionState.PARKED
+    for item in items:
+        asks.park(item, 0)
+    asked = []
+    for second in range(3 * 3_600):
+        requests, exhausted = asks.take_due(second * S)
+        asked += [second] * len(requests)
+        for item in exhausted:
+            asks.park(item, second * S)
+    assert 200 <= len(asked) <= 3 * 120
+    assert all(len(items) == 1 for items in [request.subscriptions for request in requests])
 
 
 def test_requests_are_remembered_up_to_a_limit() -> None:

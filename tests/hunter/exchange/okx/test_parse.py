@@ -16,6 +16,7 @@ from hunter.exchange.okx.parse import (
     parse_books,
     parse_tickers,
     parse_trades,
+    time_ns,
 )
 from hunter.exchange.okx.rows import BookAction, TradeSource
 from hunter.market.side import Side
@@ -269,3 +270,14 @@ def test_trade_with_any_json_in_a_field_is_a_sane_row_or_malformed(field: str, v
     assert row.count >= 1
     assert 0 <= row.trade_id < 2**63
     assert 0 < row.exchange_ts_ns < 2**63
+
+
+def test_time_is_in_nanoseconds_and_nothing_is_zero() -> None:
+    assert (time_ns("1786540436090"), time_ns("")) == (1786540436090_000_000, 0)
+    assert time_ns("9223372036854") < 2**63
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "1.5", "9223372036855", "1" * 5_000, "\u0661"])
+def test_time_that_int64_nanoseconds_cannot_hold_is_malformed(text: str) -> None:
+    with pytest.raises(MalformedMessage):
+        time_ns(text)

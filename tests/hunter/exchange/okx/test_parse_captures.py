@@ -12,6 +12,9 @@ import pytest
 from hunter.exchange.okx.endpoints import RowKind, channel_traits
 from hunter.exchange.okx.messages import NO_DATA, Envelope
 from hunter.exchange.okx.parse import parse_bbo, parse_books, parse_tickers, parse_trades
+from hunter.exchange.okx.parse_public import parse_candles, parse_funding_rates, parse_open_interest
+from hunter.exchange.okx.rest import answer_data
+from hunter.exchange.okx.rows import OpenInterest
 
 Frames = Callable[[str], list[bytes]]
 
@@ -33,6 +36,10 @@ def parse_all(frames: list[bytes]) -> Counter[str]:
             rows += parse_bbo(envelope.data)
         elif kind is RowKind.BOOK:
             rows += parse_books(envelope.data, envelope.action)
+        elif kind is RowKind.CANDLE:
+            rows += parse_candles(envelope.data)
+        elif kind is RowKind.FUNDING:
+            rows += parse_funding_rates(envelope.data)
         else:
             counts["undecoded"] += 1
             continue
@@ -63,7 +70,19 @@ def test_framed_recordings_parse(captured_frames: Frames, name: str) -> None:
     "name", ["books-btc-usdt.jsonl", "ccxt-frames.jsonl", "okx-v5-frames-2022.jsonl"]
 )
 def test_single_frames_parse(captured_frames: Frames, name: str) -> None:
-    assert parse_all(captured_frames(f"okx-2026-frames/{name}")).total() >= 8
+    counts = parse_all(captured_frames(f"okx-2026-frames/{name}"))
+    assert counts.total() >= 8
+    assert counts["undecoded"] == 0
+
+
+def test_open_interest_of_rest_answers_parses(captured_frames: Frames) -> None:
+    frames = captured_frames("okx-2026-frames/okx-v5-frames-2022.jsonl")
+    answers = [parse_rest(frame) for frame in frames if b'"oiCcy"' in frame]
+    assert [len(answer) for answer in answers] == [2, 1, 2, 2, 2, 2]
+
+
+def parse_rest(frame: bytes) -> list[OpenInterest]:
+    return parse_open_interest(answer_data(200, frame))
 
 
 def test_option_ticker_of_an_empty_side_is_nan(captured_frames: Frames) -> None:

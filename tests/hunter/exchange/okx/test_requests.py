@@ -33,6 +33,10 @@ def test_argument_names_what_the_channel_takes() -> None:
         "channel": "liquidation-orders",
         "instType": "SWAP",
     }
+    assert argument(Subscription("index-tickers", "BTC-USDT")) == {
+        "channel": "index-tickers",
+        "instId": "BTC-USDT",
+    }
     assert argument(Subscription("status", "")) == {"channel": "status"}
 
 

@@ -37,6 +37,8 @@ def test_paths_carry_what_the_pages_ask_for() -> None:
     assert rest.time_path() == "/api/v5/public/time"
     assert rest.instruments_path("SWAP") == "/api/v5/public/instruments?instType=SWAP"
     assert query(rest.instruments_path("SWAP", "BTC-USDT-SWAP"))["instId"] == ["BTC-USDT-SWAP"]
+    options = query(rest.instruments_path("OPTION", inst_family="BTC-USD"))
+    assert options == {"instType": ["OPTION"], "instFamily": ["BTC-USD"]}
     assert rest.trades_path("BTC-USDT") == "/api/v5/market/trades?instId=BTC-USDT&limit=500"
     assert rest.books_path("BTC-USDT") == "/api/v5/market/books?instId=BTC-USDT&sz=400"
 

@@ -132,9 +132,46 @@ def test_unknown_frames_are_counted_and_harmless(frame: bytes) -> None:
     assert session.state is SessionState.OPEN
 
 
+def test_unknown_events_are_told_once_a_kind_and_all_counted() -> None:
+    session = opened(acked=True)
+    frame = (
+        b'{"event":"channel-conn-count","channel":"orders","connCount":"%d","connId":"abcd1234"}'
+    )
+    told = [session.receive(frame % count, count) for count in range(1, 6)]
+    assert told == [[Unknown("event channel-conn-count")], [], [], [], []]
+    assert session.receive(push(Subscription("new", "A-B")), 9) != []
+    assert session.receive(push(Subscription("new", "C-D")), 9) == []
+    assert session.statistics().unknown_count == 7
+
+
+def test_kinds_of_unknown_events_are_bounded() -> None:
+    session = opened(acked=True)
+    told = [session.receive(b'{"event":"e%d"}' % kind, kind) for kind in range(1_000)]
+    assert sum(map(len, told)) == 32
+    assert session.statistics().unknown_count == 1_000
+
+
+def test_data_by_type_that_nobody_asked_for_are_named_by_it() -> None:
+    session = opened(acked=True)
+    (event,) = session.receive(b'{"arg":{"channel":"instruments","instType":"SWAP"},"data":[]}', 1)
+    assert event == Unknown("data of instruments SWAP, not asked for")
+
+
 @pytest.mark.parametrize(
     "frame",
-    [b"", b"pon", b"[]", b"5", b"null", b'{"arg":5}', b'{"event":[]}', b"\xff", b"[" * 100_000],
+    [
+        b"",
+        b"pon",
+        b"[]",
+        b"5",
+        b"null",
+        b'{"arg":5}',
+        b'{"event":[]}',
+        b"\xff",
+        b"\0",
+        b"\0" * 5_000,
+        b"[" * 100_000,
+    ],
 )
 def test_malformed_frames_are_counted_and_harmless(frame: bytes) -> None:
     session = opened(acked=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 from fakes.okx_frames import (
@@ -109,6 +110,117 @@ def test_other_errors_are_reported_and_park_nobody() -> None:
     session.data_to_send()
     session.advance(5 * S)
     assert ("subscribe", [TRADES]) in sent(session)
+
+
+def test_internal_error_is_asked_again_with_pauses_and_never_parks() -> None:
+    session = opened(TRADES, limits=SessionLimits(stale_after_ns=10**6 * S))
+    session.data_to_send()
+    asked = []
+    for second in range(600):
+        session.receive(b"pong", second * S)
+        session.advance(second * S)
+        if ("subscribe", [TRADES]) in sent(session) or not asked:
+            asked.append(second)
+            request_id = str(session.statistics().request_count)
+            session.receive(refusal("64007", "Internal error", request_id), second * S)
+    gaps = [after - before for before, after in pairwise(asked)]
+    assert gaps == [1, 2, 4, 8, 16, 32, *[60] * (len(gaps) - 6)]
+    assert session.subscription_state(TRADES) is SubscriptionState.PENDING
+
+
+def test_unknown_error_is_asked_again_and_parks_at_last() -> None:
+    session = opened(TRADES, limits=SessionLimits(stale_after_ns=10**6 * S))
+    events: list[Event] = []
+    for second in range(60):
+        session.receive(b"pong", second * S)
+        events += session.advance(second * S)
+        for _ in sent(session):
+            request_id = str(session.statistics().request_count)
+            session.receive(refusal("69999", "Novel error", request_id), second * S)
+    assert events == [Refused(TRADES, "69999", "error 69999 to 5 requests")]
+    assert session.subscription_state(TRADES) is SubscriptionState.PARKED
+
+
+def test_error_about_one_request_postpones_no_other() -> None:
+    session = opened(TRADES, BOOKS, limits=SessionLimits(request_bytes_max=140))
+    assert len(session.data_to_send()) == 2
+    session.receive(refusal("64007", "Internal error", "1"), 0)
+    session.advance(S)
+    assert sent(session) == [("subscribe", [TRADES])]
+
+
+def test_parked_subscription_is_tried_again_every_ten_minutes() -> None:
+    session = opened(TRADES, BOOKS, limits=SessionLimits(stale_after_ns=10**6 * S))
+    session.receive(ack(BOOKS), 0)
+    session.receive(refusal("60018", unknown_channel(TRADES)), 0)
+    session.data_to_send()
+    asked, events = [], []
+    for second in range(1, 1_900):
+        session.receive(push(BOOKS, "update"), second * S)
+        events += session.advance(second * S)
+        if sent(session):
+            asked.append(second)
+            if len(asked) == 3:
+                events += session.receive(ack(TRADES), second * S)
+            elif len(asked) == 1:
+                events += session.receive(refusal("60018", "no.", "2"), second * S)
+    # The second attempt is never answered: five seconds later the next ten minutes begin.
+    assert asked == [600, 1_200, 1_805]
+    assert events == [Acked(TRADES)]
+    assert session.subscription_state(TRADES) is SubscriptionState.ACKED
+    assert session.statistics().refused_count == 1
+
+
+def test_parked_subscription_that_streams_is_not_tried_any_more() -> None:
+    session = opened(TRADES, limits=SessionLimits(stale_after_ns=10**6 * S))
+    session.receive(refusal("60018", "no.", "1"), 1)
+    session.receive(push(TRADES), 2)
+    session.data_to_send()
+    run_to(session, 4 * S)
+    for second in range(5, 700, 5):
+        session.receive(push(TRADES), second * S)
+        session.advance(second * S)
+    assert sent(session) == []
+
+
+def test_partly_acked_request_is_asked_again_for_the_rest() -> None:
+    many = tuple(Subscription("trades", f"C{index}-USDT") for index in range(6))
+    session = opened(*many)
+    session.data_to_send()
+    session.receive(ack(many[0]), S)
+    session.receive(push(many[0]), 4 * S)
+    session.advance(5 * S)
+    assert sent(session) == [("subscribe", list(many[1:]))]
+
+
+def test_unnamed_refusal_of_a_large_request_is_found_by_halves() -> None:
+    many = tuple(Subscription("trades", f"C{index}-USDT") for index in range(64))
+    session = opened(*many)
+    refused: list[Event] = []
+    frames, request_count = session.data_to_send(), 0
+    while frames:
+        request = json.loads(frames.pop(0))
+        request_count += 1
+        names = [argument["instId"] for argument in request["args"]]
+        if "C41-USDT" in names:
+            events = session.receive(refusal("60013", "Invalid args", request["id"]), S)
+            refused += [event for event in events if isinstance(event, Refused)]
+        else:
+            for name in names:
+                session.receive(ack(Subscription("trades", name)), S)
+        frames += session.data_to_send()
+    assert refused == [Refused(many[41], "60013", "Invalid args")]
+    assert request_count == 1 + 2 * 6
+    states = list(session.subscription_states().values())
+    assert states.count(SubscriptionState.ACKED) == 63
+
+
+def test_request_budget_is_told() -> None:
+    session = opened(TRADES, limits=SessionLimits(requests_per_hour=10))
+    assert session.request_budget(0) == (9, 10, 0, 0)
+    session.receive(refusal("60014", "Requests too frequent"), 0)
+    assert session.request_budget(S // 4) == (9, 10, 3 * S // 4, 1)
+    assert session.request_budget(4_000 * S) == (10, 10, 0, 1)
 
 
 def test_error_code_as_a_number_is_understood() -> None:

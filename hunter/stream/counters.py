@@ -1,0 +1,75 @@
+"""What is counted of one channel of one instrument; `hunter status` shows it as a feed."""
+
+from __future__ import annotations
+
+from hunter.exchange.okx.states import SubscriptionState
+from hunter.status import documents
+from hunter.status.histogram import Histogram
+
+# What pushes its present state as soon as it is subscribed ("Initial push" of the channel pages).
+# The others are as they should be from their acknowledgement on.
+_PUSHED_AT_ONCE = ("trades", "tickers", "books", "books5", "bbo-tbt", "candle")
+
+
+def is_settled(channel: str, state: SubscriptionState) -> bool:
+    """Whether a subscription brings, or will bring by itself, all that it ever will."""
+    if state is SubscriptionState.ACKED:
+        return channel == "trades-all" or not channel.startswith(_PUSHED_AT_ONCE)
+    return state in (SubscriptionState.LIVE, SubscriptionState.PARKED)
+
+
+class Counters:
+    """`before`: what the process that was killed had counted."""
+
+    __slots__ = (
+        "backfilled",
+        "duplicates",
+        "first_push",
+        "gaps",
+        "lag_us",
+        "last_data_ns",
+        "lost",
+        "malformed",
+        "messages",
+        "mismatches",
+        "note",
+        "resync_ms",
+        "silent",
+    )
+
+    def __init__(self, before: documents.FeedDocument | None) -> None:
+        known = before or documents.FeedDocument("", "", "")
+        self.messages = known.messages
+        self.gaps = known.gaps
+        self.backfilled = known.backfilled
+        self.duplicates = known.duplicates
+        self.lost = known.lost
+        self.malformed = known.malformed
+        self.mismatches = known.mismatches
+        self.resync_ms = known.resync_ms
+        self.note = ""
+        self.last_data_ns = 0
+        self.lag_us = Histogram()
+        # The first push after a subscription is the exchange's cached state, however old it is.
+        self.first_push = True
+        self.silent = False
+
+    def document(self, instrument: str, channel: str, state: str) -> documents.FeedDocument:
+        """As `hunter status` shows it."""
+        return documents.FeedDocument(
+            instrument=instrument,
+            channel=channel,
+            state=state,
+            messages=self.messages,
+            last_data_ns=self.last_data_ns,
+            gaps=self.gaps,
+            backfilled=self.backfilled,
+            duplicates=self.duplicates,
+            lost=self.lost,
+            malformed=self.malformed,
+            lag_ms_p50=self.lag_us.percentile(0.5) / 1000,
+            lag_ms_p99=self.lag_us.percentile(0.99) / 1000,
+            mismatches=self.mismatches,
+            resync_ms=self.resync_ms,
+            note=self.note if state == "parked" else "",
+        )

@@ -1,0 +1,75 @@
+"""One socket of the plan as the writing role holds it: its link, the successor before an announced
+end, and the doubt whether its silence is death.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hunter.exchange.okx.requests import Subscription
+from hunter.exchange.okx.states import SubscriptionState
+from hunter.stream.handover import Handover
+from hunter.stream.link import Link
+from hunter.stream.parts import Parts
+from hunter.stream.probe import SilenceProbe
+
+
+class Line:
+    """`number`: its place in the plan. `newest` tells the newest match known of an instrument;
+    `on_dead` is called with this line and the reason when its feed is dead.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        number: int,
+        link: Link,
+        newest: Callable[[str], int | None],
+        on_dead: Callable[[Line, str], None],
+    ) -> None:
+        self.socket = socket = parts.plan.sockets[number]
+        self.link = link
+        self.handover: Handover | None = None
+        # The connection is gone, and no successor was there: somebody else may do better.
+        self.is_cut_off = False
+        self._parts = parts
+        # Instruments that it serves, each with its channels.
+        self.carried: dict[str, tuple[str, ...]] = {}
+        for subscription in socket.subscriptions:
+            for name in parts.plan.served[subscription]:
+                self.carried[name] = (*self.carried.get(name, ()), subscription.channel)
+        brings_trades = any(item.channel == parts.trade_channel for item in socket.subscriptions)
+        self.probe = SilenceProbe(
+            parts, newest if brings_trades else None, lambda reason: on_dead(self, reason), number
+        )
+
+    @property
+    def links(self) -> list[Link]:
+        return [self.link] if self.handover is None else [self.link, self.handover.link]
+
+    def states(self) -> dict[Subscription, SubscriptionState]:
+        return {item: self.link.subscription_state(item) for item in self.socket.subscriptions}
+
+    def begin_handover(self) -> bool:
+        """The exchange will close this connection: have the next one before it does. False when
+        that is under way.
+        """
+        if self.handover is not None:
+            return False
+        self.handover = self.successor_of(self._parts.new_link(self.socket))
+        return True
+
+    def successor_of(self, link: Link) -> Handover:
+        """A successor of this line that uses `link`."""
+        return Handover(link, self.socket.subscriptions, self._parts.book_channel)
+
+    def take_over(self) -> Handover:
+        """The successor is the link from now on."""
+        handover, self.handover = self.handover, None
+        assert handover is not None
+        former, self.link = self.link, handover.link
+        self.probe.forget()
+        self.link.connects += former.connects
+        self.link.last_close = former.last_close or "replaced before its announced end"
+        former.abort("replaced")
+        return handover
