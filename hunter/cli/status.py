@@ -21,6 +21,7 @@ from hunter.errors import NotRunning
 from hunter.status.report import StatusReport, stopped_report
 
 WATCH_EVERY_S = 1.0
+RINGS_SHOWN = 4
 _EXIT = {"running": 0, "starting": 5, "degraded": 5, "stopping": 5, "stopped": 3}
 _STATE_COLOURS = {
     "running": "green",
@@ -177,8 +178,12 @@ def _lag(p50_ms: float, p99_ms: float) -> str:
 def _brain(report: StatusReport) -> list[str]:
     brain = report.brain
     rings = "  ".join(
-        f"{ring.instrument} {ring.sequence:,} of {ring.capacity:,} kept" for ring in report.rings
+        f"{ring.instrument} {ring.sequence:,} of {ring.capacity:,} kept"
+        for ring in report.rings[:RINGS_SHOWN]
     )
+    if len(report.rings) > RINGS_SHOWN:
+        others = report.rings[RINGS_SHOWN:]
+        rings += f"  and {sum(ring.sequence for ring in others):,} of {len(others)} others"
     seen = ", ".join(f"{count:,} {kind}" for kind, count in brain.inputs.items())
     warm = "warm" if brain.warm else "warming up"
     return [

@@ -13,7 +13,7 @@ from hunter.exchange.okx.crosscheck import Agreement, CrossCheck, Mismatch
 from hunter.exchange.okx.events import Data
 from hunter.exchange.okx.orderbook import Applied, OrderBook
 from hunter.exchange.okx.parse import parse_books
-from hunter.exchange.okx.rows import NO_SEQUENCE, Bbo, BookLevel, BookUpdate
+from hunter.exchange.okx.rows import NO_SEQUENCE, Bbo, BookAction, BookLevel, BookUpdate
 from hunter.ring.rows import BOOK_LEVELS
 from hunter.ring.writer import LastBook, RingWriter
 from hunter.stream.counters import Counters
@@ -43,7 +43,7 @@ class BookFeed:
 
     @property
     def valid(self) -> bool:
-        return self._book.valid
+        return self._book.valid and not self._book.crossed
 
     @property
     def wants_rest(self) -> bool:
@@ -54,6 +54,8 @@ class BookFeed:
         """A snapshot or update; returns the book's exchange time. Raises MalformedMessage."""
         book = self._book
         for update in parse_books(data.payload, data.action):
+            if book is not self._book:  # the update before this one broke it
+                break
             applied = book.apply(update)
             if applied is Applied.IGNORED and not book.valid:
                 # Updates without a snapshot: it was lost, or OKX has stopped sending them. Keep the
@@ -61,9 +63,10 @@ class BookFeed:
                 book.begin_bootstrap()
                 book.apply(update)
             elif applied in _CHANGED:
-                if self._weigh(self._check.on_book(book), received_ts_ns, now_ns):
-                    break
-                self._show(received_ts_ns, now_ns)
+                if book.crossed:
+                    self._on_crossed(update, received_ts_ns, now_ns)
+                elif not self._weigh(self._check.on_book(book), received_ts_ns, now_ns):
+                    self._show(received_ts_ns, now_ns)
             elif applied in _BROKEN:
                 self._counters.gaps += 1
                 self._news.append(f"{data.channel}: {applied.value}; resubscribing")
@@ -105,6 +108,17 @@ class BookFeed:
         """It is wrong: hide it and subscribe anew."""
         self.drop(received_ts_ns, now_ns)
         self.wants_resubscribe = True
+
+    def _on_crossed(self, update: BookUpdate, received_ts_ns: int, now_ns: int) -> None:
+        """No market has such a book, but for a call auction, whose snapshot is crossed as well: it
+        is hidden until it ends.
+        """
+        if update.action is BookAction.UPDATE and self._shown.valid:
+            self._counters.gaps += 1
+            self._news.append("the book is crossed; resubscribing")
+            self.break_off(received_ts_ns, now_ns)
+        else:
+            self._hide(received_ts_ns, now_ns)
 
     def _weigh(
         self, found: Agreement | Mismatch | None, received_ts_ns: int, now_ns: int

@@ -11,7 +11,7 @@ from hunter.simulator.instruments import listing
 
 START_S = 1_790_000_000 - 1_790_000_000 % 86_400
 TRADES = st.lists(
-    st.tuples(st.integers(0, 40_000), st.integers(1, 50), st.integers(1, 9)), max_size=60
+    st.tuples(st.integers(0, 200_000), st.integers(1, 50), st.integers(1, 9)), max_size=60
 )
 
 

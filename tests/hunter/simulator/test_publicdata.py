@@ -151,6 +151,18 @@ def test_candles_are_confirmed_once_at_their_end_and_pushed_once_a_second() -> N
         assert all(float(r[5]) <= float(row[5]) for r in later)
 
 
+def test_bar_that_does_not_move_is_said_once_and_then_closed() -> None:
+    stage = Stage()
+    stage.run(5)
+    for market in stage.markets.values():
+        market.rest()
+    found = stage.run(130, ("candle1m", SWAP))
+    said = [(row[0], row[8]) for _, _, row in found]
+    assert len(said) == len(set(said)) <= 6
+    assert [confirm for _, confirm in said].count("1") == 2
+    assert found[-1][2][5] == "0"
+
+
 def test_second_candles_leave_no_second_out_even_when_the_loop_was_late() -> None:
     stage = Stage()
     stage.run(5, ("candle1s", SWAP))

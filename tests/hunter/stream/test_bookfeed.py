@@ -32,10 +32,12 @@ class Bench:
         self.feed = BookFeed(0, self.writer, self.counters, self.news)
         self.now_ns = NOW
 
-    def book(self, seq: int, previous: int, bid_size: str = "2", action: str = "update") -> None:
+    def book(
+        self, seq: int, previous: int, bid_size: str = "2", action: str = "update", bid: str = "100"
+    ) -> None:
         self.now_ns += MS
         item = {
-            "bids": [["100", bid_size, "0", "1"]],
+            "bids": [[bid, bid_size, "0", "1"]],
             "asks": [["100.5", "3", "0", "1"]],
             "ts": "1790000000000",
             "checksum": 0,
@@ -131,3 +133,27 @@ def test_book_of_a_successor_is_shown_without_a_break(bench: Bench) -> None:
     bench.feed.take(None, NOW, NOW)
     bench.writer.publish()
     assert bench.valid == [1, 1, 0]
+
+
+def test_book_that_an_update_crosses_is_hidden_at_once_and_asked_anew(bench: Bench) -> None:
+    bench.snapshot(1)
+    bench.book(2, 1, bid="101")
+    assert bench.valid == [1, 0]
+    assert bench.feed.wants_resubscribe
+    assert bench.counters.gaps == 1
+    bench.snapshot(3)
+    assert bench.valid == [1, 0, 1]
+
+
+def test_book_of_a_call_auction_is_hidden_until_it_ends(bench: Bench) -> None:
+    """Its snapshot is crossed as well: to ask for another one would be in vain."""
+    bench.snapshot(1)
+    bench.book(2, -1, bid="101", action="snapshot")
+    bench.book(3, 2, bid="102")
+    assert bench.valid == [1, 0]
+    assert not bench.feed.valid
+    assert not bench.feed.wants_resubscribe
+    for price in ("101", "102"):
+        bench.book(4 if price == "101" else 5, 3 if price == "101" else 4, "0", bid=price)
+    assert bench.valid[-1] == 1
+    assert bench.feed.valid
