@@ -29,12 +29,14 @@ CHANNELS: Final = (
     *("mark-price", "index-tickers", "funding-rate", "open-interest", "liquidation-orders"),
     *("instruments", "status"),
     *(f"candle{bar}" for bar in ("1s", "1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H")),
-    *(f"candle{bar}{utc}" for bar in ("6H", "12H", "1D", "2D", "3D", "5D", "1W", "1M", "3M")
-      for utc in ("", "utc")),
+    *(
+        f"candle{bar}{utc}"
+        for bar in ("6H", "12H", "1D", "2D", "3D", "5D", "1W", "1M", "3M")
+        for utc in ("", "utc")
+    ),
 )
 ENVIRONMENT_VARIABLE: Final = "HUNTER_CONFIG"
 DEFAULT_FILE: Final = "hunter.toml"
-
 
 
 class Site(NamedTuple):

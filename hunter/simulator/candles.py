@@ -19,7 +19,7 @@ _MINUTES_KEPT: Final = 1_441  # a day, and the minute that is open
 
 
 @dataclass(slots=True)
-class Bar:
+class Ohlcv:
     """`turnover`: the sum of ticks times lots."""
 
     open_s: int
@@ -55,44 +55,44 @@ def grid_start_s(span: BarSpan, now_s: int) -> int:
 
 class Tape:
     def __init__(self) -> None:
-        self._seconds: deque[Bar] = deque(maxlen=_SECONDS_KEPT)
-        self._minutes: deque[Bar] = deque(maxlen=_MINUTES_KEPT)
+        self._seconds: deque[Ohlcv] = deque(maxlen=_SECONDS_KEPT)
+        self._minutes: deque[Ohlcv] = deque(maxlen=_MINUTES_KEPT)
 
     def add(self, ts_ms: int, tick: int, lots: int) -> None:
         second = ts_ms // 1000
         for bars, open_s in ((self._seconds, second), (self._minutes, second - second % 60)):
             if not bars or bars[-1].open_s != open_s:
-                bars.append(Bar(open_s, tick, tick, tick, tick))
+                bars.append(Ohlcv(open_s, tick, tick, tick, tick))
             bars[-1].add(tick, lots)
 
-    def bar(self, span: BarSpan, start_s: int) -> Bar | None:
+    def bar(self, span: BarSpan, start_s: int) -> Ohlcv | None:
         """The bar from `start_s` on, as far as it has come. Without a trade it lies flat at the
         price before it; None while there has been no trade at all.
         """
         parts = self._minutes if span.seconds >= 60 else self._seconds
-        before: Bar | None = None
-        whole: Bar | None = None
+        before: Ohlcv | None = None
+        whole: Ohlcv | None = None
         for part in _newest_first(parts, start_s + span.seconds):
             if part.open_s < start_s:
                 before = part
                 break
             whole = part if whole is None else _joined(part, whole)
         if whole is not None:
-            return Bar(
+            return Ohlcv(
                 start_s, whole.open, whole.high, whole.low, whole.close, whole.lots, whole.turnover
             )
         if before is None:
             return None
         tick = before.close
-        return Bar(start_s, tick, tick, tick, tick)
+        return Ohlcv(start_s, tick, tick, tick, tick)
 
 
-def _newest_first(bars: deque[Bar], end_s: int) -> Iterable[Bar]:
+def _newest_first(bars: deque[Ohlcv], end_s: int) -> Iterable[Ohlcv]:
     return (bar for bar in reversed(bars) if bar.open_s < end_s)
 
 
-def _joined(older: Bar, newer: Bar) -> Bar:
-    return Bar(
+def _joined(older: Ohlcv, newer: Ohlcv) -> Ohlcv:
+    return Ohlcv(
         older.open_s,
         older.open,
         max(older.high, newer.high),

@@ -33,7 +33,7 @@ class Code(NamedTuple):
         return f"{self.meaning}: {spans}, {self.default} unless given"
 
 
-class Kind(NamedTuple):
+class FaultKind(NamedTuple):
     """`moment`: when it is asked for. `frames`: which pushes it concerns. `lines`: the lines of the
     fault matrix (issue 3, X1 to X28) that it stands for.
     """
@@ -49,103 +49,113 @@ class Kind(NamedTuple):
 _CLOSE = Code("close code", 1001, ((1000, 1003), (1007, 1014), (3000, 4999)))
 _ANY, _TRADES, _BOOKS, _UPDATES = "any", "trades", "books", "updates"
 FAULTS: Final = {
-    "refuse": Kind("connect", "X2 X28", "the connection is reset before a byte is answered"),
-    "hang": Kind("connect", "X11", "TCP is accepted, the handshake never answered"),
-    "http": Kind(
+    "refuse": FaultKind("connect", "X2 X28", "the connection is reset before a byte is answered"),
+    "hang": FaultKind("connect", "X11", "TCP is accepted, the handshake never answered"),
+    "http": FaultKind(
         "connect",
         "X8",
         "the handshake is answered with an HTTP status",
         code=Code("HTTP status", 429, ((403, 403), (429, 429), (500, 503))),
     ),
-    "accept_then_close": Kind(
+    "accept_then_close": FaultKind(
         "connect", "X1 X26", "the handshake succeeds, then a close with `code`", code=_CLOSE
     ),
-    "deaf": Kind("receive", "X5 X7", "nothing the client sends is answered"),
-    "error": Kind(
+    "deaf": FaultKind("receive", "X5 X7", "nothing the client sends is answered"),
+    "error": FaultKind(
         "receive",
         "X7 X8",
         "the request is answered with an error, nothing is done",
         code=Code("error code", 60014, ((60000, 64999),)),
     ),
-    "partial_ack": Kind("subscribe", "X7", "only the first argument is acked and subscribed"),
-    "no_ack": Kind("subscribe", "X7", "subscribed, but never acked"),
-    "no_snapshot": Kind("subscribe", "X20", "books starts without its snapshot"),
-    "data_before_ack": Kind("subscribe", "X7", "initial pushes go out before the acks"),
-    "mute": Kind("push", "X5 X6 X25", "acks and pongs, but no data"),
-    "drop_trades": Kind("push", "X23", "trades frames are left out", _TRADES),
-    "drop_book": Kind("push", "X19", "books updates are left out: the chain breaks", _UPDATES),
-    "wrong_checksum": Kind("push", "X21", "books frames have a checksum that does not fit", _BOOKS),
-    "orphan_delete": Kind("push", "X24", "books updates delete a price that never was", _UPDATES),
-    "crossed": Kind("push", "X24", "a books update crosses the book", _UPDATES),
-    "wrong_book": Kind(
+    "partial_ack": FaultKind("subscribe", "X7", "only the first argument is acked and subscribed"),
+    "no_ack": FaultKind("subscribe", "X7", "subscribed, but never acked"),
+    "no_snapshot": FaultKind("subscribe", "X20", "books starts without its snapshot"),
+    "data_before_ack": FaultKind("subscribe", "X7", "initial pushes go out before the acks"),
+    "mute": FaultKind("push", "X5 X6 X25", "acks and pongs, but no data"),
+    "drop_trades": FaultKind("push", "X23", "trades frames are left out", _TRADES),
+    "drop_book": FaultKind("push", "X19", "books updates are left out: the chain breaks", _UPDATES),
+    "wrong_checksum": FaultKind(
+        "push", "X21", "books frames have a checksum that does not fit", _BOOKS
+    ),
+    "orphan_delete": FaultKind(
+        "push", "X24", "books updates delete a price that never was", _UPDATES
+    ),
+    "crossed": FaultKind("push", "X24", "a books update crosses the book", _UPDATES),
+    "wrong_book": FaultKind(
         "push",
         "X24",
         "a best price in a books update has another size; the seqIds are right",
         _UPDATES,
     ),
-    "heartbeat": Kind("push", "X19", "after it, a books update without change", _UPDATES),
-    "resnapshot": Kind("push", "X19", "after it, the whole book anew: prevSeqId -1", _UPDATES),
-    "reordered": Kind("push", "X10", "keys come in another order, with one nobody knows"),
-    "conflict": Kind("push", "X22", "the trades frame again with another price", _TRADES),
-    "duplicate": Kind("push", "X22", "the trades frame twice", _TRADES),
-    "swap": Kind("push", "X22", "the trades frame goes out after the next one", _TRADES),
-    "late": Kind(
+    "heartbeat": FaultKind("push", "X19", "after it, a books update without change", _UPDATES),
+    "resnapshot": FaultKind("push", "X19", "after it, the whole book anew: prevSeqId -1", _UPDATES),
+    "reordered": FaultKind("push", "X10", "keys come in another order, with one nobody knows"),
+    "conflict": FaultKind("push", "X22", "the trades frame again with another price", _TRADES),
+    "duplicate": FaultKind("push", "X22", "the trades frame twice", _TRADES),
+    "swap": FaultKind("push", "X22", "the trades frame goes out after the next one", _TRADES),
+    "late": FaultKind(
         "push",
         "X22",
         "the trades frame goes out late, what follows does not wait",
         _TRADES,
         Code("milliseconds", 1000, ((1, 60_000),)),
     ),
-    "garbage": Kind("push", "X14", "before it, a frame that is not JSON"),
-    "binary": Kind("push", "X14", "before it, a binary frame"),
-    "empty": Kind("push", "X14", "before it, an empty frame"),
-    "bad_utf8": Kind("push", "X14", "before it, a text frame that is not UTF-8"),
-    "bomb": Kind(
+    "garbage": FaultKind("push", "X14", "before it, a frame that is not JSON"),
+    "binary": FaultKind("push", "X14", "before it, a binary frame"),
+    "empty": FaultKind("push", "X14", "before it, an empty frame"),
+    "bad_utf8": FaultKind("push", "X14", "before it, a text frame that is not UTF-8"),
+    "bomb": FaultKind(
         "push",
         "X15",
         "before it, in turn: 100,000 nested lists, a number of a million digits, NaN, 1e400, "
         "doubled keys, wrong types, a negative price, a size of zero",
         _TRADES,
     ),
-    "giant": Kind(
+    "giant": FaultKind(
         "push",
         "X4 X16",
         "before it, a huge text frame",
         code=Code("KiB", 6144, ((1, 65_536),)),
     ),
-    "chatter": Kind("push", "X10", "before it, in turn: events and channels nobody knows"),
-    "trickle": Kind(
+    "chatter": FaultKind("push", "X10", "before it, in turn: events and channels nobody knows"),
+    "trickle": FaultKind(
         "push",
         "X17",
         "the frame leaves byte by byte, and everything behind it waits",
         code=Code("milliseconds a byte", 100, ((1, 10_000),)),
     ),
-    "delay": Kind(
+    "delay": FaultKind(
         "push",
         "X25",
         "everything leaves late, in order; one use a write",
         code=Code("milliseconds", 300, ((1, 60_000),)),
     ),
-    "rest_unavailable": Kind("rest", "X23 X28", "REST answers 503 with code 50001"),
-    "rest_throttled": Kind("rest", "X8", "REST answers 429 with code 50011"),
-    "rest_stale": Kind("rest", "X23", "REST trades leave out the newest 20 matches"),
-    "rest_missing": Kind(
+    "rest_unavailable": FaultKind("rest", "X23 X28", "REST answers 503 with code 50001"),
+    "rest_throttled": FaultKind("rest", "X8", "REST answers 429 with code 50011"),
+    "rest_stale": FaultKind("rest", "X23", "REST trades leave out the newest 20 matches"),
+    "rest_missing": FaultKind(
         "rest",
         "X23",
         "the newest matches of now are never served by REST",
         code=Code("matches", 10, ((1, 100_000),)),
     ),
-    "close": Kind("now", "X1 X3 X4", "the connection is closed", code=_CLOSE),
-    "abort": Kind("now", "X2", "the connection is reset"),
-    "fin": Kind("now", "X2", "the connection ends without a close frame"),
-    "freeze": Kind("now", "X5", "the connection stays, and nothing is read or written any more"),
-    "notice": Kind("now", "X9", "notice 64008 is sent"),
-    "seq_reset": Kind("market", "X19", "the seqIds fall back once, as after maintenance"),
-    "burst": Kind("market", "X18", "trades at once", code=Code("trades", 1000, ((1, 100_000),))),
-    "suspend": Kind("market", "X27", "no data any more; REST and channel instruments say so"),
-    "delist": Kind("market", "X27", "like suspend, and subscribing to it is refused with 60018"),
-    "resume": Kind("market", "X27", "a suspended or delisted instrument is live again"),
-    "maintenance": Kind(
+    "close": FaultKind("now", "X1 X3 X4", "the connection is closed", code=_CLOSE),
+    "abort": FaultKind("now", "X2", "the connection is reset"),
+    "fin": FaultKind("now", "X2", "the connection ends without a close frame"),
+    "freeze": FaultKind(
+        "now", "X5", "the connection stays, and nothing is read or written any more"
+    ),
+    "notice": FaultKind("now", "X9", "notice 64008 is sent"),
+    "seq_reset": FaultKind("market", "X19", "the seqIds fall back once, as after maintenance"),
+    "burst": FaultKind(
+        "market", "X18", "trades at once", code=Code("trades", 1000, ((1, 100_000),))
+    ),
+    "suspend": FaultKind("market", "X27", "no data any more; REST and channel instruments say so"),
+    "delist": FaultKind(
+        "market", "X27", "like suspend, and subscribing to it is refused with 60018"
+    ),
+    "resume": FaultKind("market", "X27", "a suspended or delisted instrument is live again"),
+    "maintenance": FaultKind(
         "market",
         "X9",
         "channel status announces one",

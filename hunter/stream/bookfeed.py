@@ -27,9 +27,7 @@ class BookFeed:
     answer and to clear.
     """
 
-    def __init__(
-        self, index: int, writer: RingWriter, counters: Counters, news: list[str]
-    ) -> None:
+    def __init__(self, index: int, writer: RingWriter, counters: Counters, news: list[str]) -> None:
         self.wants_resubscribe = False
         self._index = index
         self._writer = writer
@@ -120,9 +118,7 @@ class BookFeed:
         else:
             self._hide(received_ts_ns, now_ns)
 
-    def _weigh(
-        self, found: Agreement | Mismatch | None, received_ts_ns: int, now_ns: int
-    ) -> bool:
+    def _weigh(self, found: Agreement | Mismatch | None, received_ts_ns: int, now_ns: int) -> bool:
         """Count a contradiction; whether it was the proof that the book is wrong."""
         if not isinstance(found, Mismatch):
             return False

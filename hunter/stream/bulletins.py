@@ -45,9 +45,7 @@ class Bulletins:
     def maintenance(self) -> tuple[str, ...]:
         return tuple(self._announced.values())
 
-    def on_data(
-        self, data: Data, served: Iterable[str], received_ts_ns: int, now_ns: int
-    ) -> None:
+    def on_data(self, data: Data, served: Iterable[str], received_ts_ns: int, now_ns: int) -> None:
         """One push; `served`: our instruments that its subscription is for."""
         try:
             if data.channel == STATUS:

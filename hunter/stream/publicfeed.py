@@ -59,6 +59,7 @@ _LANES: Final = {
     "open-interest": _Form(Kind.OPEN_INTEREST, parse_public.parse_open_interest, _open_interest),
 }
 
+
 class PublicFeed:
     """Of one instrument. `details`: what its sizes mean, once REST or its channel has said it."""
 

@@ -33,9 +33,7 @@ SINGLES_KEPT: Final = 1_000
 class TradeFeed:
     """Owned by an InstrumentFeed, which shares its `news`. The chain is kept over reconnects."""
 
-    def __init__(
-        self, index: int, writer: RingWriter, counters: Counters, news: list[str]
-    ) -> None:
+    def __init__(self, index: int, writer: RingWriter, counters: Counters, news: list[str]) -> None:
         self.chain = TradeChain(HELD_ROWS_MAX)
         # Where a run before this one ended, if its ring is gone; the first trade decides about it.
         self.former: LastTrade | None = None
@@ -47,7 +45,7 @@ class TradeFeed:
         self._news = news
         self._received_ns: dict[int, int] = {}
         self._after_loss = False
-        # The newest matches of the second source, which may come before or after those of the first.
+        # The newest matches of the second source, which may be before or behind the first.
         self._singles: deque[Trade] = deque(maxlen=SINGLES_KEPT)
         last = writer.last_trade(index)
         if last is not None:

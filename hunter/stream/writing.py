@@ -76,9 +76,7 @@ class Writing:
         self.feeds = {
             name: self._new_feed(index, name, known) for index, name in enumerate(parts.instruments)
         }
-        self.backfills = {
-            name: Backfill(name, feed.chain) for name, feed in self.feeds.items()
-        }
+        self.backfills = {name: Backfill(name, feed.chain) for name, feed in self.feeds.items()}
         self._listings = Listings(parts, self.feeds)
         self._bulletins = Bulletins(
             self.feeds, self._listings, known.get((bulletins.WHOLE_EXCHANGE, bulletins.STATUS))
@@ -212,9 +210,7 @@ class Writing:
         ]
         return found
 
-    def _on_events(
-        self, line: Line, events: list[Event | Opened | Closed], now_ns: int
-    ) -> None:
+    def _on_events(self, line: Line, events: list[Event | Opened | Closed], now_ns: int) -> None:
         received_ts_ns = self._clock.wall_ns()
         for event in events:
             if isinstance(event, Data):
@@ -313,9 +309,7 @@ class Writing:
                 feed.on_takeover(handover.books.get(name), received_ts_ns, now_ns)
         self._log.info("handed over to the next connection: %s", why)
 
-    def _on_silence(
-        self, line: Line, event: DataSilent, received_ts_ns: int, now_ns: int
-    ) -> None:
+    def _on_silence(self, line: Line, event: DataSilent, received_ts_ns: int, now_ns: int) -> None:
         if event.whole_connection:
             # The instrument that trades most tells soonest; the parked ones are not among them.
             names = [name for item in event.subscriptions for name in self._served[item]]

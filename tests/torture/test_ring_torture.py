@@ -39,7 +39,8 @@ def test_writer_killed_again_and_again_leaves_readers_whole_rows() -> None:
 
 # A slot that is read before its row is there holds no row, half of one, or that of a lap before.
 @pytest.mark.parametrize(
-    ("canary", "symptom"), [("head-first", "torn|comes after|names no row"), ("blind-reader", r"reader \d of")]
+    ("canary", "symptom"),
+    [("head-first", "torn|comes after|names no row"), ("blind-reader", r"reader \d of")],
 )
 def test_canary_is_found_out(canary: str, symptom: str) -> None:
     result = torture("--seconds", "20", "--canary", canary)

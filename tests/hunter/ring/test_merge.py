@@ -118,7 +118,9 @@ def test_cursors_name_the_merged_kinds_in_their_order() -> None:
     assert Cursors._fields == tuple(kind.name.lower() for kind in MERGED_KINDS)
 
 
-def test_rows_of_other_kinds_change_nothing_for_the_markets(merged: MergedReader, feeder: Feeder) -> None:
+def test_rows_of_other_kinds_change_nothing_for_the_markets(
+    merged: MergedReader, feeder: Feeder
+) -> None:
     others = [kind for kind in Kind if kind not in MERGED_KINDS]
     for kind in others:
         feeder.put(0, kind, 2)

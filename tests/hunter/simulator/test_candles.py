@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunter.simulator.candles import Bar, Tape, grid_start_s
+from hunter.simulator.candles import Ohlcv, Tape, grid_start_s
 from hunter.simulator.channels import BARS, BarSpan
 from hunter.simulator.instruments import listing
 
@@ -31,10 +31,10 @@ def test_bar_is_what_its_trades_add_up_to(steps: list[tuple[int, int, int]], cha
             assert bar is None
         elif not inside:
             flat = before[-1]
-            assert bar == Bar(start_s, flat, flat, flat, flat)
+            assert bar == Ohlcv(start_s, flat, flat, flat, flat)
         else:
             ticks = [tick for tick, _ in inside]
-            assert bar == Bar(
+            assert bar == Ohlcv(
                 start_s, ticks[0], max(ticks), min(ticks), ticks[-1],
                 sum(lots for _, lots in inside), sum(tick * lots for tick, lots in inside),
             )  # fmt: skip
@@ -45,7 +45,7 @@ def test_second_bars_and_memory_have_an_end() -> None:
     for second in range(100_000, 200_000, 30):
         tape.add(second * 1000, second, 1)
     last = range(100_000, 200_000, 30)[-1]
-    assert tape.bar(BARS["candle1s"], last) == Bar(last, last, last, last, last, 1, last)
+    assert tape.bar(BARS["candle1s"], last) == Ohlcv(last, last, last, last, last, 1, last)
     assert tape.bar(BarSpan(86_400), 100_000) is not None
     assert tape.bar(BARS["candle1s"], 100_000) is None
 
@@ -60,11 +60,11 @@ def test_grid_of_long_bars_is_shifted_to_utc8_unless_named_utc() -> None:
 
 def test_row_has_each_kind_of_instruments_volumes() -> None:
     swap, spot, inverse = (listing(n) for n in ("BTC-USDT-SWAP", "BTC-USDT", "BTC-USD-SWAP"))
-    bar = Bar(60, 640_000, 640_010, 639_990, 640_000, 200, 200 * 640_000)
+    bar = Ohlcv(60, 640_000, 640_010, 639_990, 640_000, 200, 200 * 640_000)
     assert bar.row(swap, False) == [
         "60000", "64000", "64001", "63999", "64000", "2", "0.02", "1280", "0",
     ]  # fmt: skip
     assert bar.row(spot, True)[5:] == ["0.000002", "0.128", "0.128", "1"]
     assert bar.row(inverse, True)[5:] == ["200", "0.31250000", "20000", "1"]
-    flat = Bar(60, 1, 1, 1, 1)
+    flat = Ohlcv(60, 1, 1, 1, 1)
     assert flat.row(inverse, True)[5:] == ["0", "0", "0", "1"]

@@ -1,10 +1,9 @@
-"""The book over a real ring: shown, hidden at once, and doubted when another channel contradicts."""
+"""The book over a real ring: shown, hidden at once, doubted when another channel contradicts."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import msgspec
 import pytest

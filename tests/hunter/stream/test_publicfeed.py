@@ -13,9 +13,9 @@ from fakes.actor_stage import SWAP, Stage
 from hunter.errors import MalformedMessage
 from hunter.exchange.okx.rows import InstrumentDetails, Liquidation
 from hunter.market.side import Side
-from hunter.ring.reader import LaneReader
-from hunter.ring.layout import RingLayout
 from hunter.ring import segment
+from hunter.ring.layout import RingLayout
+from hunter.ring.reader import LaneReader
 from hunter.ring.rows import Kind, numpy_dtype
 from hunter.ring.writer import RingWriter
 from hunter.stream.publicfeed import PublicFeed

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import pytest
 
-from hunter import config
 from hunter.exchange.okx import endpoints
 from hunter.exchange.okx.endpoints import (
     ALL_TYPES,
