@@ -140,7 +140,7 @@ class _Recording:
         channels = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
         return (
             f"recorded {segments.frames:,} frames in {lasted}: {channels}\n"
-            f"{self.backlog.dropped:,} dropped, {receiver.connects - 1:,} reconnects;"
+            f"{self.backlog.dropped:,} dropped, {receiver.reconnects:,} reconnects;"
             f" {segments.raw_bytes / _MB:.1f} MB packed into {segments.packed_bytes / _MB:.1f} MB,"
             f" {len(segments.paths)} segments\n"
             f"play it: hunter replay {segments.directory}"
@@ -158,5 +158,5 @@ class _Recording:
             f"recording {duration((now_ns - self._started_ns) / 1e9)}:"
             f" {backlog.frames:,} frames (+{rate:.0f}/s),"
             f" {segments.packed_bytes / _MB:.1f} MB in {len(segments.paths)} segments,"
-            f" {backlog.dropped:,} dropped, {max(0, receiver.connects - 1):,} reconnects"
+            f" {backlog.dropped:,} dropped, {receiver.reconnects:,} reconnects"
         )

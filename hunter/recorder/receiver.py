@@ -76,8 +76,9 @@ class Receiver:
         return link
 
     @property
-    def connects(self) -> int:
-        return sum(link.connects for link in self._links)
+    def reconnects(self) -> int:
+        """Connections begun after the first of each socket."""
+        return sum(max(0, link.connects - 1) for link in self._links)
 
     @property
     def last_close(self) -> str:

@@ -108,7 +108,7 @@ def test_every_frame_but_pongs_is_kept_as_it_came(booth: Callable[..., Booth], p
     assert there.kept == [text for text in told if text != b"pong"]
     assert all(before_ns <= at_ns <= there.clock.wall_ns() for at_ns in there.stamps)
     assert there.receiver.data_counts == {"trades": 1}
-    assert there.receiver.connects == 1
+    assert there.receiver.reconnects == 0
     assert any("books BTC-USDT-SWAP refused: 60018" in line for line in there.said)
 
 
@@ -131,7 +131,7 @@ def test_lost_connection_is_told_and_made_again(booth: Callable[..., Booth], pee
     there.until_said("connection lost: closed 1001; next attempt in")
     assert there.receiver.last_close == "closed 1001"
     there.open(peer)
-    assert there.receiver.connects == 2
+    assert there.receiver.reconnects == 1
     assert len([line for line in there.said if line.startswith("connected to")]) == 2
 
 
@@ -242,3 +242,14 @@ def test_a_real_market_is_kept_whole(booth: Callable[..., Booth]) -> None:
         assert ids == sorted(ids)
     finally:
         exchange.stop()
+
+
+def test_channels_of_the_other_path_are_recorded_too(booth: Callable[..., Booth]) -> None:
+    market = Exchange(SimOptions(rate=50.0, limits=False))
+    there = booth(f"ws://127.0.0.1:{market.port}/ws/v5/public", '["trades", "candle1s"]')
+    try:
+        counts = there.receiver.data_counts
+        there.until("both", lambda: counts["trades"] and counts["candle1s"])
+        assert there.receiver.reconnects == 0
+    finally:
+        market.stop()
