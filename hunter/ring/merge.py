@@ -4,8 +4,7 @@ sequence in the order the rows came.
 The arrival head is loaded first. Every row up to it was published before it was stored, so rows
 with arrival numbers up to it are complete in all lanes; later ones wait for the next poll. Reading
 the same ring again from the same cursors gives the same sequence: that is what makes the brain's
-restart exact. Rows of the other kinds take arrival numbers too: here they are missing numbers, and
-nothing is concluded from those.
+restart exact. Rows of the other kinds take no arrival numbers.
 """
 
 from __future__ import annotations

@@ -82,6 +82,7 @@ class Runner:
         self._stopping = False
         self._progress = 0
         self._document_due_ns = 0
+        self._overflowed = False
         self._usage_due_ns = 0
         self._cpu_seen = (0, 0)
 
@@ -135,7 +136,13 @@ class Runner:
             return
         self._document_due_ns = now_ns + DOCUMENT_EVERY_NS
         state = actor.state()
-        page.write_document(documents.encode(actor.document()))
+        document = documents.encode(actor.document())
+        if not page.write_document(document) and not self._overflowed:
+            self._overflowed = True
+            self._context.log.error(
+                "the status document has outgrown its page (%d bytes); an old one is shown",
+                len(document),
+            )
         page.store("state", state)
         page.store("errors", self._error_count())
         supervisor.child.beat()

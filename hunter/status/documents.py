@@ -57,7 +57,9 @@ class LimitDocument(msgspec.Struct, frozen=True):
 
 
 class ConnectionDocument(msgspec.Struct, frozen=True):
-    """One WebSocket. `state`: connecting|open|backoff|closed."""
+    """One WebSocket. `state`: resolving|waiting|connecting|tunnelling|securing|handshake|open|backoff,
+    and closed when its process is gone.
+    """
 
     url: str
     state: str

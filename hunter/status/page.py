@@ -80,9 +80,12 @@ class Page:
         state = ActorState(words[2]) if words[2] in _STATES else ActorState.STOPPED
         return Beat(words[0], words[1], state, *words[3:])
 
-    def write_document(self, document: bytes) -> None:
-        """Replace the document; it must fit `document_bytes_max`."""
-        assert len(document) <= self.document_bytes_max, "the document outgrew its page"
+    def write_document(self, document: bytes) -> bool:
+        """Replace the document; False, and the one before stays, when it is longer than
+        `document_bytes_max`: what is in it comes from outside, too.
+        """
+        if len(document) > self.document_bytes_max:
+            return False
         word = self._first_word + _WORDS["generation"]
         generation = self._words[word] + 1
         start = self._buffers[generation & 1]
@@ -90,6 +93,7 @@ class Page:
         body = start + _BUFFER_HEAD.size
         self._view[body : body + len(document)] = document
         self._words[word] = generation
+        return True
 
     def read_document(self) -> bytes | None:
         """The document in force; None when there is none (or it is damaged)."""

@@ -25,6 +25,7 @@
     positions.py   where a run ended, for the next one after an orderly stop
 
     backfill.py    what a trade chain misses -> which REST request is next
+    seeds.py       books from REST for those whose snapshot did not come
     rest_queue.py  requests wait here for the exchange's limits
     rest_client.py one REST request
     limits.py      token buckets, shared by all processes of the host

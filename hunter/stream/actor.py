@@ -108,8 +108,7 @@ class StreamActor:
         before = documents.decode(self._context.page.read_document(), documents.StreamDocument)
         if before is not None:
             self._takeovers, self._takeover_ms = before.takeovers, before.takeover_ms
-            if before.active:
-                self._counted = before.feeds
+            self._counted = before.feeds
             for link, known in zip(self._role.links, before.connections, strict=False):
                 link.connects = known.connects
         if self._lease.acquire():
@@ -166,11 +165,26 @@ class StreamActor:
 
     def document(self) -> documents.StreamDocument:
         now_ns = self._context.clock.monotonic_ns()
+        document = self._role.document()
+        if isinstance(self._role, Standby):
+            document = msgspec.structs.replace(document, feeds=self._continued(document.feeds))
         return msgspec.structs.replace(
-            self._role.document(),
+            document,
             limits=self._limits.documents(now_ns),
             takeovers=self._takeovers,
             takeover_ms=self._takeover_ms,
+        )
+
+    def _continued(
+        self, feeds: tuple[documents.FeedDocument, ...]
+    ) -> tuple[documents.FeedDocument, ...]:
+        """A waiting process's feeds with the counters it would go on from."""
+        known = {(feed.instrument, feed.channel): feed for feed in self._counted}
+        return tuple(
+            msgspec.structs.replace(
+                known.get((feed.instrument, feed.channel), feed), state=feed.state, last_data_ns=0
+            )
+            for feed in feeds
         )
 
     def _may_write(self, standby: Standby, now_ns: int) -> bool:
@@ -204,13 +218,13 @@ class StreamActor:
             status.close()
 
     def _partners_feeds(self) -> tuple[documents.FeedDocument, ...]:
-        """What the process that wrote until now had counted; its page outlives it."""
+        """What the other process of the pair had counted, or knows of; its page outlives it."""
         status = block.attach(self._context.shared_dir)
         try:
             page = status.pages.get(self._partner)
             raw = None if page is None else page.read_document()
             found = documents.decode(raw, documents.StreamDocument)
-            return found.feeds if found is not None and found.active else ()
+            return found.feeds if found is not None else ()
         finally:
             status.close()
 
@@ -228,8 +242,8 @@ class StreamActor:
         writer = RingWriter(path, wall_ns)
         taken_over = writer.epoch > 1 and standby.ready
         outage_ns = wall_ns - writer.last_received_ts_ns()
-        if taken_over:
-            self._counted = self._partners_feeds() or self._counted
+        # Counters only grow: of the two processes' the larger ones are the newest.
+        self._counted = max(self._counted, self._partners_feeds(), key=_message_count)
         self._role = writing = Writing(self._parts, standby.links, writer, self._counted)
         former = positions.load(self._positions_path, writer.layout.source, wall_ns)
         for name, feed in writing.feeds.items():
@@ -267,6 +281,9 @@ class StreamActor:
     def _stand_by(self, writing: Writing) -> None:
         """Our connection is lost: let a standby with a better one write."""
         self._counted = writing.feed_documents()
+        for line in writing.lines:
+            if line.handover is not None:
+                line.handover.link.abort("the other process writes")
         writing.close()
         self._lease.release()
         self._role = Standby(self._parts, [line.link for line in writing.lines])
@@ -277,6 +294,10 @@ class StreamActor:
             self._resolver.answered(result.key, result.value, result.error)
         else:
             self._role.on_result(result, now_ns)
+
+
+def _message_count(feeds: tuple[documents.FeedDocument, ...]) -> int:
+    return sum(feed.messages for feed in feeds)
 
 
 class _Limits:

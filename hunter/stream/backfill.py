@@ -18,8 +18,8 @@ from hunter.exchange.okx.tradechain import TradeChain
 # Rows that only changed places on their way settle by themselves within this.
 SETTLE_NS: Final = 25_000_000
 RETRY_AFTER_NS: Final = 700_000_000
-# Without a single match found.
-GIVE_UP_AFTER_NS: Final = 30_000_000_000
+# REST does not answer, or refuses. Time that a request waits for its limit does not count.
+GIVE_UP_AFTER_NS: Final = 300_000_000_000
 VAIN_ROUNDS_MAX: Final = 6
 # About ten minutes of asking.
 HOLE_MATCHES_MAX: Final = 500_000
@@ -39,7 +39,7 @@ class Backfill:
         self._hole: tuple[int, int] | None = None
         self._from_history = False
         self._vain_rounds = 0
-        self._since_ns = 0
+        self._failing_since_ns: int | None = None
 
     def next_path(self, now_ns: int) -> str | None:
         """The request to send now, if any; call `answered` or `failed` with what became of it."""
@@ -60,11 +60,14 @@ class Backfill:
             return False
         if sum(hole.match_count for hole in self._chain.holes) > HOLE_MATCHES_MAX:
             return True
-        return self._vain_rounds >= VAIN_ROUNDS_MAX or now_ns - self._since_ns > GIVE_UP_AFTER_NS
+        since_ns = self._failing_since_ns
+        failing = since_ns is not None and now_ns - since_ns > GIVE_UP_AFTER_NS
+        return failing or self._vain_rounds >= VAIN_ROUNDS_MAX
 
     def answered(self, now_ns: int) -> None:
         """The rows of the answer have been given to the chain; plan what is still missing."""
         self._asking = False
+        self._failing_since_ns = None
         if not self._look(now_ns):
             # Not there, or not yet: the other request may know more.
             self._vain_rounds += 1
@@ -74,6 +77,8 @@ class Backfill:
     def failed(self, now_ns: int) -> None:
         """No answer, or a refusal: the same again a little later."""
         self._asking = False
+        if self._failing_since_ns is None:
+            self._failing_since_ns = now_ns
         self._due_ns = now_ns + RETRY_AFTER_NS
 
     def next_deadline_ns(self, never_ns: int) -> int:
@@ -82,8 +87,8 @@ class Backfill:
         return never_ns if self._asking else self._due_ns
 
     def _look(self, now_ns: int) -> bool:
-        """Compare the oldest hole with the last look; whether anything of it was found. Rounds and
-        time count for the oldest hole alone, and only while nothing is found: a feed that loses
+        """Compare the oldest hole with the last look; whether anything of it was found. Rounds
+        count for the oldest hole alone, and only while nothing is found: a feed that loses
         something every minute must not have given up what it lost just now.
         """
         holes = self._chain.holes
@@ -94,7 +99,7 @@ class Backfill:
             self._due_ns = max(self._due_ns, now_ns + SETTLE_NS)
         if hole is None or self._hole is None or hole[0] != self._hole[0]:
             self._from_history = False
+            self._failing_since_ns = None
         self._hole = hole
         self._vain_rounds = 0
-        self._since_ns = now_ns
         return True

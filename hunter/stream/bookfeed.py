@@ -87,15 +87,12 @@ class BookFeed:
         """A REST book. One that is too old for the updates kept changes nothing: ask again."""
         book = self._book
         if book.bootstrapping and book.bootstrap(snapshot) is Applied.APPLIED:
-            self._show(received_ts_ns, now_ns)
+            self._show_or_hide(received_ts_ns, now_ns)
 
     def take(self, book: OrderBook | None, received_ts_ns: int, now_ns: int) -> None:
         """`book` is the book from now on; the one that was shown so far is kept by nobody."""
         self._book = book or OrderBook()
-        if self._book.valid:
-            self._show(received_ts_ns, now_ns)
-        else:
-            self._hide(received_ts_ns, now_ns)
+        self._show_or_hide(received_ts_ns, now_ns)
 
     def drop(self, received_ts_ns: int, now_ns: int) -> None:
         """What kept it up to date is gone."""
@@ -129,6 +126,12 @@ class BookFeed:
         self._news.append(f"{found.text}; resubscribing")
         self.break_off(received_ts_ns, now_ns)
         return True
+
+    def _show_or_hide(self, received_ts_ns: int, now_ns: int) -> None:
+        if self.valid:
+            self._show(received_ts_ns, now_ns)
+        else:
+            self._hide(received_ts_ns, now_ns)
 
     def _show(self, received_ts_ns: int, now_ns: int) -> None:
         book = self._book

@@ -4,7 +4,7 @@ type, and `status`, the exchange's own announcements.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from hunter.errors import MalformedMessage
@@ -21,13 +21,17 @@ CHANNELS: Final = ("liquidation-orders", "instruments", "status")
 STATUS: Final = "status"
 # What the status page shows as the instrument of a channel that is about none.
 WHOLE_EXCHANGE: Final = "*"
+ANNOUNCED_MAX: Final = 16
+TITLE_SHOWN: Final = 80
+# Maintenance takes longer than announced, and "completed" may be missed.
+OVERTIME_NS: Final = 3_600_000_000_000
 _OVER: Final = ("completed", "canceled")
 # status channel page, `serviceType`: the services that hunter uses.
 _SERVICES: Final = {"0": "WebSocket", "5": "trading", "11": "unified account and trading"}
 
 
 class Bulletins:
-    """Of the writing role; `maintenance` are the announcements that are not over, in words."""
+    """Of the writing role."""
 
     def __init__(
         self,
@@ -37,30 +41,35 @@ class Bulletins:
     ) -> None:
         self._feeds = feeds
         self._listings = listings
-        self._announced: dict[tuple[str, int], str] = {}
+        # By title: one that is put off replaces what it was before.
+        self._announced: dict[str, Maintenance] = {}
         self.counters = Counters(before)
         self.news: list[str] = []
 
-    @property
-    def maintenance(self) -> tuple[str, ...]:
-        return tuple(self._announced.values())
+    def maintenance(self, now_wall_ns: int) -> tuple[str, ...]:
+        """Announcements that are not over, in words; at most ANNOUNCED_MAX, the newest."""
+        return tuple(
+            _text(row) for row in self._announced.values() if not _is_past(row, now_wall_ns)
+        )
 
-    def on_data(self, data: Data, served: Iterable[str], received_ts_ns: int, now_ns: int) -> None:
+    def on_data(
+        self, data: Data, served: Collection[str], received_ts_ns: int, now_ns: int
+    ) -> None:
         """One push; `served`: our instruments that its subscription is for."""
         try:
             if data.channel == STATUS:
-                self._on_status(data, now_ns)
+                self._on_status(data, received_ts_ns, now_ns)
                 return
             for name in served:
                 counters = self._feeds[name].counters[data.channel]
                 counters.last_data_ns = now_ns
                 counters.silent = False
             if data.channel == "instruments":
-                self._on_instruments(data, received_ts_ns)
+                self._on_instruments(data, served, received_ts_ns)
             else:
                 for row in parse_public.parse_liquidations(data.payload):
-                    feed = self._feeds.get(row.inst_id)
-                    if feed is not None:
+                    if row.inst_id in served:  # of the others nobody counts them
+                        feed = self._feeds[row.inst_id]
                         feed.on_liquidation(row, received_ts_ns, now_ns)
         except MalformedMessage as error:
             self.news.append(f"{data.channel}: {error}")
@@ -75,28 +84,32 @@ class Bulletins:
             word = "live"
         return self.counters.document(WHOLE_EXCHANGE, STATUS, word)
 
-    def _on_instruments(self, data: Data, received_ts_ns: int) -> None:
+    def _on_instruments(self, data: Data, served: Collection[str], received_ts_ns: int) -> None:
         rows = parse_public.parse_instruments(data.payload)
         for row in rows:
-            feed = self._feeds.get(row.inst_id)
-            if feed is not None:
-                feed.counters["instruments"].messages += 1
+            if row.inst_id in served:
+                self._feeds[row.inst_id].counters["instruments"].messages += 1
         self._listings.on_changes(rows, received_ts_ns)
 
-    def _on_status(self, data: Data, now_ns: int) -> None:
+    def _on_status(self, data: Data, received_ts_ns: int, now_ns: int) -> None:
         self.counters.messages += 1
         self.counters.last_data_ns = now_ns
         for row in parse_public.parse_maintenance(data.payload):
-            key = (row.title, row.begin_ts_ns)
-            text = _text(row)
-            if row.state in _OVER:
-                if self._announced.pop(key, None):
-                    self.news.append(text)
-            elif self._announced.get(key) != text:
-                self._announced[key] = text
-                self.news.append(text)
+            before = self._announced.pop(row.title, None)
+            if row.state not in _OVER:
+                self._announced[row.title] = row
+            if before is None and (row.state in _OVER or _is_past(row, received_ts_ns)):
+                continue  # news of the past
+            if before is None or _text(before) != _text(row):
+                self.news.append(_text(row))
+        while len(self._announced) > ANNOUNCED_MAX:
+            del self._announced[next(iter(self._announced))]
+
+
+def _is_past(row: Maintenance, now_wall_ns: int) -> bool:
+    return bool(row.end_ts_ns) and row.end_ts_ns + OVERTIME_NS <= now_wall_ns
 
 
 def _text(row: Maintenance) -> str:
     service = _SERVICES.get(row.service_type, f"service {row.service_type}")
-    return f'OKX maintenance "{row.title}" ({service}) is {row.state}'
+    return f'OKX maintenance "{row.title[:TITLE_SHOWN]}" ({service}) is {row.state}'

@@ -28,6 +28,7 @@ class Counters:
         "gaps",
         "lag_us",
         "last_data_ns",
+        "last_exchange_ts_ns",
         "lost",
         "malformed",
         "messages",
@@ -49,10 +50,22 @@ class Counters:
         self.resync_ms = known.resync_ms
         self.note = ""
         self.last_data_ns = 0
+        self.last_exchange_ts_ns = 0
         self.lag_us = Histogram()
         # The first push after a subscription is the exchange's cached state, however old it is.
         self.first_push = True
         self.silent = False
+
+    def on_push(self, exchange_ts_ns: int, received_ts_ns: int, *, repeats: bool) -> None:
+        """How long a push was under way. A channel that `repeats` itself for want of news keeps the
+        old stamp then, which says nothing.
+        """
+        is_news = exchange_ts_ns > self.last_exchange_ts_ns if repeats else exchange_ts_ns
+        if self.first_push:
+            self.first_push = False
+        elif is_news:
+            self.lag_us.record((received_ts_ns - exchange_ts_ns) // 1_000)
+        self.last_exchange_ts_ns = max(self.last_exchange_ts_ns, exchange_ts_ns)
 
     def document(self, instrument: str, channel: str, state: str) -> documents.FeedDocument:
         """As `hunter status` shows it."""

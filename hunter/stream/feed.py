@@ -107,10 +107,8 @@ class InstrumentFeed:
             if data.channel == self.book_channel and self._book is not None and self._book.valid:
                 self._book.break_off(received_ts_ns, now_ns)
             return
-        if counters.first_push:
-            counters.first_push = False
-        elif exchange_ts_ns:
-            counters.lag_us.record((received_ts_ns - exchange_ts_ns) // 1_000)
+        repeats = data.channel != self.trade_channel
+        counters.on_push(exchange_ts_ns, received_ts_ns, repeats=repeats)
 
     def on_successor_trades(self, data: Data, received_ts_ns: int, now_ns: int) -> None:
         """Trades of the connection that is about to take over; raises MalformedMessage."""

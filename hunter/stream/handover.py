@@ -11,26 +11,36 @@ from __future__ import annotations
 
 from hunter.errors import MalformedMessage
 from hunter.exchange.okx.events import Data
-from hunter.exchange.okx.orderbook import OrderBook
+from hunter.exchange.okx.orderbook import Applied, OrderBook
 from hunter.exchange.okx.parse import parse_books
+from hunter.exchange.okx.plan import Socket
 from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.states import SubscriptionState
 from hunter.stream.counters import is_settled
 from hunter.stream.link import Link
+from hunter.stream.parts import Parts
+from hunter.stream.seeds import BookSeeds
+from hunter.stream.worker import Result
 
 
 class Handover:
-    """The successor of a connection. `step` its link; give it the books' data; ask `ready`."""
+    """The successor of a connection. `step` its link; give it the books' data; ask `ready`.
+    `life` tells answers of REST about this successor from those about others.
+    """
 
     def __init__(
-        self, link: Link, subscriptions: tuple[Subscription, ...], book_channel: str
+        self, parts: Parts, socket: Socket, link: Link, number: int = 0, life: int = 0
     ) -> None:
         self.link = link
+        self.life = life
+        self._book_channel = parts.book_channel
+        self._subscriptions = socket.subscriptions
+        self._seeds = BookSeeds(parts, "seed", number, life)
         self.books = {
-            item.inst_id: OrderBook() for item in subscriptions if item.channel == book_channel
+            item.inst_id: OrderBook()
+            for item in socket.subscriptions
+            if item.channel == self._book_channel
         }
-        self._subscriptions = subscriptions
-        self._book_channel = book_channel
 
     @property
     def ready(self) -> bool:
@@ -44,20 +54,43 @@ class Handover:
         )
 
     def on_book(self, data: Data, now_ns: int) -> None:
-        """Keep the successor's book; one that breaks, or never had a snapshot, is subscribed anew.
-
-        Raises MalformedMessage.
+        """Keep the successor's book; one that breaks is subscribed anew, one that has no snapshot
+        is taken from REST. Raises MalformedMessage.
         """
+        if data.action == "update" and is_leaving(self.link, data.subscription):
+            return
         try:
             for update in parse_books(data.payload, data.action):
-                self.books[data.inst_id].apply(update)
+                book = self.books[data.inst_id]
+                applied = book.apply(update)
+                if applied is Applied.IGNORED and not book.valid:
+                    book.begin_bootstrap()
+                    book.apply(update)
+                elif applied in (Applied.GAP, Applied.CHECKSUM_MISMATCH):
+                    self._break(data, now_ns)
+                    return
         except MalformedMessage:
-            self.books[data.inst_id] = OrderBook()
+            self._break(data, now_ns)
             raise
-        finally:
-            if not self.books[data.inst_id].valid:
-                self.link.resubscribe((data.subscription,), now_ns)
+        if self.books[data.inst_id].bootstrapping:
+            self._seeds.want(data.inst_id, now_ns)
+
+    def on_seed(self, instrument: str, result: Result, now_ns: int) -> None:
+        """The book of REST."""
+        snapshot = self._seeds.open(result, now_ns)
+        book = self.books.get(instrument)
+        if snapshot is not None and book is not None and book.bootstrapping:
+            book.bootstrap(snapshot)
 
     def reset_books(self) -> None:
         """The successor has lost its own connection."""
         self.books = {name: OrderBook() for name in self.books}
+
+    def _break(self, data: Data, now_ns: int) -> None:
+        self.books[data.inst_id] = OrderBook()
+        self.link.resubscribe((data.subscription,), now_ns)
+
+
+def is_leaving(link: Link, subscription: Subscription) -> bool:
+    """Whether it is being subscribed anew: its updates are those of a book that has ended."""
+    return link.subscription_state(subscription) is SubscriptionState.RESYNC

@@ -4,10 +4,11 @@ end, and the doubt whether its silence is death.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from hunter.exchange.okx.events import DataSilent
 from hunter.exchange.okx.requests import Subscription
-from hunter.exchange.okx.states import SubscriptionState
+from hunter.exchange.okx.states import SessionState, SubscriptionState
 from hunter.stream.handover import Handover
 from hunter.stream.link import Link
 from hunter.stream.parts import Parts
@@ -32,7 +33,9 @@ class Line:
         self.handover: Handover | None = None
         # The connection is gone, and no successor was there: somebody else may do better.
         self.is_cut_off = False
+        self.number = number
         self._parts = parts
+        self._successor_count = 0
         # Instruments that it serves, each with its channels.
         self.carried: dict[str, tuple[str, ...]] = {}
         for subscription in socket.subscriptions:
@@ -61,7 +64,8 @@ class Line:
 
     def successor_of(self, link: Link) -> Handover:
         """A successor of this line that uses `link`."""
-        return Handover(link, self.socket.subscriptions, self._parts.book_channel)
+        self._successor_count += 1
+        return Handover(self._parts, self.socket, link, self.number, self._successor_count)
 
     def take_over(self) -> Handover:
         """The successor is the link from now on."""
@@ -72,4 +76,20 @@ class Line:
         self.link.connects += former.connects
         self.link.last_close = former.last_close or "replaced before its announced end"
         former.abort("replaced")
+        # A successor that has just lost its own connection is no better.
+        self.is_cut_off = not self.link.is_open
         return handover
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the exchange has announced the end of the connection."""
+        return self.link.is_open and self.link.session.state is SessionState.CLOSING
+
+    def ask_rest(self, event: DataSilent, names: Sequence[str], now_ns: int) -> None:
+        """The whole connection is silent: does the market rest? `names`: instruments to ask about,
+        the liveliest first; a sentinel is livelier than any.
+        """
+        if event.sentinel is not None:
+            names = (event.sentinel.inst_id,)
+        if names:
+            self.probe.ask(self.link, names, event.silence_ns, now_ns)

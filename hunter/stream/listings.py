@@ -69,11 +69,11 @@ class Listings:
             self._log.warning("REST list of instruments failed: %s", error)
             delay_ns = RETRY_NS
         else:
-            self._catalog.add(rows, what.instrument)
+            self._catalog.add(rows, what.about)
             self.on_details(rows, received_ts_ns)
             if any(feed.verdict for feed in self._feeds.values()):
                 delay_ns = SOON_NS
-        self._due_ns[what.instrument] = now_ns + delay_ns
+        self._due_ns[what.about] = now_ns + delay_ns
         self._next_ns = min(self._due_ns.values())
 
     def on_changes(self, rows: list[InstrumentDetails], received_ts_ns: int) -> None:

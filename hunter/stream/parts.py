@@ -16,11 +16,11 @@ from hunter.stream.rest_queue import RestQueue
 
 
 class Fetch(NamedTuple):
-    """What a REST request is for."""
+    """What a REST request is for. `about`: an instrument, or the path of a list of them."""
 
-    purpose: str  # backfill | probe | book | instruments
-    instrument: str
-    # Which connection a probe is about: an answer about a former one is void.
+    purpose: str  # backfill | probe | book | seed | instruments
+    about: str
+    # Which connection it is about: an answer about a former one is void.
     line: int = 0
     life: int = 0
 

@@ -4,14 +4,15 @@ A pong proves the link, not the feed, and a quiet market must not be reconnected
 silence REST is asked for the newest trade. If it is one we have, the market rests. If it is newer,
 the feed gets a moment more, because it may just be on its way; then the connection is given up.
 
-A connection without trades (candles, say) is compared with REST itself: silent while the newest
-match moved from one probe to the next is dead.
+Where the connection brought no trade of an instrument (candles, a sentinel, an acknowledgement and
+nothing more) REST is compared with itself: silent while the newest match moved from one probe to
+the next is dead.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from hunter.errors import MalformedMessage
@@ -45,15 +46,18 @@ class SilenceProbe:
         self._asking = False
         self._asked_ns = 0
         self._doubt_due_ns = NEVER_NS
-        # The newest match when it was asked for last, during this silence.
-        self._probed: tuple[str, int, int] | None = None
+        self._turn = 0
+        # By instrument: the newest match when it was asked for last, and when data had come last.
+        self._probed: dict[str, tuple[int, int]] = {}
 
     @property
     def next_deadline_ns(self) -> int:
         return self._doubt_due_ns
 
-    def ask(self, link: Link, instrument: str, silence_ns: int, now_ns: int) -> None:
-        """The whole connection has been silent for `silence_ns`; again for as long as it lasts."""
+    def ask(self, link: Link, names: Sequence[str], silence_ns: int, now_ns: int) -> None:
+        """The whole connection has been silent for `silence_ns`; again for as long as it lasts.
+        `names`: instruments to ask about, one after the other, the liveliest first.
+        """
         if self._asking:
             # Asked at the silence before this one, and still no answer, nor a refusal.
             self._on_dead("no data, and REST does not answer in time")
@@ -61,6 +65,8 @@ class SilenceProbe:
         if self._doubt_due_ns != NEVER_NS:
             return
         self._asked_ns = now_ns
+        instrument = names[self._turn % len(names)]
+        self._turn += 1
         about = Fetch("probe", instrument, self._line, link.connects)
         self._parts.rest.ask(about, trades_path(instrument, 1), urgent=True)
         self._asking = True
@@ -68,7 +74,8 @@ class SilenceProbe:
 
     def forget(self) -> None:
         """The connection in question is gone."""
-        self._probed = None
+        self._probed.clear()
+        self._turn = 0
         self._asking = False
         self._doubt_due_ns = NEVER_NS
 
@@ -82,11 +89,11 @@ class SilenceProbe:
         try:
             rows = self._parts.rest.open(result, parse_trades_answer, now_ns)
         except (OSError, RestError, MalformedMessage) as error:
-            self._log.warning("REST probe of %s failed: %s", what.instrument, error)
+            self._log.warning("REST probe of %s failed: %s", what.about, error)
             self._on_dead("no data, and REST does not answer")
             return
         newest = rows[-1].trade_id if rows else None
-        if self._is_newer(what.instrument, newest, link.session.last_data_ns):
+        if self._is_newer(what.about, newest, link.session.last_data_ns):
             self._doubt_due_ns = now_ns + DOUBT_NS
         else:
             self._log.info("the market rests; the feed is in order")
@@ -95,16 +102,12 @@ class SilenceProbe:
         """Whether the market has something that the connection should have brought."""
         if newest is None:
             return False
-        if self._newest is not None:
-            known = self._newest(instrument)
-            return known is None or newest > known
-        before, self._probed = self._probed, (instrument, newest, last_data_ns)
-        return (
-            before is not None
-            and before[0] == instrument
-            and before[2] == last_data_ns
-            and newest > before[1]
-        )
+        known = None if self._newest is None else self._newest(instrument)
+        if known is not None:
+            return newest > known
+        before = self._probed.get(instrument)
+        self._probed[instrument] = (newest, last_data_ns)
+        return before is not None and before[1] == last_data_ns and newest > before[0]
 
     def settle(self, link: Link, now_ns: int) -> None:
         """REST knew a newer trade: has the feed brought anything since it was asked?"""

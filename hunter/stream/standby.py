@@ -91,11 +91,15 @@ class Standby:
         return work
 
     def on_result(self, result: Result, now_ns: int) -> None:
-        """An answer of REST: only probes are asked for here."""
+        """An answer of REST: probes and books are asked for here."""
         what = result.key
-        if isinstance(what, Fetch) and what.purpose == "probe":
+        if not isinstance(what, Fetch):
+            return
+        if what.purpose == "probe":
             line = self._lines[what.line]
             line.probe.on_result(result, line.link, now_ns)
+        elif what.purpose == "seed" and self._books[what.line].life == what.life:
+            self._books[what.line].on_seed(what.about, result, now_ns)
 
     def next_deadline_ns(self) -> int:
         return min(
@@ -175,13 +179,15 @@ class Standby:
                 line.link.resubscribe(event.subscriptions, now_ns)
                 return
             served = self._parts.plan.served
-            names = [name for item in event.subscriptions for name in served[item]]
-            if names:
-                line.probe.ask(line.link, names[0], event.silence_ns, now_ns)
+            names = dict.fromkeys(name for item in event.subscriptions for name in served[item])
+            line.ask_rest(event, sorted(names, key=self._kept_count, reverse=True), now_ns)
 
     def _newest(self, instrument: str) -> int | None:
-        kept = self._trades[instrument]
+        kept = self._trades.get(instrument)  # a sentinel's instrument need not be one of ours
         return kept[-1].trade.trade_id if kept else None
+
+    def _kept_count(self, instrument: str) -> int:
+        return len(self._trades[instrument])
 
 
 def _abort(line: Line, reason: str) -> None:

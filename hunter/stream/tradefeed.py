@@ -26,7 +26,7 @@ from hunter.stream.counters import Counters
 from hunter.stream.positions import former_position
 
 # Matches that wait behind a hole are kept with the time they came; no more than this many.
-HELD_ROWS_MAX: Final = 50_000
+HELD_ROWS_MAX: Final = 200_000
 SINGLES_KEPT: Final = 1_000
 
 
@@ -86,7 +86,7 @@ class TradeFeed:
         outcomes = self.chain.accept(trade, now_ns)
         if self.chain.holes:
             self._received_ns[trade.trade_id] = received_ts_ns
-            if self._singles:
+            if self._singles and any(isinstance(item, Hole) for item in outcomes):
                 outcomes += self.chain.fill(self._singles, now_ns)
         self._commit(outcomes, received_ts_ns)
 

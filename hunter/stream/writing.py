@@ -24,8 +24,6 @@ from hunter.exchange.okx.events import (
 from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.rest import (
     RestError,
-    books_path,
-    parse_books_answer,
     parse_trades_answer,
 )
 from hunter.exchange.okx.states import SubscriptionState
@@ -36,14 +34,15 @@ from hunter.stream import bulletins
 from hunter.stream.backfill import Backfill
 from hunter.stream.bulletins import Bulletins
 from hunter.stream.feed import InstrumentFeed
-from hunter.stream.handover import Handover
+from hunter.stream.handover import Handover, is_leaving
 from hunter.stream.line import Line
 from hunter.stream.link import Closed, Link, Opened
 from hunter.stream.listings import Listings
 from hunter.stream.parts import Fetch, Parts, log_event
+from hunter.stream.seeds import BookSeeds
 from hunter.stream.worker import Result
 
-BOOK_AGAIN_NS: Final = 1_000_000_000
+NOTE_BYTES_MAX: Final = 160
 _LAG_WINDOW_NS: Final = 60_000_000_000
 
 
@@ -83,7 +82,7 @@ class Writing:
         )
         # Feeds that want something; the others are not looked at.
         self._calling: set[str] = set(self.feeds)
-        self._book_due_ns: dict[str, int] = {}
+        self._seeds = BookSeeds(parts, "book")
         self._was_ready = False
         self._unknown = 0
         self._exchange_errors = 0
@@ -92,6 +91,9 @@ class Writing:
         # Of many feeds they cost milliseconds, and are asked for twice in a turn: as long as
         # nothing happens they are the same.
         self._documents: tuple[documents.FeedDocument, ...] | None = None
+        for line in self.lines:
+            if line.is_ending:  # announced while this process was waiting
+                self._begin_handover(line)
 
     @property
     def links(self) -> list[Link]:
@@ -150,7 +152,7 @@ class Writing:
             active=True,
             feeds=self.feed_documents(),
             connections=tuple(link.document() for link in self.links),
-            maintenance=self._bulletins.maintenance,
+            maintenance=self._bulletins.maintenance(self._clock.wall_ns()),
             unknown_messages=self._unknown,
             exchange_errors=self._exchange_errors,
             note=self._note,
@@ -172,9 +174,15 @@ class Writing:
         elif what.purpose == "probe":
             self._on_probed(result, what, now_ns)
         elif what.purpose == "book":
-            self._on_book(result, what.instrument, wall_ns, now_ns)
+            snapshot = self._seeds.open(result, now_ns)
+            if snapshot is not None:
+                self.feeds[what.about].on_rest_book(snapshot, wall_ns, now_ns)
+        elif what.purpose == "seed":
+            handover = self.lines[what.line].handover
+            if handover is not None and handover.life == what.life:
+                handover.on_seed(what.about, result, now_ns)
         else:
-            self._on_backfill(result, what.instrument, wall_ns, now_ns)
+            self._on_backfill(result, what.about, wall_ns, now_ns)
 
     def _wanted_subscriptions(self) -> dict[str, dict[str, Subscription]]:
         """By instrument and channel, the subscription that serves it, in the configured order."""
@@ -214,11 +222,13 @@ class Writing:
         received_ts_ns = self._clock.wall_ns()
         for event in events:
             if isinstance(event, Data):
-                self._on_data(event, received_ts_ns, now_ns)
+                self._on_data(line, event, received_ts_ns, now_ns)
             else:
                 self._on_event(line, event, received_ts_ns, now_ns)
 
-    def _on_data(self, data: Data, received_ts_ns: int, now_ns: int) -> None:
+    def _on_data(self, line: Line, data: Data, received_ts_ns: int, now_ns: int) -> None:
+        if data.action == "update" and is_leaving(line.link, data.subscription):
+            return
         names = self._served[data.subscription]
         if data.channel in bulletins.CHANNELS:
             self._bulletins.on_data(data, names, received_ts_ns, now_ns)
@@ -240,19 +250,22 @@ class Writing:
                 self._on_closed(line, reason, received_ts_ns, now_ns)
             case Refused(subscription, code, msg):
                 self._exchange_errors += 1
-                self._on_refused(subscription, f"{code} {msg}".strip(), received_ts_ns, now_ns)
+                self._on_refused(subscription, _note(code, msg), received_ts_ns, now_ns)
             case ExchangeError():
                 self._exchange_errors += 1
             case Notice():
-                if line.begin_handover():
-                    for name in line.carried:
-                        self.feeds[name].overlapping = True
+                self._begin_handover(line)
             case Malformed() | Unknown():
                 self._unknown += 1
             case DataSilent():
                 self._on_silence(line, event, received_ts_ns, now_ns)
             case _:
                 pass  # acknowledgements, pongs and deaths speak through states and Closed
+
+    def _begin_handover(self, line: Line) -> None:
+        if line.begin_handover():
+            for name in line.carried:
+                self.feeds[name].overlapping = True
 
     def _on_refused(
         self, subscription: Subscription, why: str, received_ts_ns: int, now_ns: int
@@ -279,9 +292,15 @@ class Writing:
         for event in events:
             if isinstance(event, Data):
                 self._on_successor_data(handover, event, received_ts_ns, now_ns)
-            elif isinstance(event, Closed):
+                continue
+            log_event(self._log, event)
+            if isinstance(event, Closed):
                 self._log.warning("the next connection was lost: %s", event.reason)
                 handover.reset_books()
+            elif isinstance(event, Refused):
+                channel, note = event.subscription.channel, _note(event.code, event.msg)
+                for name in self._served[event.subscription]:
+                    self.feeds[name].counters[channel].note = note
         if handover.ready:
             self._take_over(line, "complete", now_ns)
         return len(events)
@@ -308,14 +327,17 @@ class Writing:
             if self._parts.book_channel in channels:
                 feed.on_takeover(handover.books.get(name), received_ts_ns, now_ns)
         self._log.info("handed over to the next connection: %s", why)
+        if line.is_ending:
+            self._begin_handover(line)
 
     def _on_silence(self, line: Line, event: DataSilent, received_ts_ns: int, now_ns: int) -> None:
         if event.whole_connection:
             # The instrument that trades most tells soonest; the parked ones are not among them.
-            names = [name for item in event.subscriptions for name in self._served[item]]
-            busiest = max(names, key=self._trade_messages, default=None)
-            if busiest is not None:
-                line.probe.ask(line.link, busiest, event.silence_ns, now_ns)
+            names = dict.fromkeys(
+                name for item in event.subscriptions for name in self._served[item]
+            )
+            liveliest = sorted(names, key=self._trade_messages, reverse=True)
+            line.ask_rest(event, liveliest, now_ns)
             return
         for subscription in event.subscriptions:
             for name in self._served[subscription]:
@@ -336,7 +358,8 @@ class Writing:
         line.link.abort(reason)
 
     def _newest(self, instrument: str) -> int | None:
-        return self.feeds[instrument].chain.last_trade_id
+        feed = self.feeds.get(instrument)  # a sentinel's instrument need not be one of ours
+        return None if feed is None else feed.chain.newest_known_id
 
     def _after_events(self, now_ns: int) -> None:
         """What feeds want of the outside."""
@@ -370,10 +393,8 @@ class Writing:
             self._line_of[subscription].link.resubscribe((subscription,), now_ns)
         if feed.chain.holes:
             self._fill(name, feed, now_ns)
-        if feed.wants_book and now_ns >= self._book_due_ns.get(name, 0):
-            # one at a time: not before its answer, which may take as long as it likes
-            self._parts.rest.ask(Fetch("book", name), books_path(name), urgent=True)
-            self._book_due_ns[name] = NEVER_NS
+        if feed.wants_book:
+            self._seeds.want(name, now_ns)
         if not feed.wants_attention:
             self._calling.discard(name)
 
@@ -390,15 +411,6 @@ class Writing:
         line = self.lines[what.line]
         line.probe.on_result(result, line.link, now_ns)
 
-    def _on_book(self, result: Result, instrument: str, wall_ns: int, now_ns: int) -> None:
-        self._book_due_ns[instrument] = now_ns + BOOK_AGAIN_NS
-        try:
-            snapshot = self._parts.rest.open(result, parse_books_answer, now_ns)
-        except (OSError, RestError, MalformedMessage) as error:
-            self._log.warning("REST book of %s failed: %s", instrument, error)
-            return
-        self.feeds[instrument].on_rest_book(snapshot, wall_ns, now_ns)
-
     def _on_backfill(self, result: Result, instrument: str, wall_ns: int, now_ns: int) -> None:
         feed, backfill = self.feeds[instrument], self.backfills[instrument]
         try:
@@ -411,3 +423,8 @@ class Writing:
         backfill.answered(now_ns)
         if not feed.chain.holes:
             self._log.info("%s trades complete again", instrument)
+
+
+def _note(code: str, msg: str) -> str:
+    """Why a subscription is parked: short enough for the status page, whatever it says."""
+    return f"{code} {msg}".strip().encode()[:NOTE_BYTES_MAX].decode(errors="ignore")

@@ -72,20 +72,29 @@ def storm(options: argparse.Namespace) -> dict[str, Any]:
     with audited(*settings, instruments=names, rate=options.rate, sim=sim) as audit:
         audit.until_running()
         audit.simulator.control(f"/sim/fault?storm={options.seed}&gap_s={options.gap_s}")
-        began = time.monotonic()
+        began, told = time.monotonic(), False
         while time.monotonic() < began + 60 * options.minutes:
             time.sleep(LOOK_EVERY_S)
             audit.look()
             audit.compare_books()
+            if audit.failures and not told:
+                told = True
+                print(f"{time.monotonic() - began:.1f} s: {audit.failures}", file=sys.stderr)
+                print_logs(audit)
         audit.simulator.control("/sim/fault?storm=off")
         try:
             return judge(audit, options.seed)
         except AssertionError:
-            for actor in audit.report().actors:
-                if actor.role == "stream":
-                    print("\n".join(audit.instance.log(actor.name).splitlines()[-LOG_LINES:]))
-                    print(audit.document(actor.name).limits)
+            print_logs(audit)
             raise
+
+
+def print_logs(audit: Audit) -> None:
+    """The end of each stream process's log: what it knew when something went wrong."""
+    for actor in audit.report().actors:
+        if actor.role == "stream":
+            lines = audit.instance.log(actor.name).splitlines()[-LOG_LINES:]
+            print("\n".join(lines), audit.document(actor.name).limits, sep="\n", file=sys.stderr)
 
 
 def judge(audit: Audit, seed: int) -> dict[str, Any]:

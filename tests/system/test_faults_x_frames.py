@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 from fakes.audit import Audit, audited, check_all
 
+from hunter.exchange.okx.orderbook import Applied
+
 pytestmark = pytest.mark.system
 
 SWAP = "BTC-USDT-SWAP"
@@ -125,6 +127,8 @@ def test_x19_missing_update_hides_the_book_at_once_and_it_is_back_in_time(feed: 
     feed.until("the gap", lambda: feed.feed("books", SWAP).gaps > gaps)
     feed.until_running()
     assert [span <= RESYNC_NS_MAX for span in invalid_spans(feed, since)] == [True]
+    # The ids told it, not the quotes that contradicted the book later.
+    assert f"{SWAP} books: {Applied.GAP.value}" in feed.instance.log("stream-0")
     assert feed.connects == connects
 
 

@@ -5,6 +5,11 @@ is due: first to be sent, then to be sent again. Requests are counted against th
 a "too frequent" answer pauses all of them. A parked subscription is asked for now and then, so that
 an instrument that is listed again comes back by itself.
 
+A resynchronisation takes two requests, and between them nothing is subscribed. So an unsubscribe is
+sent only if the subscribe after it is allowed as well, and that one is reserved until it is sent.
+When less than a quarter of the hour's requests is left, resynchronisations are spaced so that what
+is left lasts until there is a quarter again; what is subscribed for the first time goes before them.
+
 Subscriptions of one `group` share a request. All begin in group 0; an error that does not say which
 argument it is about splits its request into groups, until the guilty one is alone.
 """
@@ -47,6 +52,9 @@ _PARKED_SPACING_NS: Final = 30 * _SECOND_NS
 # A book that breaks again and again must not eat the hour's requests: 0, 1, 2, 4 ... 60 s.
 _RESYNC_DELAY_NS_MAX: Final = 60 * _SECOND_NS
 _RESYNC_FORGOTTEN_NS: Final = 600 * _SECOND_NS
+_RESYNC_REQUESTS: Final = 2
+# With less than this part of the hour's requests left, resynchronisations are spaced.
+_SCARCE_PART: Final = 4
 
 
 class SessionLimits(msgspec.Struct, frozen=True):
@@ -79,12 +87,14 @@ class TrackedSubscription:
 
     __slots__ = (
         "ask_count",
+        "awaits_subscribe",
         "data_count",
         "due_ns",
         "error_code",
         "group",
         "heard_ns",
         "operation",
+        "report_count",
         "reported_ns",
         "resync_count",
         "resync_ns",
@@ -92,6 +102,7 @@ class TrackedSubscription:
         "state",
         "subscription",
         "traits",
+        "was_live",
     )
 
     def __init__(self, subscription: Subscription) -> None:
@@ -106,11 +117,16 @@ class TrackedSubscription:
         self.retry_count = 0
         self.error_code = ""
         self.data_count = 0
-        # Last data or ack; last time its silence was reported.
+        # Last data or ack; last time its silence was reported, and how often since the last data.
         self.heard_ns = 0
         self.reported_ns = 0
+        self.report_count = 0
         self.resync_count = 0
         self.resync_ns = 0
+        # An unsubscribe was sent and the subscribe after it was not yet.
+        self.awaits_subscribe = False
+        # What it was before it was to be subscribed anew.
+        self.was_live = False
 
 
 class Asks:
@@ -129,6 +145,7 @@ class Asks:
         self._pause_ns = _PAUSE_NS_MIN
         self._limited_count = 0
         self._due_ns = NEVER_NS
+        self._resync_sent_ns = -_HOUR_NS
         self.repeat_count = 0
 
     @property
@@ -155,6 +172,7 @@ class Asks:
         tracked.group = 0
         tracked.retry_count = 0
         tracked.error_code = ""
+        tracked.awaits_subscribe = False
         self._settle()
 
     def park(self, tracked: TrackedSubscription, now_ns: int) -> None:
@@ -213,6 +231,8 @@ class Asks:
             # It was not heard, so it does not count.
             item.ask_count -= 1
             item.due_ns = self._pause_until_ns
+            if item.state is SubscriptionState.RESYNC:
+                item.awaits_subscribe = True
         self._settle()
 
     def postpone(
@@ -229,9 +249,8 @@ class Asks:
 
     def budget(self, now_ns: int) -> RequestBudget:
         """What may still be asked at this time."""
-        self._budget_free_ns(now_ns)
         return RequestBudget(
-            self._limits.requests_per_hour - len(self._sent_ns),
+            self._left(now_ns),
             self._limits.requests_per_hour,
             max(self._pause_until_ns - now_ns, 0),
             self._limited_count,
@@ -249,6 +268,11 @@ class Asks:
         tracked.resync_ns = now_ns
         return delay_ns
 
+    def forget_resync(self, tracked: TrackedSubscription) -> None:
+        """It was taken back before anything was sent, so it does not count."""
+        tracked.resync_count = max(tracked.resync_count - 1, 0)
+        self.answered(tracked)
+
     def take_due(self, now_ns: int) -> tuple[list[SubscriptionRequest], list[TrackedSubscription]]:
         """Requests to send now, and the subscriptions that were asked for often enough."""
         if now_ns < self.due_ns:
@@ -256,23 +280,61 @@ class Asks:
         due = [item for item in self._tracked if item.due_ns <= now_ns]
         exhausted = [item for item in due if self._is_exhausted(item)]
         sendable = [item for item in due if not self._is_exhausted(item)]
+        leaving = [item for item in sendable if _is_leaving(item)]
+        sent = self._send([item for item in sendable if not _is_leaving(item)], now_ns)
+        sent = self._send(self._admitted(leaving, now_ns), now_ns) + sent
+        self._settle()
+        return sent, exhausted
+
+    def _send(self, items: list[TrackedSubscription], now_ns: int) -> list[SubscriptionRequest]:
+        """The requests for `items` that the budget allows; the others are put off."""
         sent: list[SubscriptionRequest] = []
-        by_subscription = {item.subscription: item for item in sendable}
-        for request in self._compose(sendable):
-            free_ns = self._budget_free_ns(now_ns)
-            for subscription in request.subscriptions:
-                item = by_subscription[subscription]
+        by_subscription = {item.subscription: item for item in items}
+        for request in self._compose(items):
+            asked = [by_subscription[subscription] for subscription in request.subscriptions]
+            owing = request.operation == Operation.UNSUBSCRIBE
+            reserved = sum(item.awaits_subscribe for item in self._tracked)
+            reserved += sum(owing - item.awaits_subscribe for item in asked)
+            free_ns = self._free_ns(1 + reserved, now_ns)
+            for item in asked:
                 if free_ns > now_ns:
                     item.due_ns = free_ns
                     continue
                 self.repeat_count += item.ask_count > 0
                 item.ask_count += 1
                 item.due_ns = now_ns + self._limits.ack_timeout_ns
+                item.awaits_subscribe = owing
             if free_ns <= now_ns:
                 sent.append(request)
                 self._record(request, now_ns)
-        self._settle()
-        return sent, exhausted
+        return sent
+
+    def _admitted(
+        self, leaving: list[TrackedSubscription], now_ns: int
+    ) -> list[TrackedSubscription]:
+        """Those that may be unsubscribed now; the others wait, and longest who came most often."""
+        admitted: list[TrackedSubscription] = []
+        room = self._left(now_ns) - sum(item.awaits_subscribe for item in self._tracked)
+        for item in sorted(leaving, key=lambda item: (item.resync_count, item.due_ns)):
+            free_ns = self._resync_free_ns(room, now_ns)
+            if free_ns > now_ns:
+                item.due_ns = free_ns
+                continue
+            admitted.append(item)
+            room -= _RESYNC_REQUESTS
+            self._resync_sent_ns = now_ns
+        return admitted
+
+    def _resync_free_ns(self, room: int, now_ns: int) -> int:
+        """When one more may begin; `room`: requests that are neither used nor reserved."""
+        per_hour = self._limits.requests_per_hour
+        if room < _RESYNC_REQUESTS:
+            return self._left_ns(_RESYNC_REQUESTS - room, now_ns)
+        missing = per_hour // _SCARCE_PART - room
+        if missing <= 0:
+            return now_ns
+        scarce_ns = self._left_ns(missing, now_ns) - now_ns
+        return max(self._resync_sent_ns + _RESYNC_REQUESTS * scarce_ns // room, now_ns)
 
     def _is_exhausted(self, item: TrackedSubscription) -> bool:
         if item.state is SubscriptionState.PARKED:
@@ -301,13 +363,22 @@ class Asks:
         self._last_id += 1
         return str(self._last_id)
 
-    def _budget_free_ns(self, now_ns: int) -> int:
-        """When one more request is allowed."""
+    def _left(self, now_ns: int) -> int:
+        """Requests that the hour still allows."""
         while self._sent_ns and self._sent_ns[0] <= now_ns - _HOUR_NS:
             self._sent_ns.popleft()
-        if len(self._sent_ns) < self._limits.requests_per_hour:
-            return now_ns
-        return self._sent_ns[0] + _HOUR_NS
+        return self._limits.requests_per_hour - len(self._sent_ns)
+
+    def _left_ns(self, count: int, now_ns: int) -> int:
+        """When `count` more requests will be allowed than are now."""
+        if count <= len(self._sent_ns):
+            return self._sent_ns[count - 1] + _HOUR_NS
+        return now_ns + _HOUR_NS
+
+    def _free_ns(self, count: int, now_ns: int) -> int:
+        """When `count` requests are allowed."""
+        missing = count - self._left(now_ns)
+        return now_ns if missing <= 0 else self._left_ns(missing, now_ns)
 
     def _record(self, request: SubscriptionRequest, now_ns: int) -> None:
         self._request_count += 1
@@ -320,3 +391,8 @@ class Asks:
 
     def _settle(self) -> None:
         self._due_ns = min((item.due_ns for item in self._tracked), default=NEVER_NS)
+
+
+def _is_leaving(item: TrackedSubscription) -> bool:
+    """Still subscribed, and to be unsubscribed."""
+    return item.operation is Operation.UNSUBSCRIBE and not item.awaits_subscribe

@@ -88,11 +88,13 @@ class DataSilent(NamedTuple):
 
     `whole_connection`: nothing at all for `stale_after_ns`; abort and connect anew. Otherwise the
     others go on and only these subscriptions are beyond what their channel promises; resubscribe.
+    `sentinel`: a subscription of a market that never rests, if one was silent too.
     """
 
     subscriptions: tuple[Subscription, ...]
     silence_ns: int
     whole_connection: bool
+    sentinel: Subscription | None = None
 
 
 class Dead(NamedTuple):

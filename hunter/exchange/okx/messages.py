@@ -15,6 +15,8 @@ from hunter.exchange.okx.rows import NO_SEQUENCE, BookLevel, Price, Size
 # Ids and times end in int64 fields, times after a multiplication by a million.
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 SequenceId = Annotated[int, msgspec.Meta(ge=NO_SEQUENCE, le=2**63 - 1)]
+# A trade of nothing is none: what would move the chain of matches has to be one.
+TradeSize = Annotated[float, msgspec.Meta(gt=0, lt=1e18)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 MILLISECONDS_MAX: Final = (2**63 - 1) // 1_000_000
 Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=MILLISECONDS_MAX)]
@@ -61,7 +63,7 @@ class TradeMessage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
     trade_id: Id
     px: Price
-    sz: Size
+    sz: TradeSize
     side: Literal["buy", "sell"]
     ts: Milliseconds
     count: Count = 1

@@ -59,6 +59,9 @@ from hunter.exchange.okx.states import (
 Frame = bytes | bytearray | memoryview
 
 _MINUTE_NS: Final = 60_000_000_000
+# A silence that asking anew does not end is told of less and less often.
+_REPORT_NS_MAX: Final = 600_000_000_000
+_REPORTS_COUNTED_MAX: Final = 10
 _TEXT_LENGTH_MAX: Final = 300
 # New events and channels are told of once each; beyond so many they are only counted.
 _UNKNOWN_KINDS_MAX: Final = 32
@@ -159,6 +162,9 @@ class OkxSession:
         self._last_data_ns = now_ns
         item.heard_ns = now_ns
         item.data_count += 1
+        if item.report_count:
+            item.report_count = 0
+            self._review(now_ns)
         if item.state is not _LIVE:
             self._first_data(item, envelope.action, now_ns)
         return [Data(item.subscription, envelope.action, envelope.data)]
@@ -215,6 +221,7 @@ class OkxSession:
         before = item.state
         if before in (SubscriptionState.PENDING, SubscriptionState.RESYNC):
             return False
+        item.was_live = before is _LIVE
         self._step(item, SubscriptionTrigger.RESUBSCRIBE, now_ns)
         item.group = 0
         due_ns = now_ns + self._asks.resync_delay_ns(item, now_ns)
@@ -223,6 +230,19 @@ class OkxSession:
         parked = before is SubscriptionState.PARKED
         self._asks.ask(item, Operation.SUBSCRIBE if parked else Operation.UNSUBSCRIBE, due_ns)
         self._send_due(now_ns)
+        return True
+
+    def cancel_resubscribe(self, subscription: Subscription) -> bool:
+        """Take `resubscribe` back: the subscription stays as it is. False when it is too late, for
+        an unsubscribe was sent, or when there is nothing to take back.
+        """
+        item = self._tracked[subscription]
+        if item.operation is not Operation.UNSUBSCRIBE or item.awaits_subscribe:
+            return False
+        self._asks.forget_resync(item)
+        self._step(item, SubscriptionTrigger.CANCELLED, self._last_frame_ns)
+        if item.was_live:
+            self._step(item, SubscriptionTrigger.DATA, self._last_frame_ns)
         return True
 
     def request_budget(self, now_ns: int) -> RequestBudget:
@@ -397,6 +417,7 @@ class OkxSession:
             if _overdue_ns(item) <= now_ns:
                 silence_ns = now_ns - item.heard_ns
                 item.reported_ns = now_ns
+                item.report_count += 1
                 self._silence_count += 1
                 events.append(DataSilent((item.subscription,), silence_ns, False))
         self._review(now_ns)
@@ -448,7 +469,9 @@ def _overdue_ns(item: TrackedSubscription) -> int:
     silence_ns_max = item.traits.silence_ns_max
     if silence_ns_max is None or item.state not in (SubscriptionState.ACKED, _LIVE):
         return NEVER_NS
-    return max(item.heard_ns, item.reported_ns) + silence_ns_max
+    wait_ns = silence_ns_max << min(item.report_count, _REPORTS_COUNTED_MAX)
+    wait_ns = max(min(wait_ns, _REPORT_NS_MAX), silence_ns_max)
+    return max(item.heard_ns, item.reported_ns) + wait_ns
 
 
 def _text(value: str | int | None) -> str:

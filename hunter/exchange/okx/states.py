@@ -48,6 +48,8 @@ class SubscriptionTrigger(enum.Enum):
     REFUSED = "refused"
     UNANSWERED = "unanswered"
     RESUBSCRIBE = "resubscribe"
+    # Resubscribing was taken back before anything was sent.
+    CANCELLED = "cancelled"
 
 
 SESSION: Final[dict[tuple[SessionState, SessionTrigger], SessionState | None]] = {
@@ -101,4 +103,9 @@ SUBSCRIPTION: Final[dict[tuple[SubscriptionState, SubscriptionTrigger], Subscrip
     (_S.PARKED, _T.REFUSED): _S.PARKED,
     (_S.PARKED, _T.UNANSWERED): _S.PARKED,
     (_S.PARKED, _T.RESUBSCRIBE): _S.PENDING,
+    (_S.PENDING, _T.CANCELLED): _S.PENDING,
+    (_S.ACKED, _T.CANCELLED): _S.ACKED,
+    (_S.LIVE, _T.CANCELLED): _S.LIVE,
+    (_S.RESYNC, _T.CANCELLED): _S.ACKED,
+    (_S.PARKED, _T.CANCELLED): _S.PARKED,
 }

@@ -35,6 +35,9 @@ HELD_ROWS_MAX: Final = 50_000
 RESTART_ROWS: Final = 3
 RESTART_AFTER_NS: Final = 5_000_000_000
 _LOST_RANGES_KEPT: Final = 64
+# A jump that nobody could fill is believed after RESTART_ROWS rows that join on, not before: one
+# row with a wrong id must not make all right ones look late.
+JUMP_MATCHES_MAX: Final = 500_000
 
 
 class Duplicate(NamedTuple):
@@ -123,6 +126,7 @@ class TradeChain:
         self._held: list[Trade] = []
         self._lost_ranges: deque[Lost] = deque(maxlen=_LOST_RANGES_KEPT)
         self._restart_rows: list[Trade] = []
+        self._jump_rows: list[Trade] = []
         self._blocked_since_ns: int | None = None
         self._row_count = 0
         self._match_count = 0
@@ -148,6 +152,11 @@ class TradeChain:
         return self._released
 
     @property
+    def newest_known_id(self) -> int | None:
+        """The newest match known, released or waiting; None before the first row."""
+        return self._end
+
+    @property
     def holes(self) -> tuple[Hole, ...]:
         """What is missing now, oldest first."""
         return tuple(self._holes)
@@ -169,15 +178,23 @@ class TradeChain:
                 self._newest_ts_ns = trade.exchange_ts_ns
             self._row_count += 1
             self._match_count += trade.count
-            if self._restart_rows:
-                self._restart_rows = []
+            if self._restart_rows or self._jump_rows:
+                self._restart_rows, self._jump_rows = [], []
             return [trade]
         if end is None:
             self._end = self._released = after
             return self.accept(trade, now_ns)
         if trade_id <= end:
             return self._accept_known(trade, after, now_ns)
-        self._restart_rows = []
+        if after - end > JUMP_MATCHES_MAX:
+            return self._accept_jump(trade, after, now_ns)
+        self._restart_rows, self._jump_rows = [], []
+        return self._extend(trade, end, now_ns)
+
+    def _extend(self, trade: Trade, end: int, now_ns: int) -> list[Outcome]:
+        """A row that goes beyond the newest match known."""
+        trade_id = trade.trade_id
+        after = trade_id - trade.count
         outcomes: list[Outcome] = []
         if after < end:
             # Starts inside what is known: not to be used, and its new part is missing.
@@ -263,6 +280,25 @@ class TradeChain:
         self._conflict_count += conflicting
         return [Duplicate(trade, conflicting)]
 
+    def _accept_jump(self, trade: Trade, after: int, now_ns: int) -> list[Outcome]:
+        """Ids far ahead: the first rows of such a run are kept aside; the row that confirms it
+        makes a hole of what lies between.
+        """
+        rows = self._jump_rows
+        if rows and rows[-1].trade_id == trade.trade_id:
+            return []
+        if rows and rows[-1].trade_id != after:
+            rows = []
+        self._jump_rows = rows = [*rows, trade]
+        if len(rows) < RESTART_ROWS:
+            return []
+        self._jump_rows = []
+        outcomes: list[Outcome] = []
+        for row in rows:
+            assert self._end is not None
+            outcomes += self._extend(row, self._end, now_ns)
+        return outcomes
+
     def _accept_restart(self, trade: Trade, after: int, now_ns: int) -> list[Outcome]:
         """Old ids with new times, chained to each other: the exchange counts anew.
 
@@ -270,7 +306,11 @@ class TradeChain:
         confirms it releases them all. Without a time to compare with (resumed without one) nothing
         is believed.
         """
+        # The newest row of all, also one that waits behind a hole: while a hole is open for long,
+        # rows that come twice would else have "new times".
         known_ts_ns = self._newest_ts_ns
+        if known_ts_ns and self._held:
+            known_ts_ns = max(known_ts_ns, self._held[-1].exchange_ts_ns)
         if not known_ts_ns or trade.exchange_ts_ns <= known_ts_ns + RESTART_AFTER_NS:
             return []
         if self._restart_rows and self._restart_rows[-1].trade_id == trade.trade_id:

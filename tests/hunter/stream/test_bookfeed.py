@@ -156,3 +156,13 @@ def test_book_of_a_call_auction_is_hidden_until_it_ends(bench: Bench) -> None:
         bench.book(4 if price == "101" else 5, 3 if price == "101" else 4, "0", bid=price)
     assert bench.valid[-1] == 1
     assert bench.feed.valid
+
+
+def test_crossed_book_of_a_successor_is_not_shown(bench: Bench) -> None:
+    bench.snapshot(1)
+    successor = OrderBook()
+    bids, asks = [BookLevel(102.0, 1.0)], [BookLevel(101.0, 1.0)]
+    successor.apply(BookUpdate(BookAction.SNAPSHOT, bids, asks, 7, -1, 0, NOW))
+    bench.feed.take(successor, NOW, NOW)
+    bench.writer.publish()
+    assert bench.valid == [1, 0]

@@ -16,7 +16,7 @@ from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.states import SubscriptionState
 from hunter.ring.rows import Kind
 from hunter.ring.writer import RingWriter
-from hunter.stream.bulletins import Bulletins
+from hunter.stream.bulletins import ANNOUNCED_MAX, Bulletins
 from hunter.stream.feed import InstrumentFeed
 from hunter.stream.listings import Listings
 
@@ -112,12 +112,14 @@ def test_change_of_an_instrument_parks_it(bench: Bench) -> None:
 def test_announcement_is_told_while_it_is_not_over(bench: Bench) -> None:
     bench.push(STATUS, announcement("scheduled"))
     bench.push(STATUS, announcement("scheduled"))
-    assert bench.bulletins.maintenance == ('OKX maintenance "Upgrade" (WebSocket) is scheduled',)
+    assert bench.bulletins.maintenance(NOW) == (
+        'OKX maintenance "Upgrade" (WebSocket) is scheduled',
+    )
     assert len(bench.bulletins.news) == 1, "said once"
     bench.push(STATUS, announcement("ongoing"))
-    assert bench.bulletins.maintenance == ('OKX maintenance "Upgrade" (WebSocket) is ongoing',)
+    assert bench.bulletins.maintenance(NOW) == ('OKX maintenance "Upgrade" (WebSocket) is ongoing',)
     bench.push(STATUS, announcement("completed"))
-    assert bench.bulletins.maintenance == ()
+    assert bench.bulletins.maintenance(NOW) == ()
     assert bench.bulletins.news[-1].endswith("is completed")
 
 
@@ -137,3 +139,29 @@ def test_status_channel_is_a_feed_of_the_whole_exchange(bench: Bench) -> None:
         document = bench.bulletins.feed_document(state)
         assert (document.instrument, document.channel, document.state) == ("*", "status", word)
     assert (document.messages, document.malformed) == (2, 1)
+
+
+def test_forced_order_of_an_instrument_of_another_type_is_nobodys(bench: Bench) -> None:
+    """Such as a SWAP push that names an instrument we stream as something else."""
+    data = Data(LIQUIDATIONS, "", msgspec.Raw(json.dumps([forced_order(OTHER)]).encode()))
+    bench.bulletins.on_data(data, (SWAP,), NOW, NOW)
+    bench.writer.publish()
+    assert not bench.rows(OTHER)
+    assert bench.bulletins.news == []
+
+
+def test_announcements_are_bounded_and_end_by_themselves(bench: Bench) -> None:
+    for number in range(300):
+        bench.push(STATUS, announcement("scheduled", f"{number} " + 500 * "x"))
+    shown = bench.bulletins.maintenance(NOW)
+    assert len(shown) == ANNOUNCED_MAX
+    assert max(map(len, shown)) < 160
+    hours = 10 * 3_600 * 10**9
+    assert bench.bulletins.maintenance(NOW + hours) == (), "completed was missed"
+
+
+def test_announcement_that_is_put_off_replaces_the_one_before(bench: Bench) -> None:
+    later = {**announcement("scheduled"), "begin": "1790000300000", "end": "1790000900000"}
+    bench.push(STATUS, announcement("scheduled"))
+    bench.push(STATUS, later)
+    assert len(bench.bulletins.maintenance(NOW)) == 1

@@ -44,3 +44,22 @@ def test_channel_that_promises_no_push_is_settled_by_its_ack(channel: str) -> No
 def test_what_is_being_asked_for_is_not_settled(state: SubscriptionState) -> None:
     assert not is_settled("funding-rate", state)
     assert is_settled("funding-rate", S.PARKED)
+
+
+def test_lag_is_that_of_news_and_not_of_what_repeats_itself() -> None:
+    counters = Counters(None)
+    second = 1_000_000_000
+    counters.on_push(100 * second, 5_000 * second, repeats=True)  # the cached state, however old
+    counters.on_push(200 * second, 201 * second, repeats=True)
+    counters.on_push(200 * second, 260 * second, repeats=True)  # a keep-alive of the same snapshot
+    counters.on_push(0, 300 * second, repeats=True)  # a channel without a stamp
+    document = counters.document("BTC-USDT", "bbo-tbt", "live")
+    assert 900 < document.lag_ms_p99 < 1_200
+
+
+def test_trades_of_one_stamp_are_news_each() -> None:
+    counters = Counters(None)
+    second = 1_000_000_000
+    for received_s in (1, 1, 9):
+        counters.on_push(second, received_s * second, repeats=False)
+    assert counters.document("BTC-USDT", "trades", "live").lag_ms_p99 > 7_000

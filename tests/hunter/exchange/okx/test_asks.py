@@ -237,3 +237,86 @@ def test_resync_delay_is_forgotten_after_ten_minutes(wait_s: int, expected_s: in
     asks, (item,) = schedule(1)
     assert asks.resync_delay_ns(item, 5 * S) == 0
     assert asks.resync_delay_ns(item, (5 + wait_s) * S) == expected_s * S
+
+
+def left(asks: Asks, item: TrackedSubscription, at_ns: int) -> None:
+    """It is unsubscribed, and the subscribe after it is to be sent."""
+    asks.ask(item, Operation.UNSUBSCRIBE, at_ns)
+    assert len(asks.take_due(at_ns)[0]) == 1
+    asks.ask(item, Operation.SUBSCRIBE, at_ns)
+
+
+def test_subscribe_after_an_unsubscribe_is_reserved() -> None:
+    asks, (first, second, third) = schedule(3, requests_per_hour=4)
+    asks.ask(first, Operation.UNSUBSCRIBE, 0)
+    asks.take_due(0)
+    asks.ask(second, Operation.UNSUBSCRIBE, 0)
+    asks.take_due(0)
+    asks.ask(third, Operation.SUBSCRIBE, 0)
+    assert asks.take_due(S) == ([], [])
+    assert third.due_ns == 3_600 * S
+    for item in (first, second):
+        asks.ask(item, Operation.SUBSCRIBE, 2 * S)
+        assert [each.subscriptions for each in asks.take_due(2 * S)[0]] == [(item.subscription,)]
+
+
+def test_subscribe_that_was_too_frequent_is_reserved_again() -> None:
+    asks, (first, second) = schedule(2, requests_per_hour=3)
+    first.state = SubscriptionState.RESYNC
+    left(asks, first, 0)
+    asks.take_due(0)
+    asks.pause(0)
+    asks.ask(second, Operation.SUBSCRIBE, 0)
+    second.group = 1
+    asks.ask(first, Operation.SUBSCRIBE, S)
+    (request,), _ = asks.take_due(S)
+    assert request.subscriptions == (first.subscription,)
+
+
+def test_first_subscriptions_go_before_resynchronisations() -> None:
+    asks, (first, second) = schedule(2, requests_per_hour=2)
+    asks.ask(first, Operation.UNSUBSCRIBE, 0)
+    asks.ask(second, Operation.SUBSCRIBE, 0)
+    (request,), _ = asks.take_due(0)
+    assert request.subscriptions == (second.subscription,)
+    assert first.due_ns == 3_600 * S
+
+
+def test_resynchronisation_that_no_hour_allows_is_put_off_for_ever() -> None:
+    asks, (item,) = schedule(1, requests_per_hour=1)
+    asks.ask(item, Operation.UNSUBSCRIBE, 0)
+    for hour in range(3):
+        assert asks.take_due(hour * 3_600 * S) == ([], [])
+        assert asks.due_ns == (hour + 1) * 3_600 * S
+
+
+def spend(asks: Asks, item: TrackedSubscription, count: int) -> None:
+    for second in range(count):
+        asks.ask(item, Operation.SUBSCRIBE, second * S)
+        asks.take_due(second * S)
+        asks.answered(item)
+
+
+def test_scarce_requests_space_resynchronisations_and_nothing_else() -> None:
+    asks, (first, second, other) = schedule(3)
+    spend(asks, other, 380)
+    left(asks, first, 400 * S)
+    # 100 less one used, one reserved and two for the second; 22 will be missing for a quarter.
+    asks.take_due(400 * S)
+    asks.answered(first)
+    asks.ask(second, Operation.UNSUBSCRIBE, 401 * S)
+    assert asks.take_due(401 * S) == ([], [])
+    assert second.due_ns == 400 * S + 2 * (3_600 + 21 - 401) * S // 98
+    asks.ask(other, Operation.SUBSCRIBE, 402 * S)
+    assert len(asks.take_due(402 * S)[0]) == 1
+    assert len(asks.take_due(second.due_ns)[0]) == 1
+
+
+def test_those_that_broke_least_often_are_made_anew_first() -> None:
+    asks, (often, seldom, other) = schedule(3)
+    spend(asks, other, 380)
+    often.resync_count, seldom.resync_count = 5, 1
+    asks.ask(often, Operation.UNSUBSCRIBE, 400 * S)
+    asks.ask(seldom, Operation.UNSUBSCRIBE, 401 * S)
+    (request,), _ = asks.take_due(401 * S)
+    assert request.subscriptions == (seldom.subscription,)

@@ -71,6 +71,7 @@ def test_trade_of_2022_is_one_match_without_sequence() -> None:
         (b'"63913.4"', b"true"),
         (b'"63913.4"', b'["1"]'),
         (b'"34.95"', b'"-0.1"'),
+        (b'"34.95"', b'"0"'),
         (b'"34.95"', b'"nan"'),
         (b'"sell"', b'"SELL"'),
         (b'"sell"', b'"short"'),

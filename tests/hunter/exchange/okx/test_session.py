@@ -246,13 +246,22 @@ def test_single_channel_beyond_its_promise_is_reported_while_others_go_on() -> N
     session = opened(TRADES, BOOKS, acked=True)
     session.receive(push(BOOKS, "snapshot"), 1 * S)
     found = []
-    for second in range(2, 200):
+    for second in range(2, 2_000):
         session.receive(push(TRADES), second * S)
         found += [(second, event) for event in session.advance(second * S)]
     assert found == [
         (91, DataSilent((BOOKS,), 90 * S, False)),
-        (181, DataSilent((BOOKS,), 180 * S, False)),
+        (271, DataSilent((BOOKS,), 270 * S, False)),
+        (631, DataSilent((BOOKS,), 630 * S, False)),
+        (1_231, DataSilent((BOOKS,), 1_230 * S, False)),
+        (1_831, DataSilent((BOOKS,), 1_830 * S, False)),
     ]
+    session.receive(push(BOOKS), 2_000 * S)
+    found = []
+    for second in range(2_001, 2_200):
+        session.receive(push(TRADES), second * S)
+        found += [second for _ in session.advance(second * S)]
+    assert found == [2_090], "data end the doubt"
 
 
 def test_notice_announces_the_end_and_data_still_come() -> None:

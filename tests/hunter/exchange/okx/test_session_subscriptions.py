@@ -28,6 +28,7 @@ from hunter.exchange.okx.events import (
     Refused,
 )
 from hunter.exchange.okx.requests import Subscription
+from hunter.exchange.okx.session import OkxSession
 from hunter.exchange.okx.states import SubscriptionState
 
 
@@ -339,6 +340,114 @@ def test_repeated_resubscription_waits_longer_each_time_and_forgets() -> None:
     assert delays == [0, 1, 2, 4, 8, 16, 32, 60, 60]
     assert session.resubscribe(BOOKS, now_ns + 601 * S)
     assert sent(session) == [("unsubscribe", [BOOKS])]
+
+
+def test_unsubscribe_waits_until_the_subscribe_after_it_is_allowed_too() -> None:
+    limits = SessionLimits(requests_per_hour=2, stale_after_ns=10**6 * S)
+    session = opened(BOOKS, acked=True, limits=limits)
+    session.receive(push(BOOKS, "snapshot"), 1 * S)
+    assert session.resubscribe(BOOKS, 2 * S)
+    assert sent(session) == []
+    for second in range(3, 3_600, 4):
+        session.receive(b"pong", second * S)
+        session.advance(second * S)
+        assert sent(session) == []
+    assert session.subscription_state(BOOKS) is SubscriptionState.RESYNC
+    session.advance(3_600 * S)
+    assert sent(session) == [("unsubscribe", [BOOKS])]
+    session.receive(ack(BOOKS, "unsubscribe"), 3_600 * S)
+    assert sent(session) == [("subscribe", [BOOKS])]
+
+
+@pytest.mark.parametrize("action", ["update", "snapshot"])
+def test_resubscribe_that_was_not_sent_can_be_taken_back(action: str) -> None:
+    session = opened(BOOKS, acked=True)
+    assert not session.cancel_resubscribe(BOOKS)
+    for _ in range(2):
+        assert session.resubscribe(BOOKS, 0)
+        session.receive(ack(BOOKS, "unsubscribe"), 0)
+        session.receive(push(BOOKS, "snapshot"), 0)
+        session.data_to_send()
+        # The second time waits for a second.
+        assert session.resubscribe(BOOKS, 0)
+        session.receive(push(BOOKS, action), 0)
+        assert session.subscription_state(BOOKS) is SubscriptionState.RESYNC
+        assert session.cancel_resubscribe(BOOKS)
+        assert session.subscription_state(BOOKS) is SubscriptionState.LIVE
+        assert not session.cancel_resubscribe(BOOKS)
+        run_to(session, 2 * S)
+        assert sent(session) == []
+        session = opened(BOOKS, acked=True)
+
+
+def test_resubscribe_taken_back_does_not_make_the_next_one_wait_longer() -> None:
+    session = opened(BOOKS, acked=True)
+    for _ in range(2):
+        session.resubscribe(BOOKS, 0)
+        session.receive(ack(BOOKS, "unsubscribe"), 0)
+        session.receive(ack(BOOKS), 0)
+        session.data_to_send()
+        for _ in range(9):
+            assert session.resubscribe(BOOKS, 0)
+            assert session.cancel_resubscribe(BOOKS)
+            assert session.subscription_state(BOOKS) is SubscriptionState.ACKED
+        assert session.resubscribe(BOOKS, 0)
+        run_to(session, 1 * S)
+        assert sent(session) == [("unsubscribe", [BOOKS])]
+        session = opened(BOOKS, acked=True)
+
+
+def test_resubscribe_that_was_sent_cannot_be_taken_back() -> None:
+    session = opened(BOOKS, acked=True)
+    session.resubscribe(BOOKS, 0)
+    assert not session.cancel_resubscribe(BOOKS)
+    session.receive(refusal("60014", "Requests too frequent"), 0)
+    assert not session.cancel_resubscribe(BOOKS)
+    session.receive(ack(BOOKS, "unsubscribe"), 0)
+    assert not session.cancel_resubscribe(BOOKS)
+    assert session.subscription_state(BOOKS) is SubscriptionState.RESYNC
+
+
+def test_books_that_break_for_ever_leave_requests_for_one_that_breaks_once() -> None:
+    books = tuple(Subscription("books", f"A{index}-USDT") for index in range(8))
+    session = OkxSession(books, SessionLimits(stale_after_ns=10**6 * S))
+    session.opened(0)
+    breaks_s = {book: 7 * (index + 1) for index, book in enumerate(books[:-1])}
+    least, back_after_s, broken_s = 480, [], 0
+    for second in range(3 * 3_600):
+        now_ns = second * S
+        session.receive(b"pong", now_ns)
+        session.advance(now_ns)
+        for _ in range(2):
+            answer(session, now_ns)
+        live = {
+            book
+            for book, state in session.subscription_states().items()
+            if state is SubscriptionState.LIVE
+        }
+        for book, at_s in breaks_s.items():
+            if book in live and second >= at_s:
+                session.resubscribe(book, now_ns)
+                breaks_s[book] = second + 7
+        least = min(least, session.request_budget(now_ns).requests_left)
+        if broken_s and books[-1] in live:
+            back_after_s.append(second - broken_s)
+            broken_s = 0
+        elif second % 1_200 == 1_199:
+            session.resubscribe(books[-1], now_ns)
+            broken_s = second
+    assert least > 4
+    assert len(back_after_s) == 8
+    assert max(back_after_s) <= 60
+
+
+def answer(session: OkxSession, now_ns: int) -> None:
+    """The exchange answers everything, with a snapshot after each subscribe."""
+    for operation, subscriptions in sent(session):
+        for subscription in subscriptions:
+            session.receive(ack(subscription, operation), now_ns)
+            if operation == "subscribe":
+                session.receive(push(subscription, "snapshot"), now_ns)
 
 
 def test_parked_subscription_is_asked_for_again_on_demand() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hunter.exchange.okx.rows import Trade, TradeSource
 from hunter.exchange.okx.tradechain import (
+    JUMP_MATCHES_MAX,
     RESTART_AFTER_NS,
     Duplicate,
     Hole,
@@ -262,6 +263,19 @@ def test_old_ids_without_confirmation_stay_duplicates(chain: TradeChain, rows: l
     assert not any(isinstance(outcome, Restarted) for outcome in outcomes)
 
 
+def test_rows_that_come_twice_while_a_hole_is_open_for_long_are_no_restart(
+    chain: TradeChain,
+) -> None:
+    """As two connections bring them during a handover: new times, but not new ids."""
+    chain.accept(row(101), 1)
+    held = [row(trade_id, 1, NEWER + trade_id) for trade_id in range(105, 112)]
+    for item in held:
+        chain.accept(item, 2)
+    for item in held[1:]:
+        assert chain.accept(item, 3) == [Duplicate(item, conflicting=False)]
+    assert [hole.match_count for hole in chain.holes] == [3]
+
+
 def test_replayed_rows_after_resuming_without_a_time_are_duplicates() -> None:
     chain = TradeChain()
     chain.resume(100)
@@ -374,3 +388,33 @@ def test_rows_that_contradict_each_other_still_partition(
             end = max(end, trade_id)
     outcomes += chain.give_up(2)
     check_partition(outcomes, 0, end)
+
+
+FAR = 100 + JUMP_MATCHES_MAX + 1
+
+
+def test_one_row_with_a_wild_id_does_not_make_all_right_ones_late(chain: TradeChain) -> None:
+    chain.accept(row(100), 1)
+    assert chain.accept(row(FAR + 1), 2) == []
+    assert chain.accept(row(101), 3) == [row(101)]
+    assert chain.accept(row(FAR + 2), 4) == [], "what it begins again is another run"
+    assert chain.accept(row(102), 5) == [row(102)]
+    assert chain.statistics().hole_count == 0
+
+
+def test_jump_that_further_rows_confirm_is_believed(chain: TradeChain) -> None:
+    chain.accept(row(100), 1)
+    rows = [row(FAR + 1), row(FAR + 2), row(FAR + 4, 2)]
+    assert chain.accept(rows[0], 2) == []
+    assert chain.accept(rows[0], 2) == [], "the same row is no confirmation"
+    assert chain.accept(rows[1], 3) == []
+    assert chain.accept(rows[2], 4) == [Hole(100, FAR + 1)]
+    assert chain.give_up(5) == [Lost(100, FAR + 1), *rows]
+    assert chain.accept(row(FAR + 5), 6) == [row(FAR + 5)]
+
+
+def test_wild_ids_that_do_not_join_are_never_believed(chain: TradeChain) -> None:
+    chain.accept(row(100), 1)
+    for step in range(10):
+        assert chain.accept(row(FAR + 1 + 7 * step), 2) == []
+    assert chain.accept(row(101), 3) == [row(101)]
