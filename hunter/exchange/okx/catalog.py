@@ -2,7 +2,11 @@
 
 A type's list counts once it has come whole (`add`); changes of single instruments (`update`, from
 the channel `instruments`) do not make a list whole. Until then an instrument that is not known is
-UNKNOWN, never UNLISTED: nobody is parked because an answer is late.
+UNKNOWN, never UNLISTED: nobody is parked because an answer is late. An empty list is believed when it
+comes twice in a row: one slip of the exchange must not unlist everything.
+
+Hints are found among few names, the neighbours in alphabetical order, because the stream's loop
+asks for them: a millisecond each, once for each state of the lists.
 
 Called by the stream actor and by the start-up check, which ask for `paths`.
 """
@@ -11,6 +15,8 @@ from __future__ import annotations
 
 import difflib
 import enum
+import heapq
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -22,7 +28,11 @@ from hunter.market.instrument import InstrumentType, instrument_type, is_instrum
 
 # Below this likeness a hint would be a guess: BTC-USDT-SWP and BTC-USDT-SWAP have 0.96.
 _LIKENESS_MIN: Final = 0.6
-_CANDIDATES_MAX: Final = 1_000
+# Comparing letter by letter costs 30 us a name.
+_CANDIDATES_MAX: Final = 20
+_BASES_COMPARED_MAX: Final = 30
+_BASES_MAX: Final = 5
+_NAME_LENGTH_MAX: Final = 40
 # BTC-USD-261225-60000-C
 _OPTION_DASHES: Final = 4
 _REASONS: Final = {
@@ -58,6 +68,12 @@ class Catalog:
     def __init__(self) -> None:
         self._details: dict[str, InstrumentDetails] = {}
         self._whole: set[_List] = set()
+        # Lists whose last answer was empty, and not believed.
+        self._empty: set[_List] = set()
+        # Names in order, by base; those of options apart.
+        self._options: dict[str, list[str]] = {}
+        self._others: dict[str, list[str]] = {}
+        self._hints: dict[str, str | None] = {}
 
     def __len__(self) -> int:
         return len(self._details)
@@ -71,8 +87,13 @@ class Catalog:
         whole = {_list_of(row.inst_type, row.inst_id) for row in listed.values()}
         if path:
             query = parse_qs(urlsplit(path).query)
-            whole.add((query["instType"][0], query.get("instFamily", [""])[0]))
+            asked = (query["instType"][0], query.get("instFamily", [""])[0])
+            if not listed and asked not in self._empty:
+                self._empty.add(asked)
+                return
+            whole.add(asked)
         self._whole |= whole
+        self._empty -= whole
         gone = [
             name
             for name, row in self._details.items()
@@ -80,11 +101,15 @@ class Catalog:
         ]
         for name in gone:
             del self._details[name]
-        self._details.update(listed)
+            self._remove_name(name)
+        self.update(listed.values())
 
     def update(self, rows: Iterable[InstrumentDetails]) -> None:
         """Changes of some instruments, as pushed by the channel `instruments`."""
-        self._details.update((row.inst_id, row) for row in rows)
+        for row in rows:
+            if row.inst_id not in self._details:
+                self._add_name(row.inst_id)
+            self._details[row.inst_id] = row
 
     def details(self, inst_id: str) -> InstrumentDetails | None:
         return self._details.get(inst_id)
@@ -111,32 +136,49 @@ class Catalog:
 
     def nearest(self, inst_id: str) -> str | None:
         """The listed instrument that `inst_id` is most likely a misspelling of."""
-        wanted = inst_id.upper().replace("/", "-").replace("_", "-")
+        wanted = inst_id[:_NAME_LENGTH_MAX].upper().replace("/", "-").replace("_", "-")
         if wanted in self._details:
             return wanted
-        near = difflib.get_close_matches(wanted, self._candidates(wanted), 1, _LIKENESS_MIN)
-        return near[0] if near else None
+        if wanted not in self._hints:
+            near = difflib.get_close_matches(wanted, self._candidates(wanted), 1, _LIKENESS_MIN)
+            self._hints[wanted] = near[0] if near else None
+        return self._hints[wanted]
 
     def _candidates(self, wanted: str) -> list[str]:
         """Few enough to compare letter by letter: those of the same base, else of bases like it.
 
         Options are many and look alike; they are candidates for something like an option only.
         """
-        names: Iterable[str] = self._details
-        if wanted.count("-") < _OPTION_DASHES:
-            names = [name for name in names if name.count("-") < _OPTION_DASHES]
-        else:
-            expiry = wanted.rsplit("-", 2)[0] + "-"
-            names = [name for name in names if name.startswith(expiry)] or names
-        by_base: dict[str, list[str]] = {}
-        for name in names:
-            by_base.setdefault(name.partition("-")[0], []).append(name)
-        base = wanted.partition("-")[0]
-        found = list(by_base.get(base, ()))
-        if not found:
-            for other in difflib.get_close_matches(base, by_base, 5, _LIKENESS_MIN):
-                found += by_base[other]
-        return found[:_CANDIDATES_MAX]
+        base, dash, rest = wanted.partition("-")
+        if _is_option(wanted) and base in self._options:
+            names = self._options[base]
+            # The same strike of other days: most that are asked for have expired.
+            strike = "-" + "-".join(wanted.split("-")[3:])
+            found = [name for name in names if name.endswith(strike)][: _CANDIDATES_MAX // 2]
+            return found + _neighbours(names, wanted, _CANDIDATES_MAX - len(found))
+        if base in self._others:
+            return _neighbours(self._others[base], wanted, _CANDIDATES_MAX)
+        groups = self._options if _is_option(wanted) and self._options else self._others
+        found = []
+        for other in _like(base, groups):
+            wanted = other + dash + rest
+            found += _neighbours(groups[other], wanted, _CANDIDATES_MAX // _BASES_MAX)
+        return found
+
+    def _add_name(self, name: str) -> None:
+        self._hints.clear()
+        insort(self._group(name).setdefault(name.partition("-")[0], []), name)
+
+    def _remove_name(self, name: str) -> None:
+        self._hints.clear()
+        group, base = self._group(name), name.partition("-")[0]
+        names = group[base]
+        del names[bisect_left(names, name)]
+        if not names:
+            del group[base]
+
+    def _group(self, name: str) -> dict[str, list[str]]:
+        return self._options if _is_option(name) else self._others
 
     def _is_whole(self, inst_id: str) -> bool:
         if is_instrument(inst_id):
@@ -153,3 +195,22 @@ def paths(instruments: Iterable[str]) -> tuple[str, ...]:
 
 def _list_of(inst_type: str, inst_id: str) -> _List:
     return (inst_type, index_of(inst_id) if inst_type == InstrumentType.OPTION else "")
+
+
+def _is_option(name: str) -> bool:
+    return name.count("-") >= _OPTION_DASHES
+
+
+def _like(base: str, bases: Iterable[str]) -> list[str]:
+    """Bases that `base` may be a misspelling of; first by their letters, which is fast."""
+    letters = set(base)
+    by_letters = heapq.nsmallest(
+        _BASES_COMPARED_MAX, bases, key=lambda other: len(letters.symmetric_difference(other))
+    )
+    return difflib.get_close_matches(base, by_letters, _BASES_MAX, _LIKENESS_MIN)
+
+
+def _neighbours(names: list[str], wanted: str, count: int) -> list[str]:
+    """Those around the place of `wanted` in order: no others have more of its beginning."""
+    start = max(min(bisect_left(names, wanted) - count // 2, len(names) - count), 0)
+    return names[start : start + count]

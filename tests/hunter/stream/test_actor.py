@@ -267,3 +267,56 @@ def test_counters_of_the_partner_are_continued(pair: Callable[..., Pair], exchan
     both.until("the takeover", lambda: writes(both.two))
     both.until_trades(5)
     assert both.two.feed().messages > counted
+
+
+def test_counters_are_continued_by_a_process_that_took_over_without_a_whole_picture(
+    pair: Callable[..., Pair], exchange: Sim
+) -> None:
+    """What was lost must never become silent, however the lease changed hands."""
+    market = exchange(rate=200.0)
+    both = pair(market.port)
+    both.until_both_ready()
+    both.until_trades(20)
+    both.one.writing.feeds[SWAP].counters["trades"].lost = 7
+    counted = both.one.feed().messages
+    market.arm("no_snapshot")
+    market.arm("rest_unavailable")
+    both.two.link.abort("the cable")
+    both.until("the loss", lambda: not both.two.link.is_open)
+    both.stage.clock.skip(1_000)
+    both.until("open again", lambda: both.two.link.is_open)
+    both.kill(both.one)
+    both.until("the takeover", lambda: writes(both.two))
+    assert both.two.feed().lost == 7
+    assert both.two.feed().messages >= counted
+    market.clear()
+
+
+def test_waiting_process_shows_the_counters_that_it_would_go_on_from(
+    pair: Callable[..., Pair], exchange: Sim
+) -> None:
+    market = exchange(rate=200.0)
+    both = pair(market.port)
+    both.until_both_ready()
+    both.until_trades(20)
+    both.one.writing.feeds[SWAP].counters["trades"].gaps = 3
+    both.one.link.abort("the cable")
+    both.until("the hand-over", lambda: writes(both.two))
+    feed = both.one.feed()
+    assert (feed.gaps, feed.last_data_ns) == (3, 0)
+
+
+def test_end_that_was_announced_while_waiting_is_answered_after_the_takeover(
+    pair: Callable[..., Pair], exchange: Sim
+) -> None:
+    market = exchange(rate=100.0)
+    both = pair(market.port)
+    both.until_both_ready()
+    market.arm("notice", count="1")
+    both.until("both notices", lambda: all(rig.log.having("notice 64008") for rig in both.running))
+    both.until("the hand-over of the one", lambda: both.one.log.having("handed over"))
+    both.kill(both.one)
+    both.until("the takeover", lambda: writes(both.two))
+    both.until("the next connection", lambda: both.two.log.having("handed over to the next"))
+    both.until_trades(20)
+    both.two.check(market)

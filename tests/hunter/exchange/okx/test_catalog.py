@@ -75,15 +75,32 @@ def test_options_are_whole_by_family() -> None:
     assert kind_of(made, "ETH-USD-261225-4000-C") is VerdictKind.UNKNOWN
 
 
-def test_empty_answer_is_a_whole_list_of_its_path() -> None:
+def test_empty_answer_that_comes_twice_is_a_whole_list_of_its_path() -> None:
     made = Catalog()
-    made.add([])
+    for _ in range(3):
+        made.add([])
     assert kind_of(made, "BTC-USDT-SWAP") is VerdictKind.UNKNOWN
+    made.add([], SWAPS)
+    made.add([], BTC_OPTIONS)
+    assert kind_of(made, "BTC-USDT-SWAP") is VerdictKind.UNKNOWN
+    assert kind_of(made, "BTC-USD-261225-60000-C") is VerdictKind.UNKNOWN
     made.add([], SWAPS)
     made.add([], BTC_OPTIONS)
     assert kind_of(made, "BTC-USDT-SWAP") is VerdictKind.UNLISTED
     assert kind_of(made, "BTC-USD-261225-60000-C") is VerdictKind.UNLISTED
     assert kind_of(made, "ETH-USD-261225-60000-C") is VerdictKind.UNKNOWN
+
+
+def test_single_empty_answer_unlists_nobody() -> None:
+    made = catalog("BTC-USDT-SWAP")
+    for _ in range(3):
+        made.add([], SWAPS)
+        assert kind_of(made, "BTC-USDT-SWAP") is VerdictKind.LIVE
+        made.add([row("BTC-USDT-SWAP")], SWAPS)
+    made.add([], SWAPS)
+    made.add([], SWAPS)
+    assert kind_of(made, "BTC-USDT-SWAP") is VerdictKind.UNLISTED
+    assert len(made) == 0
 
 
 def test_new_list_of_a_type_replaces_the_old_one_and_no_other() -> None:
@@ -113,6 +130,7 @@ def test_pushed_change_makes_no_list_whole() -> None:
         ("ETH-BTC-SWAP", "ETH-USDT-SWAP"),
         ("BTC-USD-261224", "BTC-USD-261225"),
         ("BTC-USD-261225-60001-C", "BTC-USD-261225-60000-C"),
+        ("BTC-USD-261122-60000-P", "BTC-USD-261225-60000-P"),
         # Another type than the one meant: what is listed is the better hint.
         ("DOGE-USDT", "DOGE-USDT-SWAP"),
         ("btc/usdt", "BTC-USDT"),
@@ -158,18 +176,68 @@ def test_paths_ask_for_each_list_once() -> None:
 def test_answers_to_all_paths_leave_nothing_unknown() -> None:
     wanted = ["BTC-USDT", "BTC-USDT-SWAP", "BTC-USD-261225", "BTC-USD-261225-60000-C"]
     made = Catalog()
-    for path in paths(wanted):
+    for path in 2 * paths(wanted):
         made.add([], path)
     assert {kind_of(made, name) for name in wanted} == {VerdictKind.UNLISTED}
 
 
-def test_thousands_of_rows_are_compared_by_their_base_first() -> None:
+def test_option_of_a_base_without_options_is_hinted_at_by_what_there_is() -> None:
+    made = catalog("BTC-USD-261225-60000-C", "ETH-USD-261225", "ETH-USDT-SWAP")
+    assert made.nearest("ETH-USD-261225-4000-C") == "ETH-USD-261225"
+    assert made.nearest("BCT-USD-261225-60000-C") == "BTC-USD-261225-60000-C"
+
+
+def test_hint_follows_the_lists() -> None:
+    made = catalog("BTC-USDT", "BTC-USDT-SWAP")
+    assert made.nearest("BTC-USDT-SWP") == "BTC-USDT-SWAP"
+    made.add([row("ETH-USDT-SWAP")], SWAPS)
+    assert made.nearest("BTC-USDT-SWP") == "BTC-USDT"
+    made.update([row("BTC-USDT-SWAP")])
+    assert made.nearest("BTC-USDT-SWP") == "BTC-USDT-SWAP"
+
+
+def test_hint_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, looks = catalog("BTC-USDT"), []
+    candidates = made._candidates
+    monkeypatch.setattr(made, "_candidates", lambda name: looks.append(name) or candidates(name))
+    for _ in range(3):
+        made.verdict("BTC-USTD")
+        made.verdict("QQQQ-RRR")
+        made.update([row("BTC-USDT", "suspend")])
+    assert looks == ["BTC-USTD", "QQQQ-RRR"]
+
+
+@pytest.fixture(scope="module")
+def thousands() -> Catalog:
+    """3,030 rows of bases that look alike, 800 of them options."""
     letters = ["".join(each) for each in itertools.product("ABCDEFGHIJ", repeat=3)]
-    options = [f"BTC-USD-{day}-{strike}-C" for day in range(261101, 261131) for strike in range(50)]
-    made = catalog(*(f"{base}-USDT-SWAP" for base in letters), *options, "BTC-USDT-SWAP")
-    assert len(made) == 2_501
-    assert made._candidates("BTC-USDT-SWP") == ["BTC-USDT-SWAP"]
-    assert len(made._candidates("BTC-USD-261130-1-P")) == 50
-    assert len(made._candidates("BTC-USD-261131-1-C")) == 1_000
-    assert made.nearest("ABC-USDTT-SWAP") == "ABC-USDT-SWAP"
-    assert made.nearest("BTC-USD-261130-49-P") == "BTC-USD-261130-49-C"
+    days = range(261225, 261230)
+    strikes = range(50_000, 130_000, 1_000)
+    options = [f"BTC-USD-{day}-{strike}-{side}" for day in days for strike in strikes for side in "CP"]
+    swaps = [f"{base}Q-USDT-SWAP" for base in letters]
+    spot = [f"{base}Q-{quote}" for base in letters[:600] for quote in ("USDT", "USDC")]
+    btc = [f"BTC-{quote}" for quote in letters[:30]]
+    return catalog(*options, *swaps, *spot, *btc)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "hint"),
+    [
+        ("BTC-USD-261222-60000-C", "BTC-USD-261226-60000-C"),
+        ("BTC-USD-261228-129500-C", "BTC-USD-261228-129000-C"),
+        ("BTCC-USD-261228-129000-C", "BTC-USD-261228-129000-C"),
+        ("ABCX-USDT", "ABCQ-USDT"),
+        ("ACBQ-USDT-SWP", "ACBQ-USDT-SWAP"),
+        ("BTC-ABCC", "BTC-ABC"),
+        ("ZZZZ-USDT", None),
+        ("A" * 1_000_000, None),
+        ("ABCDEFGHIJ-" * 1_000, None),
+    ],
+)
+def test_hint_among_thousands_takes_few_comparisons(
+    thousands: Catalog, wanted: str, hint: str | None
+) -> None:
+    """Each name compared costs 30 us, and the stream's loop waits for it."""
+    assert len(thousands) == 3_030
+    assert thousands.nearest(wanted) == hint
+    assert len(thousands._candidates(wanted[:40])) <= 20
