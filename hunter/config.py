@@ -229,7 +229,7 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     for name, table in tables.items():
         if name not in _SECTIONS:
             raise ConfigError(
-                f"{places.of(name)}: unknown section [{name}]{_nearest(name, _SECTIONS)}"
+                f"{places.of(name)}: unknown section [{_told(name)}]{_nearest(name, _SECTIONS)}"
             )
         sections[name] = _convert(name, table, places)
     base = path.resolve().parent if path is not None else Path.cwd()
@@ -246,7 +246,7 @@ def _complete(tables: dict[str, Any], places: _Places) -> None:
         return  # nothing is given, or it is refused with its place
     if region not in REGIONS:
         raise ConfigError(
-            f'{places.of("okx", "region")}: okx.region: unknown region "{region}"'
+            f'{places.of("okx", "region")}: okx.region: unknown region "{_told(region)}"'
             f"{_nearest(region, REGIONS)}"
         )
     public_url = table.get("public_url")
@@ -282,7 +282,8 @@ def _convert(section: str, table: object, places: _Places) -> Any:
     for key in table:
         if key not in known:
             raise ConfigError(
-                f"{places.of(section, key)}: unknown key {section}.{key}{_nearest(key, known)}"
+                f"{places.of(section, key)}: unknown key {section}.{_told(key)}"
+                f"{_nearest(key, known)}"
             )
     try:
         return msgspec.convert(table, _SECTIONS[section])
@@ -309,8 +310,11 @@ def _plain(reason: str) -> str:
 def _override(tables: dict[str, Any], override: str, places: _Places) -> None:
     dotted, equals, value = override.partition("=")
     section, dot, key = dotted.strip().partition(".")
+    shown = f"{_told(dotted)}{equals}{_told(value)}"
+    if difflib.get_close_matches("proxy", re.findall(r"\w+", override.lower())):
+        shown = f"{_told(dotted.split()[0]) if dotted.strip() else ''}{equals or ' '}..."
     if not equals or not dot:
-        raise ConfigError(f"--set {override}: write section.key=value, for example stream.shards=2")
+        raise ConfigError(f"--set {shown}: write section.key=value, for example stream.shards=2")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -318,7 +322,6 @@ def _override(tables: dict[str, Any], override: str, places: _Places) -> None:
     table = tables.setdefault(section, {})
     if isinstance(table, dict):  # what is none is refused with its place in the file
         table[key] = parsed
-        shown = f"{dotted}=..." if "@" in value else override  # a password, or nearly one
         places.overridden[section, key] = f"--set {shown}"
 
 
@@ -337,13 +340,16 @@ def _check(config: Config, places: _Places) -> None:
         if not is_instrument(name):
             hint = f'; did you mean "{name.upper()}"?' if is_instrument(name.upper()) else ""
             refuse(
-                "okx", "instruments", f'"{name}" is not spelt like BTC-USDT or BTC-USDT-SWAP{hint}'
+                "okx",
+                "instruments",
+                f'"{_told(name)}" is not spelt like BTC-USDT or BTC-USDT-SWAP{hint}',
             )
         if instruments.count(name) > 1:
             refuse("okx", "instruments", f'"{name}" is named twice')
     for channel in config.okx.channels:
         if channel not in CHANNELS:
-            refuse("okx", "channels", f'unknown channel "{channel}"{_nearest(channel, CHANNELS)}')
+            near = _nearest(channel, CHANNELS)
+            refuse("okx", "channels", f'unknown channel "{_told(channel)}"{near}')
     if not {"trades", "trades-all"} & set(config.okx.channels):
         refuse("okx", "channels", 'must contain "trades": the ring is made of them')
     for key, schemes in (("public_url", "ws"), ("business_url", "ws"), ("rest_url", "http")):
@@ -367,7 +373,7 @@ def _check(config: Config, places: _Places) -> None:
         )
     kind = config.brain.kind
     if kind != "flow" and not re.fullmatch(r"[\w.]+:\w+", kind):
-        refuse("brain", "kind", f'"{kind}" is no brain; write "flow" or "module:Class"')
+        refuse("brain", "kind", f'"{_told(kind)}" is no brain; write "flow" or "module:Class"')
 
 
 class _Places:
@@ -436,12 +442,19 @@ def _toml(value: object) -> str:
 
 
 def _shown(section: str, key: str, value: object) -> object:
-    """What people may see of a value: not the password of a proxy."""
+    """What people may see of a value: neither the password nor the token of a proxy."""
     scheme, separator, rest = str(value).partition("://")
     who, at, place = rest.rpartition("@")
-    if (section, key) not in _SECRET or ":" not in who:
+    if (section, key) not in _SECRET or not at:
         return value
-    return f"{scheme}{separator}{who.partition(':')[0]}:***{at}{place}"
+    name, colon, _ = who.partition(":")
+    # A name without a password is a token.
+    return f"{scheme}{separator}{name if colon else ''}{colon}***{at}{place}"
+
+
+def _told(text: str) -> str:
+    """What an error repeats of a text: nothing of an address, which may hold a password."""
+    return "..." if "@" in text or "://" in text else text
 
 
 def to_toml(config: Config) -> str:

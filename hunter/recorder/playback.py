@@ -42,9 +42,14 @@ def playback_config(
 ) -> Config:
     """`fixed`: keys the user has set for this replay, such as ring.capacity; they stay as they are.
 
-    Raises NotFound for an instrument set that is not in the recording.
+    Raises NotFound for an instrument set that is not in the recording, and if it has none at all.
     """
     instruments, channels = contents.instruments, tuple(channel for channel, _ in contents.frames)
+    if not instruments:
+        held = ", ".join(dict.fromkeys(channels))
+        raise NotFound(
+            f"the recording is of no instrument, only of {held}: nothing to play; record trades too"
+        )
     if "okx.instruments" in fixed:
         for name in config.okx.instruments:
             if name not in instruments:

@@ -2,8 +2,10 @@
 
 The sessions subscribe and keep the subscriptions alive as in a stream process, but nobody decodes
 the data, and REST is not asked. A channel that is silent for longer than the exchange promises is
-subscribed anew; a dead link is noticed by its pings, a dead feed behind a live link by a silence
-that none of its channels keeps. After a loss the recording has a hole, which a replay will tell.
+subscribed anew; one that is never answered is left alone while others are. A dead link is noticed
+by its pings, a dead feed behind a live link by a silence that none of its channels keeps. After a
+loss the recording has a hole, which a replay will tell. Binary frames are not recorded: OKX sends
+none, and a line could not hold them.
 """
 
 from __future__ import annotations
@@ -16,11 +18,12 @@ from pathlib import Path
 from typing import Final
 
 from hunter.clock import Clock
-from hunter.config import Config, host_runtime_dir
+from hunter.config import Config
 from hunter.errors import HunterError
 from hunter.exchange.okx.endpoints import BOOK_KEEPALIVE_NS, Endpoint, channel_traits
 from hunter.exchange.okx.events import Data, DataSilent, Event, ExchangeError, Notice, Refused
 from hunter.exchange.okx.plan import Socket, make_plan
+from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.states import SubscriptionState
 from hunter.recorder.backlog import Backlog
 from hunter.stream.limits import RateLimiter, limiter_path
@@ -48,6 +51,7 @@ class Receiver:
         self._say = say
         self._received_ns = 0
         self._silent: set[Link] = set()
+        self._unanswered: set[Subscription] = set()
         self._worker = Worker(thread_count=1)
         self._resolver = Resolver(self._worker)
         self._random = random.Random(f"recorder-{clock.wall_ns()}")
@@ -60,7 +64,7 @@ class Receiver:
     def _new_link(self, socket: Socket) -> Link:
         okx = self._config.okx
         url = okx.public_url if socket.endpoint is Endpoint.PUBLIC else okx.business_url
-        path = limiter_path(url, self._config.runtime_dir, host_runtime_dir())
+        path = limiter_path(url, self._config.runtime_dir)
         if path not in self._limiters:
             self._limiters[path] = RateLimiter(path)
         link = Link(
@@ -125,11 +129,15 @@ class Receiver:
                 self._say(f"connected to {url}")
             case Closed(reason, retry_in_ms):
                 self._say(f"connection lost: {reason}; next attempt in {retry_in_ms:.0f} ms")
+            case Refused(subscription, "", msg):
+                if subscription not in self._unanswered:
+                    self._unanswered.add(subscription)
+                    self._say(f"{subscription.channel} {subscription.inst_id}: {msg}")
+                if _is_parked(link):
+                    link.abort("subscriptions are not answered")
             case Refused(subscription, code, msg):
                 self._say(f"{subscription.channel} {subscription.inst_id} refused: {code} {msg}")
-                if not code:
-                    link.abort("subscriptions are not answered")
-                elif self._is_hopeless():
+                if all(map(_is_parked, self._links)):
                     raise HunterError(
                         "the exchange refuses every subscription; see okx.instruments, okx.channels"
                     )
@@ -148,12 +156,13 @@ class Receiver:
             case _:
                 pass  # what is recorded speaks for itself
 
-    def _is_hopeless(self) -> bool:
-        return all(
-            link.subscription_state(item) is SubscriptionState.PARKED
-            for link in self._links
-            for item in link.target.subscriptions
-        )
+
+def _is_parked(link: Link) -> bool:
+    """Whether none of its subscriptions brings anything."""
+    return all(
+        link.subscription_state(item) is SubscriptionState.PARKED
+        for item in link.target.subscriptions
+    )
 
 
 def _silence_ns_max(link: Link) -> int:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from hunter.bus.sockets import WakeSender
-from hunter.config import Config, host_runtime_dir
+from hunter.config import Config
 from hunter.errors import SegmentError
 from hunter.exchange.okx.endpoints import Endpoint
 from hunter.exchange.okx.plan import Socket, make_plan
@@ -312,7 +312,7 @@ class _Limits:
 
     def of(self, url: str) -> RateLimiter:
         """The limits of the server behind `url`."""
-        path = limiter_path(url, self._runtime_dir, host_runtime_dir())
+        path = limiter_path(url, self._runtime_dir)
         if path not in self._limiters:
             self._limiters[path] = RateLimiter(path)
             self._hosts[path] = urlsplit(url).netloc.rpartition("@")[2]

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from hunter.exchange.okx.endpoints import CONNECTS_PER_SECOND
 from hunter.ring.segment import make_private_dir
 from hunter.stream.resolver import is_loopback
 
@@ -63,7 +64,7 @@ def _rest(name: str, count_max: int, window_ns: int) -> Limit:
 LIMITS: Final = {
     limit.name: limit
     for limit in (
-        Limit(CONNECTS, 2.0, 1.78, 3, _S),
+        Limit(CONNECTS, 2.0, 1.78, CONNECTS_PER_SECOND, _S),
         _rest("trades", 100, 2 * _S),
         _rest("history-trades", 20, 2 * _S),
         _rest("books", 40, 2 * _S),
@@ -189,15 +190,22 @@ def boot_number() -> int:
     return int.from_bytes(hashlib.blake2s(text, digest_size=8).digest(), "little")
 
 
-def limiter_path(url: str, runtime_dir: Path, host_dir: Path) -> Path:
-    """The file of the server behind `url`: in `host_dir`, which all instances of this user share,
-    or for a server on this host in the instance's own `runtime_dir`: it is nobody else's."""
+def host_limits_dir() -> Path:
+    """What all processes of this user on this host share, whatever their environment says: a
+    session, a service and a cron job have different runtime directories and one address.
+    """
+    return Path(f"/tmp/hunter-{os.getuid()}")
+
+
+def limiter_path(url: str, runtime_dir: Path) -> Path:
+    """The file of the server behind `url`: in `host_limits_dir`, or for a server on this host in
+    the instance's own `runtime_dir`: it is nobody else's."""
     parts = urlsplit(url)
     if is_loopback(parts.hostname or ""):
         return runtime_dir / "server.limits"
     server = f"{parts.hostname}:{parts.port or 0}"
     digest = hashlib.blake2s(server.encode(), digest_size=4).hexdigest()
-    return host_dir / f"server-{digest}.limits"
+    return host_limits_dir() / f"server-{digest}.limits"
 
 
 class RateLimiter:

@@ -5,7 +5,8 @@ actor sees events, and two of its own: Opened and Closed. Every life begins with
 the name, a new connection and a new session.
 
 The sentinel is a lively subscription that nobody asked for: its data prove that the socket brings
-data at all, which the pongs do not, and it is seen by nobody but the session.
+data at all, which the pongs do not. Nobody but the session sees them; the sentinel is named only
+when all is silent, for whoever asks REST what should have come.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from hunter.stream.connection import FRAME_BYTES_MAX, BinaryFrame, Connection, F
 from hunter.stream.limits import CONNECTS, RateLimiter
 from hunter.stream.proxy import ProxyError, find_proxy
 from hunter.stream.reconnect import ReconnectBackoff
-from hunter.stream.resolver import PATIENCE_NS, Address, LookUpFailed, Resolver
+from hunter.stream.resolver import PATIENCE_NS, LookUpFailed, Resolver
 from hunter.stream.worker import Worker
 
 _MS: Final = 1_000_000
@@ -80,7 +81,7 @@ class Link:
     ) -> None:
         self.target = target
         self.url = target.url
-        # Sees the payloads of each read as they came, before the session does; for the recorder.
+        # Sees the text frames of each read as they came, before the session does; for the recorder.
         self.tap: Callable[[list[bytes]], None] | None = None
         self._limiter = limiter
         self._resolver = resolver or Resolver(worker)
@@ -100,13 +101,18 @@ class Link:
         self._told: Failure | None = None
         self.connects = 0
         self.last_close = ""
-        self.exchange_errors = 0
+        self._errors_before = 0
         # By reason; of this link's whole life.
         self.failures: dict[Failure, int] = {}
 
     @property
     def is_open(self) -> bool:
         return self._connection is not None and self._connection.phase is Phase.OPEN
+
+    @property
+    def exchange_errors(self) -> int:
+        """Errors that the exchange answered, in this link's whole life."""
+        return self._errors_before + self.session.statistics().error_count
 
     @property
     def ping_failures(self) -> int:
@@ -162,10 +168,6 @@ class Link:
         if self._connection is not None:
             self._connection.abort(reason)
 
-    def resolved(self, key: object, addresses: list[Address] | None, error: OSError | None) -> None:
-        """A name look-up of the worker is done; `key` is the Connection it was made for."""
-        self._resolver.answered(key, addresses, error)
-
     def poll_target(self) -> tuple[int, int] | None:
         """(descriptor, poll events), or None while there is no socket."""
         connection = self._connection
@@ -201,6 +203,7 @@ class Link:
     def _begin(self, now_ns: int) -> Connection:
         """A new life; its first step is to find out where the server is."""
         self.connects += 1
+        self._errors_before = self.exchange_errors
         self.session = self._new_session()
         self._retry_at_ns = now_ns
         self._asked_ns = now_ns
@@ -239,7 +242,7 @@ class Link:
         self, frames: list[bytes], events: list[Event | Opened | Closed], now_ns: int
     ) -> None:
         if frames and self.tap is not None:
-            self.tap(frames)
+            self.tap([frame for frame in frames if type(frame) is not BinaryFrame])
         session = self.session
         received: list[Event] = []
         for frame in frames:
@@ -273,11 +276,11 @@ class Link:
                 if event.subscription == sentinel:
                     continue
             elif isinstance(event, DataSilent) and sentinel in event.subscriptions:
-                others = tuple(item for item in event.subscriptions if item != sentinel)
-                if not event.whole_connection:
+                if event.whole_connection:
+                    others = tuple(item for item in event.subscriptions if item != sentinel)
+                    kept.append(DataSilent(others, event.silence_ns, True, sentinel))
+                else:
                     self.session.resubscribe(sentinel, now_ns)
-                if others:
-                    kept.append(DataSilent(others, event.silence_ns, event.whole_connection))
                 continue
             kept.append(event)
         return kept

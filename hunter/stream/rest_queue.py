@@ -45,7 +45,7 @@ class _Request(NamedTuple):
     path: str
 
 
-class _Line:
+class _Waiting:
     """Those who wait for one limit."""
 
     def __init__(self) -> None:
@@ -56,8 +56,9 @@ class _Line:
     def __len__(self) -> int:
         return len(self.urgent) + len(self.others)
 
-    def pop(self) -> _Request:
-        return (self.urgent or self.others).popleft()
+    def next(self) -> deque[_Request]:
+        """Where the one whose turn it is waits."""
+        return self.urgent or self.others
 
 
 class RestQueue:
@@ -77,7 +78,7 @@ class RestQueue:
         self._limiter = limiter
         self._proxy = proxy
         self._simulated = simulated
-        self._lines = {name: _Line() for name in LIMIT_OF.values()}
+        self._lines = {name: _Waiting() for name in LIMIT_OF.values()}
         self._sent_count = 0
         # Appended to by the worker's threads, which is safe; it outlives answers nobody opens.
         self._ends: deque[None] = deque()
@@ -136,8 +137,9 @@ class RestQueue:
                 self._limiter.limited(fetched.limit, now_ns)
             raise
 
-    def _send(self, name: str, line: _Line, now_ns: int) -> bool:
-        asked = line.pop()
+    def _send(self, name: str, line: _Waiting, now_ns: int) -> bool:
+        waiting = line.next()
+        asked = waiting[0]
         path, ends = asked.path, self._ends
 
         def fetch() -> Fetched:
@@ -149,8 +151,8 @@ class RestQueue:
 
         if not self._worker.submit(asked.what, fetch):
             # Somebody else fills the worker; the token is spent, which is the safe side.
-            line.urgent.appendleft(asked)
             line.due_ns = now_ns + WORKER_FULL_RETRY_NS
             return False
+        waiting.popleft()
         self._sent_count += 1
         return True

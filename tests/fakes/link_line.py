@@ -39,16 +39,16 @@ class Line:
         self.events: list[Any] = []
 
     def to(self, url: str, sentinel: Subscription | None = None, proxy: str = "") -> Link:
-        resolver = Resolver(self.worker, lambda host, port: self.names(host, port))
+        self.resolver = Resolver(self.worker, lambda host, port: self.names(host, port))
         target = Target(url, (TRADES,), sentinel, proxy)
         self.link = Link(
-            target, StreamSection(), self.worker, random.Random(1), self.limiter, resolver
+            target, StreamSection(), self.worker, random.Random(1), self.limiter, self.resolver
         )
         return self.link
 
     def turn(self) -> None:
         for result in self.worker.results():
-            self.link.resolved(result.key, result.value, result.error)
+            self.resolver.answered(result.key, result.value, result.error)
         self.events += self.link.step(self.clock.monotonic_ns())
         poller = select.poll()
         poller.register(self.worker.fileno(), select.POLLIN)

@@ -8,7 +8,7 @@ an instrument that is listed again comes back by itself.
 A resynchronisation takes two requests, and between them nothing is subscribed. So an unsubscribe is
 sent only if the subscribe after it is allowed as well, and that one is reserved until it is sent.
 When less than a quarter of the hour's requests is left, resynchronisations are spaced so that what
-is left lasts until there is a quarter again; what is subscribed for the first time goes before them.
+is left lasts until there is a quarter again. First subscriptions go before all of them.
 
 Subscriptions of one `group` share a request. All begin in group 0; an error that does not say which
 argument it is about splits its request into groups, until the guilty one is alone.

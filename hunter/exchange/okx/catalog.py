@@ -2,8 +2,8 @@
 
 A type's list counts once it has come whole (`add`); changes of single instruments (`update`, from
 the channel `instruments`) do not make a list whole. Until then an instrument that is not known is
-UNKNOWN, never UNLISTED: nobody is parked because an answer is late. An empty list is believed when it
-comes twice in a row: one slip of the exchange must not unlist everything.
+UNKNOWN, never UNLISTED: nobody is parked because an answer is late. An empty list is believed when
+it comes twice in a row: one slip of the exchange must not unlist everything.
 
 Hints are found among few names, the neighbours in alphabetical order, because the stream's loop
 asks for them: a millisecond each, once for each state of the lists.
@@ -29,7 +29,7 @@ from hunter.market.instrument import InstrumentType, instrument_type, is_instrum
 # Below this likeness a hint would be a guess: BTC-USDT-SWP and BTC-USDT-SWAP have 0.96.
 _LIKENESS_MIN: Final = 0.6
 # Comparing letter by letter costs 30 us a name.
-_CANDIDATES_MAX: Final = 20
+_CANDIDATES_MAX: Final = 24
 _BASES_COMPARED_MAX: Final = 30
 _BASES_MAX: Final = 5
 _NAME_LENGTH_MAX: Final = 40

@@ -22,7 +22,6 @@ REQUEST_BYTES_MAX: Final = 64_000
 REQUEST_ID_LENGTH_MAX: Final = 32
 # overview-websocket-connect: closed with 4004 when nothing was pushed for 30 s; a text `ping`
 # answered by a text `pong` keeps a quiet connection open.
-SERVER_SILENCE_NS_MAX: Final = 30_000_000_000
 PING_FRAME: Final = b"ping"
 PONG_FRAME: Final = b"pong"
 # Ours: far enough below 30 s that a half-open connection is noticed in ten seconds.

@@ -51,6 +51,12 @@ def test_recording_without_trades_still_has_their_lane() -> None:
     assert expected_frames(config, contents) == 3
 
 
+def test_recording_of_no_instrument_has_nothing_to_play() -> None:
+    contents = holding(BTC_index_tickers=3)
+    with pytest.raises(NotFound, match="of no instrument, only of index-tickers: nothing to play"):
+        played(contents)
+
+
 @pytest.mark.parametrize(
     ("frames", "lane"),
     [

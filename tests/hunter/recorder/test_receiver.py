@@ -11,6 +11,7 @@ import pytest
 from fakes.actor_stage import SWAP, SkippingClock
 from fakes.faulty_exchange import Exchange
 from fakes.websocket_peer import Peer, agreement, close_frame, frame
+from websockets.frames import Opcode
 
 from hunter.clock import SystemClock
 from hunter.config import load
@@ -214,6 +215,33 @@ def test_channel_that_is_silent_alone_is_subscribed_anew(
     assert not there.receiver.last_close
     # Client frames are masked: a request is told by its length, pings have four bytes.
     assert len(requests) > 60
+
+
+def test_subscription_that_is_never_answered_is_said_once_and_costs_nothing(
+    booth: Callable[..., Booth], peer: Peer
+) -> None:
+    there = booth(peer.url)
+    for _ in range(2):
+        there.open(peer)
+        peer.send(frame(ack(TRADES)) + frame(DATA))
+        for _ in range(20):
+            there.clock.skip(2_000)
+            peer.send(frame(DATA) + frame(b"pong"))
+            count = there.receiver.data_counts["trades"]
+            there.until("data", lambda before=count: there.receiver.data_counts["trades"] > before)
+        assert there.said.count(f"books {SWAP}: no answer to 5 requests") == 1
+        assert not any("are not answered" in line for line in there.said)
+        peer.send(close_frame(1001))
+        there.until("the end", lambda: there.receiver.last_close)
+
+
+def test_binary_frames_are_not_kept(booth: Callable[..., Booth], peer: Peer) -> None:
+    there = booth(peer.url)
+    there.open(peer)
+    peer.send(frame(DATA, Opcode.BINARY) + frame(b"\0\n", Opcode.BINARY) + frame(DATA))
+    there.until("data", lambda: there.receiver.data_counts["trades"])
+    assert there.kept == [DATA]
+    assert (there.backlog.frames, there.backlog.dropped) == (1, 0)
 
 
 def test_unanswered_subscriptions_cost_the_connection(

@@ -179,6 +179,21 @@ def test_actor_lives_its_life_in_order(run: Callable[..., FakeActor]) -> None:
     ]  # fmt: skip
 
 
+def test_document_that_outgrew_its_page_ends_nobody_and_is_said_once(
+    run: Callable[..., FakeActor],
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What is in it comes from outside, too."""
+    huge = WatchdogDocument(("x" * 100_000,), 1)
+    monkeypatch.setattr(FakeActor, "document", lambda self: huge)
+    clock.step_ns = 200 * MS
+    run(lambda turn: 1, turns=5)
+    said = [record for record in caplog.records if "outgrown its page" in record.getMessage()]
+    assert len(said) == 1
+
+
 def test_page_tells_who_it_is_and_how_it_ended(run: Callable[..., FakeActor], page: Page) -> None:
     page.store("progress", 99)  # of a predecessor
     run(lambda turn: 5, turns=3, errors=4)

@@ -28,6 +28,7 @@ from hunter.stream.limits import (
     RateLimiter,
     boot_number,
     fresh,
+    host_limits_dir,
     limiter_path,
     pack_slot,
     unpack_slot,
@@ -366,14 +367,26 @@ def test_a_process_killed_in_between_leaves_the_limit_in_force(path: Path) -> No
     ],
 )
 def test_servers_elsewhere_are_everybodys(tmp_path: Path, url: str, is_shared: bool) -> None:
-    path = limiter_path(url, tmp_path / "run", tmp_path / "host")
-    assert path.parent == (tmp_path / "host" if is_shared else tmp_path / "run")
+    path = limiter_path(url, tmp_path / "run")
+    assert path.parent == (host_limits_dir() if is_shared else tmp_path / "run")
+
+
+def test_shared_limits_do_not_depend_on_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    url, found = "wss://ws.okx.com:8443/ws/v5/public", set()
+    for runtime_dir in ("/run/user/1000", "/elsewhere", None):
+        if runtime_dir is None:
+            monkeypatch.delenv("XDG_RUNTIME_DIR")
+        else:
+            monkeypatch.setenv("XDG_RUNTIME_DIR", runtime_dir)
+            monkeypatch.setenv("TMPDIR", runtime_dir)
+        found.add(limiter_path(url, Path("/run") / str(runtime_dir)))
+    assert len(found) == 1
+    assert found.pop().parent == Path(f"/tmp/hunter-{os.getuid()}")
 
 
 def test_each_server_has_limits_of_its_own() -> None:
     here = Path("/run")
     one, two, again = (
-        limiter_path(f"wss://{host}/ws", here, here)
-        for host in ("a.example", "b.example", "a.example")
+        limiter_path(f"wss://{host}/ws", here) for host in ("a.example", "b.example", "a.example")
     )
     assert one == again != two

@@ -124,13 +124,23 @@ def test_link_subscribes_anew_only_while_there_is_a_connection(line: Line) -> No
     assert json.loads(unmasked(line.until("the frame", line.peer.request)))["op"] == "unsubscribe"
 
 
+def test_link_counts_the_exchanges_errors_over_all_its_lives(line: Line) -> None:
+    error = json.dumps({"event": "error", "code": "64007", "msg": "Internal error"}).encode()
+    for life in range(2):
+        assert line.link.exchange_errors == life
+        line.open()
+        line.peer.send(frame(error) + close_frame(1001))
+        line.until_seen(Closed, life + 1)
+    assert line.link.exchange_errors == 2
+
+
 def test_link_late_look_up_of_a_gone_connection_means_nothing(line: Line) -> None:
     line.link.step(line.clock.monotonic_ns())
     gone = line.link._connection
     assert gone is not None
     line.link.abort("gone")
     line.link.step(line.clock.monotonic_ns())
-    line.link.resolved(gone, look_up("127.0.0.1", 1), None)
+    line.resolver.answered(gone, look_up("127.0.0.1", 1), None)
     assert line.link.poll_target() is None
 
 

@@ -73,6 +73,7 @@ def test_links_sentinel_counts_for_liveness(line: Line) -> None:
     line.peer.send(frame(b"pong"))
     silent = line.until_seen(DataSilent)
     assert silent.subscriptions == (TRADES,), "the sentinel is nobody's feed"
+    assert (silent.sentinel, silent.whole_connection) == (BTC, True)
 
 
 def test_links_refused_sentinel_is_no_error_of_the_feed(line: Line) -> None:
@@ -92,16 +93,37 @@ def test_links_sentinel_that_is_wanted_anyway_is_data(line: Line) -> None:
     line.until_seen(Data)
 
 
-def test_links_silence_with_everything_else_parked_is_nobodys(line: Line) -> None:
+def test_links_parked_sentinel_proves_nothing(line: Line) -> None:
+    line.to(line.peer.url, BTC)
+    line.open()
+    line.peer.send(refusal("tickers") + ACK + DATA)
+    line.until_seen(Data)
+    line.clock.skip(8_001)
+    line.peer.send(frame(b"pong"))
+    silent = line.until_seen(DataSilent)
+    assert (silent.subscriptions, silent.sentinel) == ((TRADES,), None)
+
+
+def test_links_sentinel_that_is_wanted_anyway_is_silent_as_a_feed(line: Line) -> None:
+    line.to(line.peer.url, TRADES)
+    line.open()
+    line.peer.send(ACK + DATA)
+    line.until_seen(Data)
+    line.clock.skip(8_001)
+    line.peer.send(frame(b"pong"))
+    silent = line.until_seen(DataSilent)
+    assert (silent.subscriptions, silent.sentinel) == ((TRADES,), None)
+
+
+def test_links_sentinel_tells_of_silence_with_everything_else_parked(line: Line) -> None:
     line.to(line.peer.url, BTC)
     line.open()
     line.peer.send(refusal("trades") + BTC_ACK + BTC_DATA)
     line.until_seen(Refused)
     line.clock.skip(8_001)
     line.peer.send(frame(b"pong"))
-    for _ in range(5):
-        line.turn()
-    assert line.seen(DataSilent) == []
+    silent = line.until_seen(DataSilent)
+    assert (silent.subscriptions, silent.sentinel) == ((), BTC)
     assert line.link.is_open
 
 

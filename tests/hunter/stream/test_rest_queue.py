@@ -194,14 +194,16 @@ def test_worker_filled_by_others_is_tried_again_soon(desk: Desk) -> None:
         assert entered.acquire(timeout=10)
     while desk.worker.submit("other", lambda: desk.gate.wait(10)):
         pass
-    desk.queue.ask("what", TRADES)
+    desk.queue.ask("first", TRADES)
+    desk.queue.ask("second", TRADES)
     desk.queue.step(NOW)
-    assert desk.queue.waiting_count == 1
+    assert desk.queue.waiting_count == 2
     assert desk.queue.next_deadline_ns() == NOW + WORKER_FULL_RETRY_NS
+    desk.queue.ask("urgent", TRADES, urgent=True)
     desk.gate.set()
     desk.collect(QUEUED_MAX + desk.worker.thread_count)
-    desk.queue.step(NOW + WORKER_FULL_RETRY_NS)
-    assert desk.queue.waiting_count == 0
+    desk.worker.thread_count = 1
+    assert desk.drain(NOW + WORKER_FULL_RETRY_NS) == ["urgent", "first", "second"]
 
 
 def test_lock_held_by_another_puts_off_for_a_moment(desk: Desk, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_decoded_channels_name_their_rows() -> None:
 
 
 def test_own_ping_comes_well_before_the_server_hangs_up() -> None:
-    assert endpoints.PING_AFTER_NS + endpoints.PING_TIMEOUT_NS < endpoints.SERVER_SILENCE_NS_MAX
+    assert endpoints.PING_AFTER_NS + endpoints.PING_TIMEOUT_NS < 30_000_000_000
 
 
 def test_rate_limit_code_is_no_refusal() -> None:

@@ -257,11 +257,11 @@ def test_single_channel_beyond_its_promise_is_reported_while_others_go_on() -> N
         (1_831, DataSilent((BOOKS,), 1_830 * S, False)),
     ]
     session.receive(push(BOOKS), 2_000 * S)
-    found = []
+    again = []
     for second in range(2_001, 2_200):
         session.receive(push(TRADES), second * S)
-        found += [second for _ in session.advance(second * S)]
-    assert found == [2_090], "data end the doubt"
+        again += [second for _ in session.advance(second * S)]
+    assert again == [2_090], "data end the doubt"
 
 
 def test_notice_announces_the_end_and_data_still_come() -> None:
