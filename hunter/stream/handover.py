@@ -57,7 +57,7 @@ class Handover:
         """Keep the successor's book; one that breaks is subscribed anew, one that has no snapshot
         is taken from REST. Raises MalformedMessage.
         """
-        if data.action == "update" and is_leaving(self.link, data.subscription):
+        if data.action == "update" and self.link.is_leaving(data.subscription):
             return
         try:
             for update in parse_books(data.payload, data.action):
@@ -78,9 +78,11 @@ class Handover:
     def on_seed(self, instrument: str, result: Result, now_ns: int) -> None:
         """The book of REST."""
         snapshot = self._seeds.open(result, now_ns)
-        book = self.books.get(instrument)
-        if snapshot is not None and book is not None and book.bootstrapping:
-            book.bootstrap(snapshot)
+        book, subscription = self.books[instrument], Subscription(self._book_channel, instrument)
+        if snapshot is None or not book.bootstrapping or self.link.is_leaving(subscription):
+            return
+        if book.bootstrap(snapshot) is Applied.APPLIED:
+            self.link.cancel_resubscribe(subscription)
 
     def reset_books(self) -> None:
         """The successor has lost its own connection."""
@@ -89,8 +91,3 @@ class Handover:
     def _break(self, data: Data, now_ns: int) -> None:
         self.books[data.inst_id] = OrderBook()
         self.link.resubscribe((data.subscription,), now_ns)
-
-
-def is_leaving(link: Link, subscription: Subscription) -> bool:
-    """Whether it is being subscribed anew: its updates are those of a book that has ended."""
-    return link.subscription_state(subscription) is SubscriptionState.RESYNC

@@ -191,6 +191,15 @@ class Link:
             return SubscriptionState.PENDING
         return self.session.subscription_state(subscription)
 
+    def is_leaving(self, subscription: Subscription) -> bool:
+        """Whether what still comes of it is of a subscription that ends."""
+        return self.is_open and self.session.is_leaving(subscription)
+
+    def cancel_resubscribe(self, subscription: Subscription) -> None:
+        """It is in order again before the exchange was asked for anything."""
+        if self.is_open:
+            self.session.cancel_resubscribe(subscription)
+
     def document(self) -> documents.ConnectionDocument:
         connection = self._connection
         state = "backoff" if connection is None else connection.phase.value

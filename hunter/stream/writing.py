@@ -34,7 +34,7 @@ from hunter.stream import bulletins
 from hunter.stream.backfill import Backfill
 from hunter.stream.bulletins import Bulletins
 from hunter.stream.feed import InstrumentFeed
-from hunter.stream.handover import Handover, is_leaving
+from hunter.stream.handover import Handover
 from hunter.stream.line import Line
 from hunter.stream.link import Closed, Link, Opened
 from hunter.stream.listings import Listings
@@ -174,9 +174,7 @@ class Writing:
         elif what.purpose == "probe":
             self._on_probed(result, what, now_ns)
         elif what.purpose == "book":
-            snapshot = self._seeds.open(result, now_ns)
-            if snapshot is not None:
-                self.feeds[what.about].on_rest_book(snapshot, wall_ns, now_ns)
+            self._on_book(result, what.about, wall_ns, now_ns)
         elif what.purpose == "seed":
             handover = self.lines[what.line].handover
             if handover is not None and handover.life == what.life:
@@ -227,7 +225,7 @@ class Writing:
                 self._on_event(line, event, received_ts_ns, now_ns)
 
     def _on_data(self, line: Line, data: Data, received_ts_ns: int, now_ns: int) -> None:
-        if data.action == "update" and is_leaving(line.link, data.subscription):
+        if data.action == "update" and line.link.is_leaving(data.subscription):
             return
         names = self._served[data.subscription]
         if data.channel in bulletins.CHANNELS:
@@ -410,6 +408,19 @@ class Writing:
     def _on_probed(self, result: Result, what: Fetch, now_ns: int) -> None:
         line = self.lines[what.line]
         line.probe.on_result(result, line.link, now_ns)
+
+    def _on_book(self, result: Result, instrument: str, wall_ns: int, now_ns: int) -> None:
+        """A book of REST. One that is to be subscribed anew a little later, because it broke again,
+        is whole before that.
+        """
+        snapshot, feed = self._seeds.open(result, now_ns), self.feeds[instrument]
+        subscription = self._wanted[instrument][self._parts.book_channel]
+        link = self._line_of[subscription].link
+        if snapshot is None or link.is_leaving(subscription):
+            return
+        feed.on_rest_book(snapshot, wall_ns, now_ns)
+        if not feed.wants_book:
+            link.cancel_resubscribe(subscription)
 
     def _on_backfill(self, result: Result, instrument: str, wall_ns: int, now_ns: int) -> None:
         feed, backfill = self.feeds[instrument], self.backfills[instrument]

@@ -232,6 +232,15 @@ class OkxSession:
         self._send_due(now_ns)
         return True
 
+    def is_leaving(self, subscription: Subscription) -> bool:
+        """Whether it is being subscribed anew and that cannot be taken back: what still comes is of
+        the subscription that ends.
+        """
+        item = self._tracked[subscription]
+        if item.state is not SubscriptionState.RESYNC:
+            return False
+        return item.operation is not Operation.UNSUBSCRIBE or item.awaits_subscribe
+
     def cancel_resubscribe(self, subscription: Subscription) -> bool:
         """Take `resubscribe` back: the subscription stays as it is. False when it is too late, for
         an unsubscribe was sent, or when there is nothing to take back.

@@ -37,6 +37,8 @@ def handover(states: dict[Subscription, SubscriptionState]) -> Handover:
     link: Any = SimpleNamespace(
         subscription_state=states.__getitem__,
         resubscribe=lambda items, now_ns: asked.extend(items),
+        is_leaving=lambda item: states[item] is SubscriptionState.RESYNC,
+        cancel_resubscribe=lambda item: None,
         asked=asked,
     )
     rest = SimpleNamespace(ask=lambda what, path, urgent: asked.append(what))

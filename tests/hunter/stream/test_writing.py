@@ -149,6 +149,29 @@ def test_stream_hides_a_broken_book_at_once_and_gets_it_anew(rig: Make, exchange
     assert list(row[9:]) == truth
 
 
+def test_stream_whose_book_breaks_again_is_healed_by_rest_before_it_subscribes_anew(
+    rig: Make, exchange: Sim
+) -> None:
+    """The second resubscription within minutes waits; the book need not."""
+    market = exchange()
+    there = rig(market.port)
+    there.until_ready()
+    market.arm("drop_book", count="1")
+    there.until("the gap", lambda: there.feed("books").gaps == 1)
+    there.until_ready()
+    requests = there.link.session.statistics().request_count
+    market.arm("drop_book", count="1")
+    there.until("the second gap", lambda: there.feed("books").gaps == 2)
+    assert there.books[-1][5] == 0
+    there.until("a valid book", lambda: there.books[-1][5])
+    there.until_ready()
+    there.clock.skip(5_000)
+    there.until_trades(10)
+    assert there.link.session.statistics().request_count == requests
+    assert there.feed("books").gaps == 2
+    assert 0 < there.feed("books").resync_ms < 2_000
+
+
 def test_stream_without_a_snapshot_takes_the_book_of_rest(rig: Make, exchange: Sim) -> None:
     market = exchange()
     market.arm("no_snapshot", count="1")
