@@ -57,8 +57,8 @@ class LimitDocument(msgspec.Struct, frozen=True):
 
 
 class ConnectionDocument(msgspec.Struct, frozen=True):
-    """One WebSocket. `state`: resolving, waiting, connecting, tunnelling, securing, handshake, open,
-    backoff; and closed when its process is gone.
+    """One WebSocket. `state`: resolving, waiting, connecting, tunnelling, securing, handshake,
+    open, backoff; and closed when its process is gone.
     """
 
     url: str

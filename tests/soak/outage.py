@@ -35,6 +35,9 @@ SETTLED_S = 180.0
 SPACING_S_MIN = 15.0
 BACK_WITHIN_S = 35.0  # one back-off, the handshake and a REST request or two
 SKIP_MS = 1_000
+RATE = 20
+MATCHES_PER_TRADE = 3
+REFILL_PER_S = 400  # matches; history-trades gives 100 a request, and 7 requests a second
 SLOW = (
     "stream.stale_after_ms=8000",
     "stream.backoff_min_ms=1000",
@@ -124,7 +127,7 @@ def wait_ready(rig: Rig) -> float:
 
 def real_outage(minutes: float) -> dict[str, Any]:
     """A whole instance, in real time."""
-    with audited(*SLOW, rate=20, proxied=True, rest_proxied=True) as audit:
+    with audited(*SLOW, rate=RATE, proxied=True, rest_proxied=True) as audit:
         audit.until_running()
         audit.settle()
         audit.proxy.refusing = True
@@ -137,8 +140,10 @@ def real_outage(minutes: float) -> dict[str, Any]:
         told = audit.report()
         audit.proxy.refusing = False
         returned = time.monotonic()
-        audit.until_running(BACK_WITHIN_S + 60)
+        audit.until("books", lambda: books_are_live(audit), BACK_WITHIN_S + 60)
         back_s = time.monotonic() - returned
+        # What was traded meanwhile comes at the rate that REST allows.
+        audit.until_running(60 + 60 * minutes * RATE * MATCHES_PER_TRADE * 3 / REFILL_PER_S)
         audit.settle(timeout_s=60)
         audit.check_lost()
         audit.check_actors()
@@ -146,7 +151,15 @@ def real_outage(minutes: float) -> dict[str, Any]:
         audit.failures += judge(attempts, back_s)
         if told.state != "degraded" or not told.reasons:
             audit.failures.append("the outage is not said")
-        return {**audit.result(), **figures(attempts, back_s), "reasons_then": told.reasons}
+        refilled_s = round(time.monotonic() - returned, 1)
+        found = {"complete_after_s": refilled_s, "reasons_then": told.reasons}
+        return {**audit.result(), **figures(attempts, back_s), **found}
+
+
+def books_are_live(audit: Any) -> bool:
+    """Connected, subscribed, and what there is comes."""
+    books = [feed.state for feed in audit.report().feeds if feed.channel == "books"]
+    return bool(books) and set(books) == {"live"}
 
 
 def judge(attempts: list[float], back_s: float) -> list[str]:
