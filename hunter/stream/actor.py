@@ -249,6 +249,7 @@ class StreamActor:
         for name, feed in writing.feeds.items():
             feed.former = former.get(name) if feed.chain.last_trade_id is None else None
         standby.hand_over(writing.feeds, wall_ns, now_ns)
+        writing.begin_announced_handovers()
         writing.publish()
         self._log.info("writes ring-%d as epoch %d", self._context.index, writer.epoch)
         if taken_over:

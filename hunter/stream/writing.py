@@ -91,9 +91,6 @@ class Writing:
         # Of many feeds they cost milliseconds, and are asked for twice in a turn: as long as
         # nothing happens they are the same.
         self._documents: tuple[documents.FeedDocument, ...] | None = None
-        for line in self.lines:
-            if line.is_ending:  # announced while this process was waiting
-                self._begin_handover(line)
 
     @property
     def links(self) -> list[Link]:
@@ -103,6 +100,12 @@ class Writing:
     def is_cut_off(self) -> bool:
         """Whether a connection is gone without a successor: somebody else may do better."""
         return any(line.is_cut_off for line in self.lines)
+
+    def begin_announced_handovers(self) -> None:
+        """Answer the notices that came while this process was waiting."""
+        for line in self.lines:
+            if line.is_ending:
+                self._begin_handover(line)
 
     def step(self, now_ns: int) -> int:
         """Bytes in, rows out; how much that was."""

@@ -319,4 +319,4 @@ def test_end_that_was_announced_while_waiting_is_answered_after_the_takeover(
     both.until("the takeover", lambda: writes(both.two))
     both.until("the next connection", lambda: both.two.log.having("handed over to the next"))
     both.until_trades(20)
-    both.two.check(market)
+    both.two.check(market)  # and no duplicate was counted
