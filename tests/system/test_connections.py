@@ -36,8 +36,8 @@ def test_cut_connection_is_backfilled(home: Path) -> None:
     with running(home, sim=("--no-limits", "--rate", "200")) as (instance, simulator):
         wait_until("trades", lambda: instance.status()["rings"][0]["sequence"] > 20)
         for _ in range(3):
-            simulator.control("/sim/fault?name=abort")
             connects = instance.status()["connections"][0]["connects"]
+            simulator.control("/sim/fault?name=abort")
             wait_until(
                 "another connection",
                 lambda n=connects: instance.status()["connections"][0]["connects"] > n,
