@@ -111,3 +111,45 @@ def test_lease_stays_while_the_other_process_is_not_ready(rig: Make, exchange: S
     assert actor.PARTNER_LOOK_NS < 100_000_000
     there.until_ready()
     there.check(market)
+
+
+def test_line_without_trades_is_found_dead_by_comparing_rest_with_rest(
+    rig: Make, exchange: Sim
+) -> None:
+    """Nothing that it brought tells it from a market at rest, but the market does."""
+    market = exchange(rate=200.0)
+    there = rig(market.port, 'okx.channels=["trades", "candle1s"]', "stream.stale_after_ms=1500")
+    there.until_ready()
+    there.until_trades(5)
+    market.arm("mute", conn=business_connection(market))
+    there.until("the loss", lambda: there.log.having("no data while the market trades"))
+    assert [line.link.connects for line in there.writing.lines] == [1, 1]
+    there.until("another", lambda: there.writing.lines[1].link.connects == 2)
+    market.clear()
+    there.until_ready()
+    assert there.writing.lines[0].link.connects == 1
+    there.check(market)
+
+
+def test_sentinel_tells_a_dead_line_from_one_whose_instrument_rests(
+    rig: Make, exchange: Sim
+) -> None:
+    """Ours rests for hours; BTC-USDT-SWAP on the same socket does not."""
+    market = exchange(instruments=(SWAP, OTHER), rate=200.0)
+    there = rig(
+        market.port, f'okx.instruments=["{OTHER}"]', 'okx.channels=["trades"]',
+        "stream.stale_after_ms=500",
+    )  # fmt: skip
+    assert there.link.target.sentinel is not None
+    there.until("data", lambda: there.feed("trades", OTHER).messages)
+    market.arm("mute", instId=OTHER)
+    silent_ns = there.clock.monotonic_ns() + 1_500_000_000
+    there.until("some time", lambda: there.clock.monotonic_ns() > silent_ns)
+    assert there.link.connects == 1, "the sentinel spoke"
+    market.arm("mute")
+    there.until("the loss", lambda: there.log.having("no data while the market trades"))
+
+
+def business_connection(market: Exchange) -> str:
+    described = market.call(lambda it: [item.describe() for item in it.connections.values()])
+    return next(str(item["connId"]) for item in described if item["path"] == "business")
