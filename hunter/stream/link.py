@@ -32,6 +32,8 @@ from hunter.stream.resolver import PATIENCE_NS, LookUpFailed, Resolver
 from hunter.stream.worker import Worker
 
 _MS: Final = 1_000_000
+# The present state of a channel, if it has one, is pushed within milliseconds of the ack.
+FIRST_PUSH_NS: Final = 3_000_000_000
 # A certificate that is refused now will be so in a second; a person has to look at it.
 CERTIFICATE_RETRY_MS: Final = 60_000
 # From the second oversized message within an hour on, messages may be so long.
@@ -96,6 +98,7 @@ class Link:
         self.session = self._new_session()
         self._retry_at_ns = 0
         self._asked_ns = 0
+        self._stepped_ns = 0
         self._oversized_ns: deque[int] = deque(maxlen=2)
         self._frame_bytes_max = FRAME_BYTES_MAX
         self._told: Failure | None = None
@@ -126,6 +129,7 @@ class Link:
 
     def step(self, now_ns: int) -> list[Event | Opened | Closed]:
         """Move bytes and time on; the events, in order."""
+        self._stepped_ns = now_ns
         connection = self._connection
         if connection is None:
             if now_ns < self._retry_at_ns:
@@ -186,10 +190,18 @@ class Link:
         return connection.deadline_ns
 
     def subscription_state(self, subscription: Subscription) -> SubscriptionState:
-        """PENDING while the connection is down, whatever it was before."""
+        """PENDING while the connection is down, whatever it was before. What was acknowledged and
+        has pushed nothing for a while has nothing to push, such as the trades of an instrument that
+        never traded: it is LIVE.
+        """
         if not self.is_open:
             return SubscriptionState.PENDING
-        return self.session.subscription_state(subscription)
+        state = self.session.subscription_state(subscription)
+        if state is SubscriptionState.ACKED:
+            waited_ns = self._stepped_ns - self.session.heard_ns(subscription)
+            if waited_ns >= FIRST_PUSH_NS:
+                return SubscriptionState.LIVE
+        return state
 
     def is_leaving(self, subscription: Subscription) -> bool:
         """Whether what still comes of it is of a subscription that ends."""

@@ -148,7 +148,7 @@ class Writing:
             return ActorState.READY
         # Starting is what has never been ready: after a loss, the same states are a degradation.
         first = all(line.link.connects <= 1 for line in self.lines) and not self._was_ready
-        return ActorState.STARTING if first and "connecting" in states else ActorState.DEGRADED
+        return ActorState.STARTING if first else ActorState.DEGRADED
 
     def document(self) -> documents.StreamDocument:
         return documents.StreamDocument(

@@ -127,6 +127,10 @@ class OkxSession:
     def subscription_state(self, subscription: Subscription) -> SubscriptionState:
         return self._tracked[subscription].state
 
+    def heard_ns(self, subscription: Subscription) -> int:
+        """When its data or its acknowledgement came last; 0 before both."""
+        return self._tracked[subscription].heard_ns
+
     def subscription_states(self) -> dict[Subscription, SubscriptionState]:
         return {item.subscription: item.state for item in self._tracked.values()}
 

@@ -45,6 +45,17 @@ def test_stream_fills_every_lane_and_says_ready(rig: Make, exchange: Sim) -> Non
     assert there.feed().lag_ms_p99 < 1_000
 
 
+def test_instrument_that_has_never_traded_makes_nobody_wait(rig: Make, exchange: Sim) -> None:
+    """It has no last trade and no ticker to begin with: that is all there is."""
+    there = rig(exchange(rate=0.0).port)
+    there.until("a book", lambda: there.feed("books").state == "live")
+    assert there.feed("trades").state == "connecting"
+    assert there.actor.state() is ActorState.STARTING
+    there.clock.skip(3_000)
+    there.until_ready()
+    assert {feed.state for feed in there.actor.document().feeds} == {"live"}
+
+
 def test_stream_wakes_the_brain(rig: Make, exchange: Sim) -> None:
     there = rig(exchange().port)
     brain = WakeReceiver(there.stage.config.runtime_dir, "brain-0")
