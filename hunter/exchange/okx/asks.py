@@ -154,6 +154,11 @@ class Asks:
         return self._request_count
 
     @property
+    def pause_until_ns(self) -> int:
+        """The end of the pause that the exchange asked for; past when there is none."""
+        return self._pause_until_ns
+
+    @property
     def due_ns(self) -> int:
         """When something is to be sent or has waited too long."""
         return max(self._due_ns, self._pause_until_ns)

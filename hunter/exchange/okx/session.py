@@ -71,6 +71,7 @@ _NAMED = re.compile(r"channel:\s*([\w-]+)(?:,\s*inst(?:Id|Type):\s*([\w-]+))?")
 
 _decode = msgspec.json.Decoder(Envelope).decode
 _LIVE = SubscriptionState.LIVE
+_SUBSCRIBED = (SubscriptionState.ACKED, SubscriptionState.LIVE, SubscriptionState.RESYNC)
 
 
 class OkxSession:
@@ -95,6 +96,7 @@ class OkxSession:
         # Lower bound of the next time a single subscription can be overdue; data only move it back.
         self._overdue_check_ns = NEVER_NS
         self._expects_data = False
+        self._is_subscribed = False
         self._malformed_ns: deque[int] = deque(maxlen=self._limits.malformed_per_minute_max + 1)
         self._frame_count = 0
         self._frame_bytes = 0
@@ -463,6 +465,7 @@ class OkxSession:
             # Until now nothing was to come, so the silence begins here.
             self._silence_reported_ns = now_ns
         self._expects_data = expected
+        self._is_subscribed = any(item.state in _SUBSCRIBED for item in items)
         self._overdue_check_ns = min(map(_overdue_ns, items), default=NEVER_NS)
 
     def _ping_due_ns(self) -> int:
@@ -475,6 +478,9 @@ class OkxSession:
         if not self._expects_data:
             return NEVER_NS
         since_ns = max(self._last_data_ns, self._silence_reported_ns)
+        if not self._is_subscribed:
+            # While the exchange lets us ask for nothing, nothing can come.
+            since_ns = max(since_ns, self._asks.pause_until_ns)
         return since_ns + self._limits.stale_after_ns
 
 
