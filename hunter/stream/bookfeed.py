@@ -35,6 +35,7 @@ class BookFeed:
         self._news = news
         self._book = OrderBook()
         self._check = CrossCheck()
+        self._mismatches_seen = 0
         # The book as readers see it: at first the one that the writer before left in the ring.
         self._shown = writer.last_book(index) or LastBook(False, NO_SEQUENCE, 0)
         self._hidden_ns: int | None = None
@@ -119,7 +120,9 @@ class BookFeed:
         """Count a contradiction; whether it was the proof that the book is wrong."""
         if not isinstance(found, Mismatch):
             return False
-        self._counters.mismatches += 1
+        # Both channels may contradict one book at once.
+        self._counters.mismatches += self._check.mismatch_count - self._mismatches_seen
+        self._mismatches_seen = self._check.mismatch_count
         if not self._check.broken or not self._book.valid:
             return False
         self._counters.gaps += 1

@@ -102,6 +102,13 @@ def test_contradiction_that_came_first_waits_for_its_book(bench: Bench) -> None:
     assert bench.valid == [1, 0], "the wrong book of id 2 was never shown"
 
 
+def test_contradictions_of_two_channels_at_once_are_two(bench: Bench) -> None:
+    bench.quote(1, 9.0)
+    bench.top5(1, 9.0)
+    bench.snapshot(1)
+    assert bench.counters.mismatches == 2
+
+
 def test_book_that_is_confirmed_stays(bench: Bench) -> None:
     bench.snapshot(1)
     for seq in range(2, 30):
