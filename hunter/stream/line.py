@@ -41,9 +41,9 @@ class Line:
         for subscription in socket.subscriptions:
             for name in parts.plan.served[subscription]:
                 self.carried[name] = (*self.carried.get(name, ()), subscription.channel)
-        brings_trades = any(item.channel == parts.trade_channel for item in socket.subscriptions)
+        self._newest = newest
         self.probe = SilenceProbe(
-            parts, newest if brings_trades else None, lambda reason: on_dead(self, reason), number
+            parts, self._newest_brought, lambda reason: on_dead(self, reason), number
         )
 
     @property
@@ -84,6 +84,12 @@ class Line:
     def is_ending(self) -> bool:
         """Whether the exchange has announced the end of the connection."""
         return self.link.is_open and self.link.session.state is SessionState.CLOSING
+
+    def _newest_brought(self, instrument: str) -> int | None:
+        """The newest match that came over this socket; what another one brings proves nothing."""
+        if self._parts.trade_channel not in self.carried.get(instrument, ()):
+            return None
+        return self._newest(instrument)
 
     def ask_rest(self, event: DataSilent, names: Sequence[str], now_ns: int) -> None:
         """The whole connection is silent: does the market rest? `names`: instruments to ask about,

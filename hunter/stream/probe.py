@@ -27,14 +27,14 @@ DOUBT_NS: Final = 300_000_000
 
 class SilenceProbe:
     """Of one connection. `newest` tells the newest match id that it brought of an instrument, None
-    where it brings none; `on_dead` is called with the reason when the feed is dead; `line` is its
+    where it brought none; `on_dead` is called with the reason when the feed is dead; `line` is its
     place in the plan.
     """
 
     def __init__(
         self,
         parts: Parts,
-        newest: Callable[[str], int | None] | None,
+        newest: Callable[[str], int | None],
         on_dead: Callable[[str], None],
         line: int = 0,
     ) -> None:
@@ -102,7 +102,7 @@ class SilenceProbe:
         """Whether the market has something that the connection should have brought."""
         if newest is None:
             return False
-        known = None if self._newest is None else self._newest(instrument)
+        known = self._newest(instrument)
         if known is not None:
             return newest > known
         before = self._probed.get(instrument)

@@ -183,7 +183,7 @@ class Standby:
             line.ask_rest(event, sorted(names, key=self._kept_count, reverse=True), now_ns)
 
     def _newest(self, instrument: str) -> int | None:
-        kept = self._trades.get(instrument)  # a sentinel's instrument need not be one of ours
+        kept = self._trades[instrument]
         return kept[-1].trade.trade_id if kept else None
 
     def _kept_count(self, instrument: str) -> int:

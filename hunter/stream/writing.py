@@ -359,8 +359,7 @@ class Writing:
         line.link.abort(reason)
 
     def _newest(self, instrument: str) -> int | None:
-        feed = self.feeds.get(instrument)  # a sentinel's instrument need not be one of ours
-        return None if feed is None else feed.chain.newest_known_id
+        return self.feeds[instrument].chain.newest_known_id
 
     def _after_events(self, now_ns: int) -> None:
         """What feeds want of the outside."""

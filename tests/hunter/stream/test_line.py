@@ -153,3 +153,18 @@ def test_sentinel_tells_a_dead_line_from_one_whose_instrument_rests(
 def business_connection(market: Exchange) -> str:
     described = market.call(lambda it: [item.describe() for item in it.connections.values()])
     return next(str(item["connId"]) for item in described if item["path"] == "business")
+
+
+def test_dead_socket_is_found_by_its_sentinel_though_another_socket_brings_that_market(
+    two_lines: Any,
+) -> None:
+    """What BTC-USDT-SWAP trades comes over the first socket, and says nothing about the second."""
+    there, market, writing = two_lines
+    second = market.call(lambda it: list(it.connections))[1]
+    assert writing.lines[1].link.target.sentinel is not None
+    market.arm("mute", conn=second)
+    there.clock.skip(8_000)
+    there.until("a first look", lambda: there.log.having("the market rests"))
+    there.clock.skip(8_000)
+    there.until("the loss", lambda: there.log.having("no data while the market trades"))
+    there.until("another", lambda: writing.lines[1].link.connects == 2)
