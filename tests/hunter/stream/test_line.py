@@ -156,15 +156,26 @@ def business_connection(market: Exchange) -> str:
 
 
 def test_dead_socket_is_found_by_its_sentinel_though_another_socket_brings_that_market(
-    two_lines: Any,
+    rig: Make, exchange: Sim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What BTC-USDT-SWAP trades comes over the first socket, and says nothing about the second."""
-    there, market, writing = two_lines
-    second = market.call(lambda it: list(it.connections))[1]
-    assert writing.lines[1].link.target.sentinel is not None
-    market.arm("mute", conn=second)
-    there.clock.skip(8_000)
-    there.until("a first look", lambda: there.log.having("the market rests"))
-    there.clock.skip(8_000)
+    monkeypatch.setattr(plan, "DEEP_BOOKS_MAX", 1)
+    market = exchange(instruments=(SWAP, OTHER), rate=200.0)
+    names = f"okx.instruments={json.dumps([SWAP, OTHER])}"
+    there = rig(market.port, names, "stream.stale_after_ms=700")
+    there.until_ready()
+    first, second = there.writing.lines
+    assert (first.link.target.sentinel is None, second.link.target.sentinel is None) == (
+        True,
+        False,
+    )
+    described = market.call(lambda it: [item.describe() for item in it.connections.values()])
+    market.arm(
+        "mute",
+        conn=next(
+            str(item["connId"]) for item in described if ["trades", OTHER] in item["subscriptions"]
+        ),
+    )
     there.until("the loss", lambda: there.log.having("no data while the market trades"))
-    there.until("another", lambda: writing.lines[1].link.connects == 2)
+    there.until("another", lambda: second.link.connects == 2)
+    assert first.link.connects == 1
