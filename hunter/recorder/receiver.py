@@ -14,21 +14,19 @@ import random
 import select
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 from hunter.clock import Clock
 from hunter.config import Config
 from hunter.errors import HunterError
-from hunter.exchange.okx.endpoints import BOOK_KEEPALIVE_NS, Endpoint, channel_traits
+from hunter.exchange.okx.endpoints import BOOK_KEEPALIVE_NS, channel_traits
 from hunter.exchange.okx.events import Data, DataSilent, Event, ExchangeError, Notice, Refused
-from hunter.exchange.okx.plan import Socket, make_plan
+from hunter.exchange.okx.plan import make_plan
 from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.states import SubscriptionState
 from hunter.recorder.backlog import Backlog
-from hunter.stream.limits import RateLimiter, limiter_path
-from hunter.stream.link import Closed, Link, Opened, Target
-from hunter.stream.resolver import Resolver
+from hunter.stream.link import Closed, Link, Opened
+from hunter.stream.linkmaker import LinkMaker
 from hunter.stream.worker import Worker
 
 _MS: Final = 1_000_000
@@ -45,7 +43,6 @@ class Receiver:
         self, config: Config, backlog: Backlog, clock: Clock, say: Callable[[str], None]
     ) -> None:
         self.data_counts: Counter[str] = Counter()  # data frames by channel
-        self._config = config
         self._backlog = backlog
         self._clock = clock
         self._say = say
@@ -53,31 +50,15 @@ class Receiver:
         self._silent: set[Link] = set()
         self._unanswered: set[Subscription] = set()
         self._worker = Worker(thread_count=1)
-        self._resolver = Resolver(self._worker)
-        self._random = random.Random(f"recorder-{clock.wall_ns()}")
-        self._limiters: dict[Path, RateLimiter] = {}
+        generator = random.Random(f"recorder-{clock.wall_ns()}")
+        self._maker = LinkMaker(config, self._worker, generator)
         plan = make_plan(config.okx.instruments, config.okx.channels)
-        self._links = [self._new_link(socket) for socket in plan.sockets]
+        # No sentinels: they would be recorded, and nobody asked for them.
+        self._links = [self._maker.new(socket._replace(sentinel=None)) for socket in plan.sockets]
+        for link in self._links:
+            link.tap = self._keep
         self._poller = select.poll()
         self._poller.register(self._worker.fileno(), select.POLLIN)
-
-    def _new_link(self, socket: Socket) -> Link:
-        okx = self._config.okx
-        url = okx.public_url if socket.endpoint is Endpoint.PUBLIC else okx.business_url
-        path = limiter_path(url, self._config.runtime_dir)
-        if path not in self._limiters:
-            self._limiters[path] = RateLimiter(path)
-        link = Link(
-            # no sentinel: it would be recorded, and nobody asked for it
-            Target(url, socket.subscriptions, proxy=okx.proxy),
-            self._config.stream,
-            self._worker,
-            self._random,
-            self._limiters[path],
-            self._resolver,
-        )
-        link.tap = self._keep
-        return link
 
     @property
     def reconnects(self) -> int:
@@ -92,7 +73,7 @@ class Receiver:
     def step(self, now_ns: int) -> None:
         """Move on as far as the sockets allow. Raises HunterError when nothing can ever come."""
         for result in self._worker.results():
-            self._resolver.answered(result.key, result.value, result.error)
+            self._maker.resolver.answered(result.key, result.value, result.error)
         for link in self._links:
             for event in link.step(now_ns):
                 if isinstance(event, Data):
@@ -115,8 +96,7 @@ class Receiver:
     def close(self) -> None:
         for link in self._links:
             link.abort("stopped")
-        for limiter in self._limiters.values():
-            limiter.close()
+        self._maker.close()
 
     def _keep(self, frames: Sequence[bytes]) -> None:
         # Stamps never go back, also when the host's clock does: files are merged by them.

@@ -19,6 +19,7 @@ from hunter.status.block import SUPERVISOR, StatusBlock
 from hunter.status.documents import (
     BrainDocument,
     ChildDocument,
+    LimitDocument,
     Percentiles,
     StreamDocument,
     SupervisorDocument,
@@ -79,20 +80,6 @@ class ConnectionReport(msgspec.Struct):
     last_close: str
 
 
-class LimitReport(msgspec.Struct):
-    """A rate limit of the exchange as all processes of this host keep to it; `rate_per_s_max` is
-    the rate while the exchange does not complain.
-    """
-
-    server: str
-    name: str
-    rate_per_s: float
-    rate_per_s_max: float
-    tokens: float
-    waits: int
-    limited: int
-
-
 class RingReport(msgspec.Struct):
     instrument: str
     capacity: int
@@ -129,7 +116,7 @@ class StatusReport(msgspec.Struct):
     actors: list[ActorReport]
     feeds: list[FeedReport]
     connections: list[ConnectionReport]
-    limits: list[LimitReport]
+    limits: list[LimitDocument]
     rings: list[RingReport]
     brain: BrainReport
     memory: MemoryReport
@@ -226,7 +213,7 @@ class _Streams:
         self._shards: dict[str, list[FeedReport]] = {}
         self.connections: list[ConnectionReport] = []
         # All processes share them; a notice comes to each.
-        self.limits: dict[tuple[str, str], LimitReport] = {}
+        self.limits: dict[tuple[str, str], LimitDocument] = {}
         self.notices: dict[str, None] = {}
 
     @property
@@ -250,10 +237,7 @@ class _Streams:
             for c in stream.connections
         ]
         if fed:
-            self.limits |= {
-                (item.server, item.name): LimitReport(*msgspec.structs.astuple(item))
-                for item in stream.limits
-            }
+            self.limits |= {(item.server, item.name): item for item in stream.limits}
             self.notices |= dict.fromkeys(stream.maintenance)
 
 

@@ -7,6 +7,7 @@
 
     line.py        one socket of the plan: its link, its successor, the doubt about its silence
     link.py        connection + session + reconnect: one WebSocket over all its lives
+    linkmaker.py   makes them: shared look-ups and limits
     connection.py  one connection without asyncio: connect, TLS, handshake, frames
     reconnect.py   when to try again
     handover.py    the next connection before the announced end of this one

@@ -14,15 +14,12 @@ import random
 import select
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from hunter.bus.sockets import WakeSender
-from hunter.config import Config
 from hunter.errors import SegmentError
-from hunter.exchange.okx.endpoints import Endpoint
-from hunter.exchange.okx.plan import Socket, make_plan
+from hunter.exchange.okx.plan import make_plan
 from hunter.ring.segment import WriterLease
 from hunter.ring.writer import RingWriter
 from hunter.runtime.actor import Context
@@ -30,10 +27,8 @@ from hunter.status import block, documents
 from hunter.status.page import ActorState, is_alive
 from hunter.stream import positions
 from hunter.stream.connection import Connection
-from hunter.stream.limits import RateLimiter, limiter_path
-from hunter.stream.link import Link, Target
+from hunter.stream.linkmaker import LinkMaker
 from hunter.stream.parts import Parts
-from hunter.stream.resolver import Resolver
 from hunter.stream.rest_queue import RestQueue
 from hunter.stream.standby import LEASE_LOOK_MS, LEASE_PATIENCE_NS, Standby
 from hunter.stream.worker import Result, Worker
@@ -54,19 +49,17 @@ class StreamActor:
         channels = tuple(dict.fromkeys(config.okx.channels))
         instruments = config.shard_instruments(context.index)
         self._lease = WriterLease(config.runtime_dir / f"ring-{context.index}.lock")
-        self._limits = _Limits(config)
-        # Processes that lost the same server must not come back in step: each has its own jitter.
-        self._random = random.Random(f"{context.name}-{context.clock.wall_ns()}")
         self._worker = Worker()
         self._lookups = Worker(thread_count=1)
-        self._resolver = Resolver(self._lookups)
+        generator = random.Random(f"{context.name}-{context.clock.wall_ns()}")
+        self._maker = LinkMaker(config, self._lookups, generator)
         okx = config.okx
         self._parts = Parts(
             context=context,
             rest=RestQueue(
                 okx.rest_url,
                 self._worker,
-                self._limits.of(okx.rest_url),
+                self._maker.limiter(okx.rest_url),
                 proxy=okx.proxy,
                 simulated=okx.is_simulated,
             ),
@@ -74,9 +67,11 @@ class StreamActor:
             instruments=instruments,
             channels=channels,
             plan=make_plan(instruments, channels),
-            new_link=self._new_link,
+            new_link=self._maker.new,
         )
-        self._role: Writing | Standby = Standby(self._parts, self._new_links())
+        self._role: Writing | Standby = Standby(
+            self._parts, [self._maker.new(socket) for socket in self._parts.plan.sockets]
+        )
         # Counters outlive roles and processes.
         self._counted: tuple[documents.FeedDocument, ...] = ()
         self._free_since_ns: int | None = None
@@ -87,22 +82,6 @@ class StreamActor:
         for worker in (self._worker, self._lookups):
             self._poller.register(worker.fileno(), select.POLLIN)
         self._polled: dict[int, int] = {}
-
-    def _new_links(self) -> list[Link]:
-        return [self._new_link(socket) for socket in self._parts.plan.sockets]
-
-    def _new_link(self, socket: Socket) -> Link:
-        config = self._context.config
-        public = socket.endpoint is Endpoint.PUBLIC
-        url = config.okx.public_url if public else config.okx.business_url
-        return Link(
-            Target(url, socket.subscriptions, socket.sentinel, config.okx.proxy),
-            config.stream,
-            self._lookups,
-            self._random,
-            self._limits.of(url),
-            self._resolver,
-        )
 
     def on_start(self, now_ns: int) -> None:
         before = documents.decode(self._context.page.read_document(), documents.StreamDocument)
@@ -157,7 +136,7 @@ class StreamActor:
             self._save_positions(self._role)
             self._role.close()
         self._lease.close()
-        self._limits.close()
+        self._maker.close()
         self._parts.wake.close()
 
     def state(self) -> ActorState:
@@ -170,7 +149,7 @@ class StreamActor:
             document = msgspec.structs.replace(document, feeds=self._continued(document.feeds))
         return msgspec.structs.replace(
             document,
-            limits=self._limits.documents(now_ns),
+            limits=self._maker.limits(now_ns),
             takeovers=self._takeovers,
             takeover_ms=self._takeover_ms,
         )
@@ -292,40 +271,10 @@ class StreamActor:
 
     def _on_result(self, result: Result, now_ns: int) -> None:
         if isinstance(result.key, Connection):
-            self._resolver.answered(result.key, result.value, result.error)
+            self._maker.resolver.answered(result.key, result.value, result.error)
         else:
             self._role.on_result(result, now_ns)
 
 
 def _message_count(feeds: tuple[documents.FeedDocument, ...]) -> int:
     return sum(feed.messages for feed in feeds)
-
-
-class _Limits:
-    """The rate limits of the servers that this process talks to, each shared with every process of
-    the host.
-    """
-
-    def __init__(self, config: Config) -> None:
-        self._runtime_dir = config.runtime_dir
-        self._limiters: dict[Path, RateLimiter] = {}
-        self._hosts: dict[Path, str] = {}
-
-    def of(self, url: str) -> RateLimiter:
-        """The limits of the server behind `url`."""
-        path = limiter_path(url, self._runtime_dir)
-        if path not in self._limiters:
-            self._limiters[path] = RateLimiter(path)
-            self._hosts[path] = urlsplit(url).netloc.rpartition("@")[2]
-        return self._limiters[path]
-
-    def documents(self, now_ns: int) -> tuple[documents.LimitDocument, ...]:
-        return tuple(
-            documents.LimitDocument(self._hosts[path], *state)
-            for path, limiter in self._limiters.items()
-            for state in limiter.states(now_ns)
-        )
-
-    def close(self) -> None:
-        for limiter in self._limiters.values():
-            limiter.close()
