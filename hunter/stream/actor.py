@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import random
 import select
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from hunter.ring.segment import WriterLease
 from hunter.ring.writer import RingWriter
 from hunter.runtime.actor import Context
 from hunter.status import block, documents
-from hunter.status.page import ActorState, is_alive
+from hunter.status.page import ActorState, Page, is_alive
 from hunter.stream import positions
 from hunter.stream.connection import Connection
 from hunter.stream.linkmaker import LinkMaker
@@ -188,29 +189,27 @@ class StreamActor:
         if not self._context.config.stream.standby or now_ns < self._partner_look_ns:
             return False
         self._partner_look_ns = now_ns + PARTNER_LOOK_NS
-        status = block.attach(self._context.shared_dir)
-        try:
-            page = status.pages.get(self._partner)
+        with self._partners_page() as page:
             beat = None if page is None else page.beat()
             return beat is not None and beat.state is ActorState.READY and is_alive(beat)
-        finally:
-            status.close()
 
     def _partners_feeds(self) -> tuple[documents.FeedDocument, ...]:
         """What the other process of the pair had counted, or knows of; its page outlives it."""
-        status = block.attach(self._context.shared_dir)
-        try:
-            page = status.pages.get(self._partner)
+        with self._partners_page() as page:
             raw = None if page is None else page.read_document()
             found = documents.decode(raw, documents.StreamDocument)
             return found.feeds if found is not None else ()
+
+    @contextlib.contextmanager
+    def _partners_page(self) -> Iterator[Page | None]:
+        """The status page of the other process of the pair; None when there is none."""
+        name = self._context.name
+        partner = name.removesuffix("b") if name.endswith("b") else name + "b"
+        status = block.attach(self._context.shared_dir)
+        try:
+            yield status.pages.get(partner)
         finally:
             status.close()
-
-    @property
-    def _partner(self) -> str:
-        name = self._context.name
-        return name.removesuffix("b") if name.endswith("b") else name + "b"
 
     def _write(self, now_ns: int) -> None:
         """The lease is ours: go on where the ring ends."""
