@@ -232,7 +232,7 @@ def test_x12_name_server_that_fails_or_hangs_is_survived(
             answered.wait(10)
         raise OSError(f"no name server for {host}:{port}")
 
-    stream.actor._resolver._function = look_up
+    stream.actor._maker.resolver._function = look_up
     connects = stream.connection.connects
     exchange.arm("abort")
     stream.until("the question", asked.is_set)
