@@ -22,6 +22,7 @@ from hunter.config import Config, find_file, load
 from hunter.errors import NotFound, NotRunning, SegmentError
 from hunter.exchange.okx.endpoints import Bar, candle_bar
 from hunter.ring import segment
+from hunter.ring.adopt import open_ring, unusable_text
 from hunter.ring.layout import WRITER_PID_WORD, RingLayout
 from hunter.ring.reader import LaneReader, Row
 from hunter.ring.rows import Kind, numpy_dtype, place_of
@@ -102,19 +103,38 @@ class Instance:
         self._directory = segment.shared_dir(config.hunter.name, config.runtime_dir)
         try:
             self._status = block.attach(self._directory)
-            self._rings: list[tuple[segment.Segment, RingLayout]] = []
-            for path in sorted(self._directory.glob("ring-*[0-9]"), key=lambda p: int(p.name[5:])):
-                shared = segment.attach(path)
-                self._rings.append((shared, RingLayout.read_header(shared.view)))
         except SegmentError as error:
             raise NotRunning(
                 f'hunter "{config.hunter.name}" is not running; start it: hunter start'
             ) from error
+        self._rings: list[tuple[segment.Segment, RingLayout]] = []
+        self._unusable: list[str] = []
+        for path in sorted(self._directory.glob("ring-*[0-9]"), key=lambda p: int(p.name[5:])):
+            try:
+                self._rings.append(open_ring(path))
+            except SegmentError as error:
+                self._unusable.append(str(error))  # the others are there all the same
 
     def status(self) -> report.StatusReport:
         """What `hunter status --json` prints, as an object."""
         now = SystemClock()
-        return report.make_report(self._status, self._rings, now.wall_ns(), now.monotonic_ns())
+        rings, unusable = self._usable()
+        made = report.make_report(self._status, rings, now.wall_ns(), now.monotonic_ns())
+        made.reasons = unusable + made.reasons
+        if unusable and made.state == "running":
+            made.state = "degraded"
+        return made
+
+    def _usable(self) -> tuple[list[tuple[segment.Segment, RingLayout]], list[str]]:
+        """The rings that can be read, and in words what is the matter with the others.
+
+        `hunter start` shows the market from within the supervisor, which has to live through a ring
+        that somebody cuts short.
+        """
+        whole = [ring for ring in self._rings if not ring[0].is_cut_short()]
+        cut = [ring[0].path for ring in self._rings if ring not in whole]
+        texts = [unusable_text(path, "somebody has cut it short") for path in cut]
+        return whole, self._unusable + texts
 
     @property
     def instruments(self) -> list[str]:
@@ -122,6 +142,8 @@ class Instance:
 
     # Each of the following raises NotFound for an instrument that this instance does not stream,
     # and for rows that no subscribed channel feeds; the text says which one to subscribe.
+    # SegmentError: the ring is damaged; the text says what to do. Rows that are damaged are left
+    # out: then the last 1000 are 999.
 
     def trades(self, instrument: str) -> Lane:
         """Trades, each match once and in match order: trade_id, price, size (contracts; base
@@ -215,15 +237,18 @@ class Instance:
         return reader
 
     def _reader(self, instrument: str, kind: Kind) -> LaneReader:
-        for shared, layout in self._rings:
+        rings, unusable = self._usable()
+        for shared, layout in rings:
             if instrument in layout.instruments:
                 return LaneReader(shared, layout, layout.instruments.index(instrument), kind)
+        if unusable:
+            raise SegmentError(unusable[0])
         known = ", ".join(self.instruments)
         raise NotFound(f'no instrument "{instrument}" here; this instance streams {known}')
 
     def is_written(self, instrument: str) -> bool:
         """Whether the process that last wrote this instrument's lanes is still there."""
-        for shared, layout in self._rings:
+        for shared, layout in self._usable()[0]:
             if instrument in layout.instruments:
                 return process_start_ticks(shared.words[WRITER_PID_WORD]) > 0
         return False

@@ -3,9 +3,11 @@ readers.
 
     segment.py   files mapped into memory: create, attach, unlink; the writer's lease
     rows.py      the kinds of rows, byte by byte
+    check.py     the check that closes every row
     layout.py    where everything lies in a segment
+    adopt.py     the ring of a former run: taken over, or put aside and made anew
     writer.py    RingWriter: intent -> rows -> head -> arrival head; never waits
-    reader.py    LaneReader: copy, then validate; counts what it was lapped by
+    reader.py    LaneReader: copy, then validate; counts what it was lapped by, and what is damaged
     merge.py     MergedReader: one instrument's market in the order the rows came
 
 Nothing here imports numpy: `hunter status` must not pay for it. `rows.numpy_dtype` does it on

@@ -31,7 +31,7 @@ from hunter.ring.rows import ROW_BYTES, Kind, layout_text
 from hunter.ring.segment import boot_id
 
 MAGIC: Final = b"HUNTRING"
-VERSION: Final = 2
+VERSION: Final = 3
 HEADER_BYTES: Final = 4096
 NAME_BYTES: Final = 64
 LANE_LINE_BYTES: Final = 256

@@ -83,6 +83,11 @@ class MergedReader:
         return sum(lane.lapped for lane in self.lanes)
 
     @property
+    def damaged(self) -> int:
+        """Rows of any lane that were left out because they are not as they were put."""
+        return sum(lane.damaged for lane in self.lanes)
+
+    @property
     def arrival_head(self) -> int:
         return self._words[self._arrival_word]
 
@@ -96,7 +101,7 @@ class MergedReader:
             rows = lane.poll(row_count_max)
             if rows:
                 batches.append((lane, rows))
-                if len(rows) == row_count_max:
+                if lane.polled_row_count == row_count_max:
                     # The lane may hold more rows below the limit than were copied.
                     limit = min(limit, int(rows[-1][1]))
         merged: list[tuple[Kind, Row]] = []
@@ -104,7 +109,7 @@ class MergedReader:
             kind = lane.kind
             if rows[-1][1] > limit:
                 keep = sum(1 for row in rows if row[1] <= limit)
-                lane.cursor -= len(rows) - keep
+                lane.rewind(int(rows[keep][0]) - 1)
                 rows = rows[:keep]
             merged.extend((kind, row) for row in rows)
         if len(batches) > 1:

@@ -1,18 +1,23 @@
 """LaneReader: one lane as a reader sees it. Copies, then validates; never disturbs the writer.
 
 Loss is not an error: a reader that was lapped counts the rows it missed in `lapped` and jumps an
-eighth of the lane ahead of the writer, not to its heels. Always: rows returned + lapped = rows
-published meanwhile.
+eighth of the lane ahead of the writer, not to its heels. A published row that is not as it was put
+(its check or its sequence is wrong) is copied once more, then left out and counted in `damaged`:
+memory fails. Always: rows returned + lapped + damaged = rows published meanwhile.
 """
 
 from __future__ import annotations
 
+import struct
+
 from hunter.errors import SegmentError
+from hunter.ring.check import are_sound
 from hunter.ring.layout import RingLayout
 from hunter.ring.rows import ROW_BYTES, STRUCTS, Kind
 from hunter.ring.segment import Segment
 
 ROWS_PER_POLL_MAX = 4096
+_sequence_at = struct.Struct("<Q").unpack_from
 Row = tuple[float, ...]
 
 
@@ -31,6 +36,10 @@ class LaneReader:
         self.capacity = layout.capacities[kind]
         self.cursor = cursor
         self.lapped = 0
+        self.damaged = 0
+        self.polled_row_count = 0
+        """Rows the last poll went by: those it returned and the damaged ones among them."""
+        self._damaged_positions: list[int] = []
         self._row_bytes = ROW_BYTES[kind]
         self._struct = STRUCTS[kind]
         self._words = shared.words
@@ -55,44 +64,96 @@ class LaneReader:
         Raises SegmentError when head lies behind the cursor: then this is not the ring it was.
         """
         while True:
-            available = self.head - self.cursor
+            head = self.head
+            available = head - self.cursor
             if available <= 0:
                 if available < 0:
                     raise SegmentError("the ring's head went back; attach again")
                 return bytearray()
-            if self.cursor < self.tail:
-                self._jump(self.tail + (self.capacity >> 3))
+            intent = self._words[self._intent_word]
+            if head > intent:
+                # No writer leaves it so: the word is damaged. The writer has its own copy, and
+                # stores it with its next batch.
+                return bytearray()
+            if self.cursor < intent - self.capacity:
+                self._jump(intent - self.capacity + (self.capacity >> 3))
                 continue
-            rows = self._copy(self.cursor, min(available, row_count_max))
+            row_count = min(available, row_count_max)
+            rows = self._copy(self.cursor, row_count)
             # Second look: whatever the writer has begun to overwrite since is not to be believed.
-            overwritten = self.tail - self.cursor
-            if overwritten > 0:
+            if self.tail > self.cursor:
                 self._jump(self.tail + (self.capacity >> 3))
                 continue
-            self.cursor += len(rows) // self._row_bytes
-            return rows
+            damaged: list[int] = []
+            if not self._is_sound(rows, self.cursor):
+                rows, damaged = self._without_damaged(rows, self.cursor)
+                if self.tail > self.cursor:
+                    continue  # lapped meanwhile: what was copied again may be of the next lap
+            self.polled_row_count, self._damaged_positions = row_count, damaged
+            self.damaged += len(damaged)
+            self.cursor += row_count
+            if rows:
+                return rows
 
     def poll(self, row_count_max: int = ROWS_PER_POLL_MAX) -> list[Row]:
         """As `poll_bytes`, unpacked: tuples in the order of rows.py."""
         return list(self._struct.iter_unpack(self.poll_bytes(row_count_max)))
 
+    def rewind(self, position: int) -> None:
+        """Read on at `position`, which the last poll went by; damaged rows are met again."""
+        again = [place for place in self._damaged_positions if place >= position]
+        self.damaged -= len(again)
+        self.cursor = position
+
     def last_bytes(self, row_count: int) -> bytearray:
-        """Copy of the newest `row_count` readable rows; leaves the cursor alone."""
+        """Copy of the newest `row_count` readable rows; leaves the cursor alone. Damaged rows are
+        left out of them, and not counted: a poll does that once.
+        """
         while True:
             # Tail first: head never lies behind a tail that was loaded before it.
             tail, head = self.tail, self.head
+            # a head beyond the intent is damaged; the writer's next batch puts it right
+            head = min(head, self._words[self._intent_word])
             start = max(tail, head - row_count)
             rows = self._copy(start, head - start)
             # Rows that were overwritten during the copy are the oldest ones: cut them off.
-            overwritten = self.tail - start
-            if overwritten <= 0:
-                return rows
-            if overwritten < head - start:
-                return rows[overwritten * self._row_bytes :]
+            overwritten = max(0, self.tail - start)
+            if overwritten >= head - start > 0:
+                continue
+            start += overwritten
+            rows = rows[overwritten * self._row_bytes :]
+            return rows if self._is_sound(rows, start) else self._without_damaged(rows, start)[0]
 
     def last(self, row_count: int) -> list[Row]:
         """As `last_bytes`, unpacked, oldest first."""
         return list(self._struct.iter_unpack(self.last_bytes(row_count)))
+
+    def _is_sound(self, rows: bytearray, position: int) -> bool:
+        """Whether these are the rows from `position` on. Sequences between the first and the last
+        are part of what their checks prove.
+        """
+        size = self._row_bytes
+        count = len(rows) // size
+        return not count or (
+            are_sound(rows, size)
+            and _sequence_at(rows)[0] == position + 1
+            and _sequence_at(rows, (count - 1) * size)[0] == position + count
+        )
+
+    def _without_damaged(self, rows: bytearray, position: int) -> tuple[bytearray, list[int]]:
+        """The sound ones of these rows, and the positions of the others, each copied once more."""
+        size = self._row_bytes
+        sound, damaged = bytearray(), []
+        for start in range(0, len(rows), size):
+            row = rows[start : start + size]
+            if not self._is_sound(row, position):
+                row = self._copy(position, 1)
+            if self._is_sound(row, position):
+                sound += row
+            else:
+                damaged.append(position)
+            position += 1
+        return sound, damaged
 
     def _jump(self, target: int) -> None:
         target = min(target, self.head)

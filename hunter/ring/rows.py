@@ -2,53 +2,53 @@
 
     trade, 64 B: one cache line
       0 sequence u8 | 8 arrival u8 | 16 trade_id i8 | 24 exchange_ts_ns i8 | 32 received_ts_ns i8
-     40 price f8 | 48 size f8 | 56 count u4 | 60 side i1 | 61 flags u1 | 62 epoch u2
+     40 price f8 | 48 size f8 | 56 count u2 | 58 side i1 | 59 flags u1 | 60 check u4
     bbo, 128 B
       0 sequence u8 | 8 arrival u8 | 16 seq_id i8 | 24 exchange_ts_ns i8 | 32 received_ts_ns i8
      40 bid_price f8 | 48 bid_size f8 | 56 ask_price f8 | 64 ask_size f8
-     72 flags u4 | 76 epoch u4 | 80 unused
+     72 flags u4 | 76 unused | 124 check u4
     ticker, 128 B
       0 sequence u8 | 8 arrival u8 | 16 exchange_ts_ns i8 | 24 received_ts_ns i8
      32 last_price f8 | 40 last_size f8
-     48 bid_price f8 | 56 bid_size f8 | 64 ask_price f8 | 72 ask_size f8 | 80 flags u4 | 84 epoch u4
-     88 open_24h f8 | 96 high_24h f8 | 104 low_24h f8
-    112 volume_24h f8 | 120 volume_currency_24h f8
+     48 bid_price f8 | 56 bid_size f8 | 64 ask_price f8 | 72 ask_size f8
+     80 open_24h f8 | 88 high_24h f8 | 96 low_24h f8
+    104 volume_24h f8 | 112 volume_currency_24h f8 | 120 flags u4 | 124 check u4
     book, 704 B: 20 levels a side
       0 sequence u8 | 8 arrival u8 | 16 seq_id i8 | 24 exchange_ts_ns i8 | 32 received_ts_ns i8
-     40 valid u1 | 42 bid_count u2 | 44 ask_count u2 | 48 epoch u4 | 52 unused
-     64 bids 20 x (price f8, size f8) | 384 asks 20 x (price f8, size f8)
+     40 valid u1 | 42 bid_count u2 | 44 ask_count u2 | 46 flags u2
+     48 bids 20 x (price f8, size f8) | 368 asks 20 x (price f8, size f8)
+    688 unused | 700 check u4
 
-The others begin alike and go on at 40:
+The others begin alike, go on at 32 and end with their check:
       0 sequence u8 | 8 arrival u8 | 16 exchange_ts_ns i8 | 24 received_ts_ns i8
-     32 epoch u4 | 36 flags u4
     instrument, 128 B
-     40 tick_size f8 | 48 lot_size f8 | 56 min_size f8
-     64 contract_value f8 | 72 contract_multiplier f8
-     80 list_ts_ns i8 | 88 expiry_ts_ns i8 | 96 contract_type u1 | 97 state u1
-    104 value_currency S8 | 112 unused
+     32 tick_size f8 | 40 lot_size f8 | 48 min_size f8
+     56 contract_value f8 | 64 contract_multiplier f8
+     72 list_ts_ns i8 | 80 expiry_ts_ns i8 | 88 contract_type u1 | 89 state u1
+     96 value_currency S8 | 104 unused | 124 check u4
     mark, 64 B
-     40 price f8 | 48 unused
+     32 price f8 | 40 unused | 60 check u4
     index, 128 B
-     40 price f8 | 48 open_24h f8 | 56 high_24h f8 | 64 low_24h f8 | 72 unused
+     32 price f8 | 40 open_24h f8 | 48 high_24h f8 | 56 low_24h f8 | 64 unused | 124 check u4
     funding, 128 B
-     40 rate f8 | 48 next_rate f8 | 56 min_rate f8 | 64 max_rate f8
-     72 settled_rate f8 | 80 premium f8
-     88 funding_ts_ns i8 | 96 next_funding_ts_ns i8 | 104 unused
+     32 rate f8 | 40 next_rate f8 | 48 min_rate f8 | 56 max_rate f8
+     64 settled_rate f8 | 72 premium f8
+     80 funding_ts_ns i8 | 88 next_funding_ts_ns i8 | 96 unused | 124 check u4
     open_interest, 64 B
-     40 size f8 | 48 size_base f8 | 56 value_usd f8
+     32 size f8 | 40 size_base f8 | 48 value_usd f8 | 56 unused | 60 check u4
     liquidation, 128 B
-     40 price f8 | 48 size f8 | 56 size_base f8 | 64 value_quote f8 | 72 loss f8
-     80 side i1 | 81 position i1 | 82 unused
+     32 price f8 | 40 size f8 | 48 size_base f8 | 56 value_quote f8 | 64 loss f8
+     72 side i1 | 73 position i1 | 74 unused | 124 check u4
     candle, 128 B
-     40 open_ts_ns i8 | 48 open f8 | 56 high f8 | 64 low f8 | 72 close f8
-     80 volume f8 | 88 volume_base f8 | 96 volume_quote f8
-    104 bar_s u4 | 108 confirmed u1 | 109 utc u1 | 110 unused
+     32 open_ts_ns i8 | 40 open f8 | 48 high f8 | 56 low f8 | 64 close f8
+     72 volume f8 | 80 volume_base f8 | 88 volume_quote f8
+     96 bar_s u4 | 100 confirmed u1 | 101 utc u1 | 102 unused | 124 check u4
 
 `sequence` is the row's position + 1, so a slot that was never written (zero) is no row. `arrival`
 counts over the first four lanes of the instrument, which are the market; in the others it is how
-many of those rows came before. `epoch` is the low part of the writer's epoch. A missing
-number (an empty side, a field the exchange left "") is NaN, a missing time 0; an unused level is
-(0, 0). `contract_type` is 0 spot, 1 linear, 2 inverse; `state` 0 unknown, 1 live,
+many of those rows came before. `check` is the CRC-32 of all bytes before it (hunter.ring.check).
+A missing number (an empty side, a field the exchange left "") is NaN, a missing time 0; an unused
+level is (0, 0). `contract_type` is 0 spot, 1 linear, 2 inverse; `state` 0 unknown, 1 live,
 2 suspend, 3 preopen, 4 test, 5 delisted; `side` +1 buy, -1 sell; `position` +1 long, -1 short,
 0 net. `value_currency` comes out of a plain row as 8 bytes, filled up with zeros.
 """
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 BOOK_LEVELS: Final = 20
+CHECK_BYTES: Final = 4
 
 
 class Kind(enum.IntEnum):
@@ -93,19 +94,24 @@ class TradeFlag(enum.IntFlag):
     ENHANCED_LIQUIDITY = 4  # OKX source "1": filled against an ELP/RPI order
 
 
-STRUCTS: Final = {
-    Kind.TRADE: struct.Struct("<QQqqqddIbBH"),
-    Kind.BBO: struct.Struct("<QQqqqddddII48x"),
-    Kind.TICKER: struct.Struct("<QQqqddddddIIddddd"),
-    Kind.BOOK: struct.Struct(f"<QQqqqBxHHxxI12x{4 * BOOK_LEVELS}d"),
-    Kind.INSTRUMENT: struct.Struct("<QQqqII5dqqBB6x8s16x"),
-    Kind.MARK: struct.Struct("<QQqqIId16x"),
-    Kind.INDEX: struct.Struct("<QQqqII4d56x"),
-    Kind.FUNDING: struct.Struct("<QQqqII6dqq24x"),
-    Kind.OPEN_INTEREST: struct.Struct("<QQqqII3d"),
-    Kind.LIQUIDATION: struct.Struct("<QQqqII5dbb46x"),
-    Kind.CANDLE: struct.Struct("<QQqqIIq7dIBB18x"),
+# What stands before the check; the unused bytes at the end are part of it.
+_BODY_FORMATS: Final = {
+    Kind.TRADE: "<QQqqqddHbB",
+    Kind.BBO: "<QQqqqddddI48x",
+    Kind.TICKER: "<QQqq11dI",
+    Kind.BOOK: f"<QQqqqBxHHH{4 * BOOK_LEVELS}d12x",
+    Kind.INSTRUMENT: "<QQqq5dqqBB6x8s20x",
+    Kind.MARK: "<QQqqd20x",
+    Kind.INDEX: "<QQqq4d60x",
+    Kind.FUNDING: "<QQqq6dqq28x",
+    Kind.OPEN_INTEREST: "<QQqq3d4x",
+    Kind.LIQUIDATION: "<QQqq5dbb50x",
+    Kind.CANDLE: "<QQqqq7dIBB22x",
 }
+BODIES: Final = {kind: struct.Struct(form) for kind, form in _BODY_FORMATS.items()}
+STRUCTS: Final = {kind: struct.Struct(form + "I") for kind, form in _BODY_FORMATS.items()}
+# A body that is packed already, and its check.
+SEALS: Final = {kind: struct.Struct(f"<{body.size}sI") for kind, body in BODIES.items()}
 ROW_BYTES: Final = {kind: packed.size for kind, packed in STRUCTS.items()}
 assert {kind: size for kind, size in ROW_BYTES.items() if size != 128} == {
     Kind.TRADE: 64,
@@ -119,14 +125,16 @@ _HEAD_ALIKE = [
     *_HEAD,
     ("exchange_ts_ns", "<i8", 16),
     ("received_ts_ns", "<i8", 24),
-    ("epoch", "<u4", 32),
-    ("flags", "<u4", 36),
 ]
 
 
 def _words(form: str, start: int, *names: str) -> list[tuple[str, Any, int]]:
     """Fields of eight bytes, one after the other."""
     return [(name, form, start + 8 * place) for place, name in enumerate(names)]
+
+
+def _check(row_bytes: int) -> tuple[str, Any, int]:
+    return ("check", "<u4", row_bytes - CHECK_BYTES)
 
 
 _FIELDS: Final[dict[Kind, list[tuple[str, Any, int]]]] = {
@@ -137,10 +145,10 @@ _FIELDS: Final[dict[Kind, list[tuple[str, Any, int]]]] = {
         ("received_ts_ns", "<i8", 32),
         ("price", "<f8", 40),
         ("size", "<f8", 48),
-        ("count", "<u4", 56),
-        ("side", "i1", 60),
-        ("flags", "u1", 61),
-        ("epoch", "<u2", 62),
+        ("count", "<u2", 56),
+        ("side", "i1", 58),
+        ("flags", "u1", 59),
+        _check(64),
     ],
     Kind.BBO: [
         *_HEAD,
@@ -152,7 +160,7 @@ _FIELDS: Final[dict[Kind, list[tuple[str, Any, int]]]] = {
         ("ask_price", "<f8", 56),
         ("ask_size", "<f8", 64),
         ("flags", "<u4", 72),
-        ("epoch", "<u4", 76),
+        _check(128),
     ],
     Kind.TICKER: [
         *_HEAD,
@@ -164,13 +172,9 @@ _FIELDS: Final[dict[Kind, list[tuple[str, Any, int]]]] = {
         ("bid_size", "<f8", 56),
         ("ask_price", "<f8", 64),
         ("ask_size", "<f8", 72),
-        ("flags", "<u4", 80),
-        ("epoch", "<u4", 84),
-        ("open_24h", "<f8", 88),
-        ("high_24h", "<f8", 96),
-        ("low_24h", "<f8", 104),
-        ("volume_24h", "<f8", 112),
-        ("volume_currency_24h", "<f8", 120),
+        *_words("<f8", 80, "open_24h", "high_24h", "low_24h", "volume_24h", "volume_currency_24h"),
+        ("flags", "<u4", 120),
+        _check(128),
     ],
     Kind.BOOK: [
         *_HEAD,
@@ -180,41 +184,54 @@ _FIELDS: Final[dict[Kind, list[tuple[str, Any, int]]]] = {
         ("valid", "u1", 40),
         ("bid_count", "<u2", 42),
         ("ask_count", "<u2", 44),
-        ("epoch", "<u4", 48),
-        ("bids", ("<f8", (BOOK_LEVELS, 2)), 64),
-        ("asks", ("<f8", (BOOK_LEVELS, 2)), 64 + 16 * BOOK_LEVELS),
+        ("flags", "<u2", 46),
+        ("bids", ("<f8", (BOOK_LEVELS, 2)), 48),
+        ("asks", ("<f8", (BOOK_LEVELS, 2)), 48 + 16 * BOOK_LEVELS),
+        _check(704),
     ],
     Kind.INSTRUMENT: [
         *_HEAD_ALIKE,
-        *_words("<f8", 40, "tick_size", "lot_size", "min_size"),
-        *_words("<f8", 64, "contract_value", "contract_multiplier"),
-        *_words("<i8", 80, "list_ts_ns", "expiry_ts_ns"),
-        ("contract_type", "u1", 96),
-        ("state", "u1", 97),
-        ("value_currency", "S8", 104),
+        *_words("<f8", 32, "tick_size", "lot_size", "min_size"),
+        *_words("<f8", 56, "contract_value", "contract_multiplier"),
+        *_words("<i8", 72, "list_ts_ns", "expiry_ts_ns"),
+        ("contract_type", "u1", 88),
+        ("state", "u1", 89),
+        ("value_currency", "S8", 96),
+        _check(128),
     ],
-    Kind.MARK: [*_HEAD_ALIKE, ("price", "<f8", 40)],
-    Kind.INDEX: [*_HEAD_ALIKE, *_words("<f8", 40, "price", "open_24h", "high_24h", "low_24h")],
+    Kind.MARK: [*_HEAD_ALIKE, ("price", "<f8", 32), _check(64)],
+    Kind.INDEX: [
+        *_HEAD_ALIKE,
+        *_words("<f8", 32, "price", "open_24h", "high_24h", "low_24h"),
+        _check(128),
+    ],
     Kind.FUNDING: [
         *_HEAD_ALIKE,
-        *_words("<f8", 40, "rate", "next_rate", "min_rate", "max_rate", "settled_rate", "premium"),
-        *_words("<i8", 88, "funding_ts_ns", "next_funding_ts_ns"),
+        *_words("<f8", 32, "rate", "next_rate", "min_rate", "max_rate", "settled_rate", "premium"),
+        *_words("<i8", 80, "funding_ts_ns", "next_funding_ts_ns"),
+        _check(128),
     ],
-    Kind.OPEN_INTEREST: [*_HEAD_ALIKE, *_words("<f8", 40, "size", "size_base", "value_usd")],
+    Kind.OPEN_INTEREST: [
+        *_HEAD_ALIKE,
+        *_words("<f8", 32, "size", "size_base", "value_usd"),
+        _check(64),
+    ],
     Kind.LIQUIDATION: [
         *_HEAD_ALIKE,
-        *_words("<f8", 40, "price", "size", "size_base", "value_quote", "loss"),
-        ("side", "i1", 80),
-        ("position", "i1", 81),
+        *_words("<f8", 32, "price", "size", "size_base", "value_quote", "loss"),
+        ("side", "i1", 72),
+        ("position", "i1", 73),
+        _check(128),
     ],
     Kind.CANDLE: [
         *_HEAD_ALIKE,
-        ("open_ts_ns", "<i8", 40),
-        *_words("<f8", 48, "open", "high", "low", "close"),
-        *_words("<f8", 80, "volume", "volume_base", "volume_quote"),
-        ("bar_s", "<u4", 104),
-        ("confirmed", "u1", 108),
-        ("utc", "u1", 109),
+        ("open_ts_ns", "<i8", 32),
+        *_words("<f8", 40, "open", "high", "low", "close"),
+        *_words("<f8", 72, "volume", "volume_base", "volume_quote"),
+        ("bar_s", "<u4", 96),
+        ("confirmed", "u1", 100),
+        ("utc", "u1", 101),
+        _check(128),
     ],
 }
 

@@ -51,8 +51,19 @@ def make_private_dir(path: Path) -> None:
         raise SegmentUnusable(
             f"{path} is not a directory of this user; remove it or set [hunter] name"
         )
+    for folder in path.parents:
+        _refuse_squatted(folder)
     if info.st_mode & 0o077:
         path.chmod(0o700)
+
+
+def _refuse_squatted(folder: Path) -> None:
+    """Where everybody can make folders, such as /tmp, another user may have made this one before
+    us: what lies in it would be theirs to exchange.
+    """
+    anybody = folder.parent.stat().st_mode & stat.S_IWOTH
+    if anybody and folder.parent != folder and folder.lstat().st_uid not in (0, os.getuid()):
+        raise SegmentUnusable(f"{folder} belongs to another user; set [hunter] runtime_dir")
 
 
 def boot_id() -> bytes:
@@ -97,6 +108,16 @@ class Segment:
         except OSError:
             return False
 
+    def is_cut_short(self) -> bool:
+        """Whether the file has lost bytes since: to touch them would be the end of this process, by
+        SIGBUS. Actors do not ask, they are restarted; who must live through it does.
+        """
+        try:
+            info = self.path.stat()
+        except OSError:
+            return False  # the name is gone, the bytes are not
+        return info.st_ino == self.inode and info.st_size < len(self.view)
+
     def __enter__(self) -> Self:
         return self
 
@@ -114,7 +135,9 @@ def attach(path: Path, *, writable: bool = False) -> Segment:
 
     Raises SegmentError when there is none, or when it is empty or not ours.
     """
-    flags = os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_RDWR if writable else os.O_RDONLY)
+    # O_NONBLOCK: a fifo under this name must not keep us waiting
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    flags |= os.O_RDWR if writable else os.O_RDONLY
     try:
         descriptor = os.open(path, flags)
     except OSError as error:

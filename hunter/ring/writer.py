@@ -6,6 +6,15 @@ it, and one that still sees the old intent has copied rows nobody has touched. A
 between any two of these stores leaves rows above head that nobody reads and an intent that only
 makes a few of the oldest rows unreadable until the next writer has overwritten them. The writer
 never waits for a reader.
+
+That there is one writer is the lease's doing (segment.WriterLease): the kernel gives it to nobody
+while its holder lives, stopped or not, so a writer that is stopped within a store and continued
+later has had no successor. The epoch is the second guard, for a lease file that somebody removed.
+It is looked at before a batch's first row and before the heads are stored, and plain stores cannot
+be made to depend on that look: a writer fenced between two looks may still store rows and intents
+of the batch it is in, and if it was stopped within `publish`, heads. After that it stores nothing
+any more; its rows do not pass the readers' check where they tear others, and the next batch of the
+new writer puts the heads right.
 """
 
 from __future__ import annotations
@@ -14,10 +23,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from hunter.errors import WriterFenced
 from hunter.ring import segment
-from hunter.ring.adopt import check_heads, last_row
+from hunter.ring.adopt import check_heads, last_row, newest_arrival, open_ring
 from hunter.ring.layout import (
     EPOCH_LOG_ENTRIES,
     EPOCH_LOG_OFFSET,
@@ -26,15 +36,19 @@ from hunter.ring.layout import (
     WRITER_SINCE_WORD,
     RingLayout,
 )
-from hunter.ring.rows import BOOK_LEVELS, FIRST_ALIKE, ROW_BYTES, STRUCTS, Kind, place_of
+from hunter.ring.rows import BODIES, BOOK_LEVELS, FIRST_ALIKE, ROW_BYTES, SEALS, Kind, place_of
 
 _NO_LEVELS: Final = (0.0,) * (2 * BOOK_LEVELS)
-_trade = STRUCTS[Kind.TRADE].pack_into
-_bbo = STRUCTS[Kind.BBO].pack_into
-_ticker = STRUCTS[Kind.TICKER].pack_into
-_book = STRUCTS[Kind.BOOK].pack_into
-_PACKS: Final = tuple(STRUCTS[kind].pack_into for kind in Kind)
+# A row is made aside, then stored with its check: that costs less than a look back at the store.
+_trade = BODIES[Kind.TRADE].pack
+_bbo = BODIES[Kind.BBO].pack
+_ticker = BODIES[Kind.TICKER].pack
+_book = BODIES[Kind.BOOK].pack
+_PACKS: Final = tuple(BODIES[kind].pack for kind in Kind)
+_STORES: Final = tuple(SEALS[kind].pack_into for kind in Kind)
+_store_trade, _store_bbo, _store_ticker, _store_book = _STORES[: Kind.BOOK + 1]
 _RECEIVED_PLACES: Final = tuple(place_of(kind, "received_ts_ns") for kind in Kind)
+_FENCED: Final = "another process writes this ring now; this one must stop"
 
 
 class LastTrade(NamedTuple):
@@ -90,8 +104,8 @@ class RingWriter:
     """
 
     def __init__(self, path: Path, now_wall_ns: int) -> None:
-        self._segment = segment.attach(path, writable=True)
-        self.layout = layout = RingLayout.read_header(self._segment.view)
+        self._segment, self.layout = open_ring(path, writable=True)
+        layout = self.layout
         self.check()
         self._view, self._words = self._segment.view, self._segment.words
         count = len(layout.instruments)
@@ -105,7 +119,6 @@ class RingWriter:
         self._arrivals = [self._adopted_arrival(index) for index in range(count)]
         self._first_arrival_word = layout.arrival_word(0)
         self.epoch = self._begin_epoch(now_wall_ns)
-        self._epoch_u2, self._epoch_u4 = self.epoch & 0xFFFF, self.epoch & 0xFFFFFFFF
         for index in range(count):
             self._words[self._first_arrival_word + index] = self._arrivals[index]
 
@@ -116,8 +129,7 @@ class RingWriter:
     def _adopted_arrival(self, index: int) -> int:
         # A former writer may have died after a lane's head and before the arrival head.
         published = self._words[self.layout.arrival_word(index)]
-        lasts = (last_row(self._segment, self.layout, index, kind) for kind in Kind)
-        return max([published, *(int(row[1]) for row in lasts if row is not None)])
+        return max(published, newest_arrival(self._segment, self.layout, index))
 
     def _begin_epoch(self, now_wall_ns: int) -> int:
         epoch = self._words[EPOCH_WORD] + 1
@@ -162,10 +174,11 @@ class RingWriter:
         """`trade`: (trade_id, exchange_ts_ns, price, size, count, side +1/-1)."""
         trade_id, exchange_ts_ns, price, size, count, side = trade
         offset, sequence, arrival = self._claim(self._trade_lanes[index])
-        _trade(
-            self._view, offset, sequence, arrival, trade_id, exchange_ts_ns, received_ts_ns,
-            price, size, count, side, flags, self._epoch_u2,
+        row = _trade(
+            sequence, arrival, trade_id, exchange_ts_ns, received_ts_ns,
+            price, size, count, side, flags,
         )  # fmt: skip
+        _store_trade(self._view, offset, row, crc32(row))
 
     def put_bbo(
         self,
@@ -178,10 +191,11 @@ class RingWriter:
         """
         seq_id, exchange_ts_ns, bid_price, bid_size, ask_price, ask_size = quote
         offset, sequence, arrival = self._claim(self._bbo_lanes[index])
-        _bbo(
-            self._view, offset, sequence, arrival, seq_id, exchange_ts_ns, received_ts_ns,
-            bid_price, bid_size, ask_price, ask_size, 0, self._epoch_u4,
+        row = _bbo(
+            sequence, arrival, seq_id, exchange_ts_ns, received_ts_ns,
+            bid_price, bid_size, ask_price, ask_size, 0,
         )  # fmt: skip
+        _store_bbo(self._view, offset, row, crc32(row))
 
     def put_ticker(
         self, index: int, received_ts_ns: int, exchange_ts_ns: int, numbers: Sequence[float]
@@ -190,10 +204,8 @@ class RingWriter:
         low, volume and volume in currency of 24 h; what the exchange left empty is NaN.
         """
         offset, sequence, arrival = self._claim(self._ticker_lanes[index])
-        _ticker(
-            self._view, offset, sequence, arrival, exchange_ts_ns, received_ts_ns,
-            *numbers[:6], 0, self._epoch_u4, *numbers[6:],
-        )  # fmt: skip
+        row = _ticker(sequence, arrival, exchange_ts_ns, received_ts_ns, *numbers, 0)
+        _store_ticker(self._view, offset, row, crc32(row))
 
     def put_book(
         self,
@@ -208,11 +220,12 @@ class RingWriter:
         """
         bids, asks = top if top is not None else ((), ())
         offset, sequence, arrival = self._claim(self._book_lanes[index])
-        _book(
-            self._view, offset, sequence, arrival, seq_id, exchange_ts_ns, received_ts_ns,
-            top is not None, len(bids) // 2, len(asks) // 2, self._epoch_u4,
+        row = _book(
+            sequence, arrival, seq_id, exchange_ts_ns, received_ts_ns,
+            top is not None, len(bids) // 2, len(asks) // 2, 0,
             *bids, *_NO_LEVELS[len(bids) :], *asks, *_NO_LEVELS[len(asks) :],
         )  # fmt: skip
+        _store_book(self._view, offset, row, crc32(row))
 
     def put(
         self,
@@ -230,10 +243,8 @@ class RingWriter:
         # Facts from REST and from another socket come when they come; the market's numbers must be
         # the same whenever that was.
         self._arrivals[index] = before = arrival - 1
-        _PACKS[kind](
-            self._view, offset, sequence, before, exchange_ts_ns, received_ts_ns,
-            self._epoch_u4, 0, *values,
-        )  # fmt: skip
+        row = _PACKS[kind](sequence, before, exchange_ts_ns, received_ts_ns, *values)
+        _STORES[kind](self._view, offset, row, crc32(row))
 
     def _claim(self, lane: _Lane) -> tuple[int, int, int]:
         """Where the lane's next row lies, its sequence and its arrival number."""
@@ -244,6 +255,8 @@ class RingWriter:
             self.publish()
             unpublished_row_count = 0
         if not unpublished_row_count:
+            if self._words[EPOCH_WORD] != self.epoch:
+                raise WriterFenced(_FENCED)
             self._unpublished.append(lane)
         lane.position = sequence = position + 1
         if sequence > lane.intent:
@@ -261,7 +274,7 @@ class RingWriter:
         if not lanes:
             return False
         if words[EPOCH_WORD] != self.epoch:
-            raise WriterFenced("another process writes this ring now; this one must stop")
+            raise WriterFenced(_FENCED)
         for lane in lanes:
             words[lane.intent_word + 1] = lane.head = lane.position
         # After the heads of all lanes: a reader takes rows up to here for complete in every lane.

@@ -34,6 +34,7 @@ from hunter.exchange.okx.asks import NEVER_NS
 from hunter.stream.proxy import Proxy, ProxyError, tunnel_opened
 from hunter.stream.resolver import Address
 from hunter.stream.tls import client_context
+from hunter.text import printable
 
 FRAME_BYTES_MAX: Final = 4 << 20
 READ_BYTES: Final = 256 << 10
@@ -167,7 +168,7 @@ class Connection:
         if self.phase is Phase.CLOSED:
             return
         self.phase = Phase.CLOSED
-        self.reason = reason
+        self.reason = printable(reason)  # the peer's own words may be in it
         self.failure = failure
         self._deadline_ns = NEVER_NS
         self._drop_socket()

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from hunter.config import StreamSection
+from hunter.config import StreamSection, shown_url
 from hunter.exchange.okx.asks import SessionLimits
 from hunter.exchange.okx.endpoints import CLOSE_REASONS
 from hunter.exchange.okx.events import Acked, Data, DataSilent, Dead, Event, Malformed, Refused
@@ -82,7 +82,7 @@ class Link:
         resolver: Resolver | None = None,
     ) -> None:
         self.target = target
-        self.url = target.url
+        self.url = shown_url(target.url)
         # Sees the text frames of each read as they came, before the session does; for the recorder.
         self.tap: Callable[[list[bytes]], None] | None = None
         self._limiter = limiter
@@ -229,12 +229,12 @@ class Link:
         self._retry_at_ns = now_ns
         self._asked_ns = now_ns
         try:
-            proxy = find_proxy(self.url, self.target.proxy)
+            proxy = find_proxy(self.target.url, self.target.proxy)
         except ProxyError as error:
-            connection = Connection(self.url)
+            connection = Connection(self.target.url)
             connection.abort(str(error), Failure.PROXY)
         else:
-            connection = Connection(self.url, proxy, self._frame_bytes_max)
+            connection = Connection(self.target.url, proxy, self._frame_bytes_max)
             self._resolver.ask(connection, connection.host, connection.port, now_ns)
         self._connection = connection
         return connection

@@ -43,7 +43,7 @@ def load(path: Path, source: int, now_wall_ns: int) -> dict[str, LastTrade]:
     """
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Positions)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return {}
     if found.source != source or not 0 <= now_wall_ns - found.stopped_wall_ns <= AGE_NS_MAX:
         return {}

@@ -19,6 +19,14 @@ BODY_BYTES_MAX: Final = 8 << 20
 SIMULATED_HEADER: Final = {"x-simulated-trading": "1"}
 
 
+class _StayHere(urllib.request.HTTPRedirectHandler):
+    """A redirect is the answer, and no reason to ask another host: OKX's REST has none, but who
+    stands between may."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
 class HttpAnswer(NamedTuple):
     """HTTP status and body; a status that is not 200 is an answer too."""
 
@@ -70,4 +78,5 @@ def _opener(url: str, proxy: str) -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(
         urllib.request.ProxyHandler(proxies),
         urllib.request.HTTPSHandler(context=client_context()),
+        _StayHere(),
     )

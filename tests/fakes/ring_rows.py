@@ -12,13 +12,12 @@ from typing import Any
 from hunter.ring import segment
 from hunter.ring.layout import RingLayout, capacities_of
 from hunter.ring.reader import Row
-from hunter.ring.rows import Kind, place_of
+from hunter.ring.rows import Kind
 from hunter.ring.writer import RingWriter
 
 INSTRUMENTS = ("BTC-USDT-SWAP", "ETH-USDT")
 NOW_NS = 1_700_000_000_000_000_000
-EPOCH_FIELD = {kind: place_of(kind, "epoch") for kind in Kind}
-# The fields of a row without `sequence`, `arrival` and `epoch`; one of them is bytes.
+# The fields of a row without `sequence`, `arrival` and `check`; one of them is bytes.
 Facts = tuple[Any, ...]
 
 
@@ -84,7 +83,7 @@ def put(writer: RingWriter, index: int, kind: Kind, sequence: int) -> None:
 
 
 def facts(kind: Kind, sequence: int) -> Facts:
-    """What a row must hold besides sequence, arrival and epoch."""
+    """What a row must hold besides sequence, arrival and check."""
     received, exchange = sequence * 3 + 1, sequence * 5 + 2
     if kind is Kind.TRADE:
         side = 1 if sequence & 1 else -1
@@ -94,24 +93,23 @@ def facts(kind: Kind, sequence: int) -> Facts:
         return (sequence * 13, exchange, received, *numbers(sequence, 4), 0)
     if kind is Kind.TICKER:
         whole = numbers(sequence, 11)
-        return (exchange, received, *whole[:6], 0, *whole[6:])
+        return (exchange, received, *whole, 0)
     if kind is not Kind.BOOK:
-        return (exchange, received, 0, *_VALUES[kind](sequence))
+        return (exchange, received, *_VALUES[kind](sequence))
     top = levels(sequence)
     bids, asks = top if top is not None else ((), ())
     sides = (*bids, *(0.0,) * (40 - len(bids)), *asks, *(0.0,) * (40 - len(asks)))
-    counts = (int(top is not None), len(bids) // 2, len(asks) // 2)
+    counts = (int(top is not None), len(bids) // 2, len(asks) // 2, 0)
     return (sequence * 17, exchange, received, *counts, *sides)
 
 
-def facts_of(kind: Kind, row: Row) -> Facts:
-    """A row without sequence, arrival and epoch."""
-    epoch = EPOCH_FIELD[kind]
-    return (*row[2:epoch], *row[epoch + 1 :])
+def facts_of(row: Row) -> Facts:
+    """A row without sequence, arrival and check."""
+    return row[2:-1]
 
 
 def is_whole(kind: Kind, row: Row) -> bool:
-    return facts_of(kind, row) == facts(kind, int(row[0]))
+    return facts_of(row) == facts(kind, int(row[0]))
 
 
 class Feeder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,9 +16,10 @@ import hunter
 from hunter import access
 from hunter.access import Instance, attach, journal_signals
 from hunter.config import Config
-from hunter.errors import ConfigError, NotFound, NotRunning
+from hunter.errors import ConfigError, NotFound, NotRunning, SegmentError
+from hunter.ring import segment
 from hunter.ring.layout import RingLayout, capacities_of
-from hunter.ring.rows import FIRST_ALIKE, Kind
+from hunter.ring.rows import FIRST_ALIKE, ROW_BYTES, Kind
 from hunter.ring.writer import RingWriter
 from hunter.signals.decision import Decision
 from hunter.signals.journal import Journal
@@ -162,7 +164,7 @@ def test_candles_are_those_of_the_bar(
     for count in (100, 2, 1, 0):
         wanted = opened[len(opened) - min(count, len(opened)) :]
         assert lane.last(count)["open_ts_ns"].tolist() == wanted
-        assert [row[6] for row in lane.last_rows(count)] == wanted
+        assert [row[4] for row in lane.last_rows(count)] == wanted
     assert lane.sequence == 7
 
 
@@ -264,12 +266,54 @@ def test_instance_that_does_not_run_says_how_to_start_it(stage: Stage) -> None:
         Instance(stage.config)
 
 
-def test_instance_with_a_damaged_ring_is_refused_and_nothing_stays_open(stage: Stage) -> None:
+def test_instance_with_a_damaged_ring_says_so_and_shows_the_others(stage: Stage) -> None:
     stage.ring_path(1).write_bytes(b"x" * 8192)
     before = set(os.listdir("/proc/self/map_files"))
-    with pytest.raises(NotRunning):
-        Instance(stage.config)
+    with Instance(stage.config) as found:
+        assert found.instruments == [SWAP]
+        assert found.status().reasons[0] == (
+            "ring-1: not a hunter ring; make it anew: hunter stop, then hunter start"
+        )
+        assert found.trades(SWAP).last_rows(1) == []
+        with pytest.raises(SegmentError, match="ring-1: not a hunter ring; make it anew"):
+            found.trades(OTHER)
     assert set(os.listdir("/proc/self/map_files")) == before
+
+
+@pytest.mark.parametrize("size_bytes", [0, 4096])
+def test_r7_ring_cut_short_under_its_user_is_said_and_not_touched(
+    stage: Stage, instance: Instance, size_bytes: int
+) -> None:
+    assert instance.trades(SWAP).last_rows(1) == []
+    os.truncate(stage.ring_path(1), size_bytes)
+    pid = os.fork()
+    if not pid:  # it would end by SIGBUS
+        reasons = instance.status().reasons
+        with contextlib.suppress(SegmentError):
+            instance.trades(OTHER).last_rows(1)
+            os._exit(1)
+        written = instance.is_written(OTHER)
+        told = "ring-1: somebody has cut it short; make it anew: hunter stop, then hunter start"
+        instance.trades(SWAP).last_rows(1)
+        os._exit(2 * written + 4 * (told not in reasons))
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind <= FIRST_ALIKE])
+def test_r6_damaged_rows_are_left_out_of_what_users_see(
+    stage: Stage, instance: Instance, kind: Kind
+) -> None:
+    path = stage.ring_path()
+    feeder = Feeder(path)
+    layout = feeder.writer.layout
+    feeder.put(0, kind, 5)
+    feeder.publish()
+    feeder.close()
+    with segment.attach(path, writable=True) as writable:
+        writable.view[layout.lane_offset(0, kind) + 3 * ROW_BYTES[kind] + 18] ^= 1
+    lane = instance.lane(SWAP, kind)
+    assert [row[0] for row in lane.last_rows(9)] == [1, 2, 3, 5]
+    assert lane.last(9)["sequence"].tolist() == [1, 2, 3, 5]
 
 
 def test_attach_finds_the_instance_by_its_file(

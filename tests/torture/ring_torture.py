@@ -1,11 +1,14 @@
 """Kill the ring's writer by SIGKILL at random moments, again and again, while readers check.
 
-    python tests/torture/ring_torture.py --seconds 60 --seed 7 [--canary head-first|blind-reader]
+    python tests/torture/ring_torture.py --seconds 60 --seed 7 [--flips] [--canary NAME]
+    python tests/torture/ring_torture.py --kills 10000
 
 One process forks everything: a writer that is killed and replaced, and readers that live through
-all kills, one of them too slow to keep up. Every field of a row follows from its sequence, so a
-torn or stale row cannot look right. Exit 0: no violation; 1: violations, printed. The canaries are
-faulty on purpose and must be found out.
+all kills, one of them too slow to keep up. Writers are stopped too, wherever they are, and looked
+at: nobody can take their lease before they are dead. Readers are stopped, and the writer must not
+wait for them. With --flips, bits of published rows change, which no reader may return. Every field
+of a row follows from its sequence, so a torn or stale row cannot look right. Exit 0: no violation;
+1: violations, printed. The canaries are faulty on purpose and must be found out.
 """
 
 from __future__ import annotations
@@ -23,12 +26,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 # Run by hand, only this file's folder is on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fakes.ring_rows import EPOCH_FIELD, Feeder, is_whole, make_ring, ring_layout
+from fakes.forked import child, complaints, make_complain, reap
+from fakes.ring_rows import Feeder, is_whole, make_ring, ring_layout
 
 from hunter.ring import segment
 from hunter.ring.layout import EPOCH_WORD, RingLayout
@@ -40,8 +43,7 @@ from hunter.ring.writer import RingWriter, _Lane
 
 CAPACITY = 64
 LIFE_MS_MAX = 15.0
-COMPLAINTS_PER_PROCESS_MAX = 3
-CANARIES = ("head-first", "blind-reader")
+CANARIES = ("head-first", "blind-reader", "no-check")
 
 
 @dataclass
@@ -52,6 +54,7 @@ class Plan:
     layout: RingLayout
     seed: int
     canary: str
+    flips: bool
     complain: Callable[[str], None]
     acknowledged: memoryview  # per lane, then one word: readers shall finish
     lanes: list[tuple[int, Kind]] = field(default_factory=list)
@@ -103,6 +106,16 @@ class BlindReader(SlowCopyReader):
         return rows
 
 
+class NoCheckReader(SlowCopyReader):
+    """Canary: believes whatever a published slot holds."""
+
+    def _is_sound(self, rows: bytearray, position: int) -> bool:
+        return True
+
+
+READERS = {"blind-reader": BlindReader, "no-check": NoCheckReader}
+
+
 class HeadFirstWriter(RingWriter):
     """Canary: a row's head and arrival head are stored before the row."""
 
@@ -140,6 +153,10 @@ class InstrumentReader:
     def lapped(self) -> int:
         return sum(lane.lapped for lane in self.lanes)
 
+    @property
+    def damaged(self) -> int:
+        return sum(lane.damaged for lane in self.lanes)
+
     def poll(self, row_count_max: int) -> list[tuple[Kind, Row]]:
         items = self._merged.poll(row_count_max)
         for lane in self._others:
@@ -175,7 +192,7 @@ def read_until_over(plan: Plan, number: int) -> None:
     """One reader's life: every row of every instrument, and the sums at the end."""
     dice = random.Random(f"{plan.seed} reader {number}")
     is_slow = number == 0
-    kind_of_reader = BlindReader if plan.canary == "blind-reader" else SlowCopyReader
+    kind_of_reader = READERS.get(plan.canary, SlowCopyReader)
     with segment.attach(plan.path) as shared:
         count = len(plan.layout.instruments)
         readers = [InstrumentReader(plan, shared, index, kind_of_reader) for index in range(count)]
@@ -195,13 +212,16 @@ def read_until_over(plan: Plan, number: int) -> None:
                 time.sleep(0.02 if is_slow else 0.0002)
         for reader, check in zip(readers, checks, strict=True):
             for lane in reader.lanes:
-                if check.returned[lane.kind] + lane.lapped != lane.head:
+                if check.returned[lane.kind] + lane.lapped + lane.damaged != lane.head:
                     plan.complain(
                         f"reader {number}: {lane.kind.name}: {check.returned[lane.kind]} returned"
-                        f" + {lane.lapped} lapped is not {lane.head}"
+                        f" + {lane.lapped} lapped + {lane.damaged} damaged is not {lane.head}"
                     )
+                if lane.damaged and not plan.flips:
+                    plan.complain(f"reader {number}: {lane.damaged} damaged {lane.kind.name} rows")
         rows = sum(sum(check.returned.values()) for check in checks)
-        print(f"reader {number}: {rows} rows, {sum(r.lapped for r in readers)} lapped", flush=True)
+        lapped, damaged = (sum(getattr(r, n) for r in readers) for n in ("lapped", "damaged"))
+        print(f"reader {number}: {rows} rows, {lapped} lapped, {damaged} damaged", flush=True)
 
 
 class OrderCheck:
@@ -212,11 +232,10 @@ class OrderCheck:
         self._who = f"reader {number} of {plan.layout.instruments[index]}"
         self._arrivals = dict.fromkeys(Kind, 0)
         self._sequences = dict.fromkeys(Kind, 0)
-        self._epochs = dict.fromkeys(Kind, 0)
         self.returned = dict.fromkeys(Kind, 0)
 
     def __call__(self, kind: Kind, row: Row) -> None:
-        sequence, arrival, epoch = int(row[0]), int(row[1]), int(row[EPOCH_FIELD[kind]])
+        sequence, arrival = int(row[0]), int(row[1])
         self.returned[kind] += 1
         if not is_whole(kind, row):
             self._complain(f"{self._who}: torn {kind.name} row {row[:9]}")
@@ -228,29 +247,8 @@ class OrderCheck:
         taken = kind in MERGED_KINDS  # the others tell how many of the market came before
         if arrival < self._arrivals[order] + taken:
             self._complain(f"{self._who}: arrival {arrival} comes after {self._arrivals[order]}")
-        if epoch < self._epochs[kind]:
-            self._complain(f"{self._who}: epoch {epoch} comes after {self._epochs[kind]}")
         self._arrivals[order] = arrival
-        self._sequences[kind], self._epochs[kind] = sequence, epoch
-
-
-def child(plan: Plan, live: Callable[[], None]) -> int:
-    """Fork a process that does `live` and nothing after it; returns its pid."""
-    sys.stdout.flush()
-    pid = os.fork()
-    if not pid:
-        _live_and_leave(plan, live)
-    return pid
-
-
-def _live_and_leave(plan: Plan, live: Callable[[], None]) -> NoReturn:
-    try:
-        live()
-    except Exception as error:
-        plan.complain(f"{type(error).__name__}: {error}")
-    finally:
-        sys.stdout.flush()
-        os._exit(0)
+        self._sequences[kind] = sequence
 
 
 class Inspection:
@@ -259,11 +257,14 @@ class Inspection:
     def __init__(self, plan: Plan, shared: Segment) -> None:
         self._plan, self._shared = plan, shared
         self._epoch = 0
-        self.kill_count = self.inside_batch = self.between_heads = self.epochs = 0
+        self.kill_count = self.stop_count = 0
+        self.inside_batch = self.between_heads = self.epochs = 0
 
-    def __call__(self) -> None:
+    def __call__(self, *, killed: bool) -> None:
+        """Of a writer that is dead, or stands still."""
+        self.kill_count += killed
+        self.stop_count += not killed
         plan, words = self._plan, self._shared.words
-        self.kill_count += 1
         if words[EPOCH_WORD] < self._epoch:
             plan.complain(f"epoch went back from {self._epoch} to {words[EPOCH_WORD]}")
         self._epoch = self.epochs = words[EPOCH_WORD]
@@ -276,90 +277,135 @@ class Inspection:
             if head < plan.acknowledged[place]:
                 plan.complain(f"{kind.name}: head {head} < {plan.acknowledged[place]} published")
             rows = LaneReader(self._shared, plan.layout, index, kind).last(CAPACITY)
-            sequences = [row[0] for row in rows]
-            if sequences != list(range(head - len(rows) + 1, head + 1)):
-                plan.complain(f"{kind.name}: the readable rows are not those up to head {head}")
-            if len(rows) != max(0, min(head, CAPACITY - (intent - head))):
-                plan.complain(f"{kind.name}: {len(rows)} rows readable, head {head}, {intent=}")
+            if not plan.flips:
+                sequences = [row[0] for row in rows]
+                if sequences != list(range(head - len(rows) + 1, head + 1)):
+                    plan.complain(f"{kind.name}: the readable rows are not those up to head {head}")
+                if len(rows) != max(0, min(head, CAPACITY - (intent - head))):
+                    plan.complain(f"{kind.name}: {len(rows)} rows readable, head {head}, {intent=}")
             if not all(is_whole(kind, row) for row in rows):
                 plan.complain(f"{kind.name}: a torn row is readable after a kill")
             newest[index] = max([newest[index], *(int(row[1]) for row in rows[-1:])])
-        self.inside_batch += is_inside
-        self.between_heads += any(
+        self.inside_batch += is_inside and killed
+        self.between_heads += killed and any(
             newest[index] > words[plan.layout.arrival_word(index)] for index in newest
         )
 
 
-def complaints(reading: int) -> list[str]:
-    """What the processes have complained of since the last call."""
-    lines: list[str] = []
-    while True:
-        try:
-            raw = os.read(reading, 65536)
-        except BlockingIOError:
-            return lines
-        if not raw:
-            return lines
-        lines += raw.decode().splitlines()
+class Tormentor:
+    """What is done to the processes, and to the rows."""
 
+    def __init__(
+        self, plan: Plan, shared: Segment, dice: random.Random, readers: list[int]
+    ) -> None:
+        self._plan, self._dice, self._readers = plan, dice, readers
+        self._shared = shared
+        self._stopped_reader = 0
+        self._rows_when_stopped = 0
+        self._stopped_since = 0.0
+        self.inspect = Inspection(plan, shared)
+        self.reader_stops = self.flips = 0
+        self._rival = WriterLease(plan.path.with_name("lease"))
 
-def make_complain(writing: int) -> Callable[[str], None]:
-    said = [0]
+    @property
+    def row_count(self) -> int:
+        return sum(self._plan.head(self._shared, lane) for lane in self._plan.lanes)
 
-    def complain(text: str) -> None:
-        said[0] += 1
-        if said[0] <= COMPLAINTS_PER_PROCESS_MAX:
-            os.write(writing, text[:400].encode() + b"\n")  # below PIPE_BUF: never mixed
+    def one_life(self) -> None:
+        """A writer is started, now and then stopped, and killed."""
+        dice = self._dice
+        pid = child(
+            self._plan.complain, partial(write_until_killed, self._plan, self.inspect.kill_count)
+        )
+        # Four in ten are killed while they attach or soon after.
+        life_ms = dice.uniform(0, 3) if dice.random() < 0.4 else dice.uniform(3, LIFE_MS_MAX)
+        if dice.random() < 0.25:
+            time.sleep(life_ms * dice.random() / 1000)
+            self._stop_writer(pid)
+        time.sleep(life_ms / 1000)
+        if self._plan.flips:
+            self._flip()
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        self.inspect(killed=True)
+        self._trouble_readers()
 
-    return complain
-
-
-def reap(pid: int, seconds_max: float) -> bool:
-    """Wait for a process to end by itself; whether it did."""
-    deadline = time.monotonic() + seconds_max
-    while time.monotonic() < deadline:
-        if os.waitpid(pid, os.WNOHANG)[0]:
-            return True
+    def _stop_writer(self, pid: int) -> None:
+        """It stands still, in the midst of a store perhaps; most go on afterwards."""
+        os.kill(pid, signal.SIGSTOP)
+        os.waitpid(pid, os.WUNTRACED)
+        self.inspect(killed=False)
+        epoch = self._shared.words[EPOCH_WORD]
+        if self._rival.acquire():
+            # it had not come so far as to take it
+            self._rival.release()
+            os.kill(pid, signal.SIGKILL)
+            return
+        if self._dice.random() < 0.7:
+            os.kill(pid, signal.SIGCONT)
+            return
         time.sleep(0.002)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return False
+        if self._rival.acquire() or self._shared.words[EPOCH_WORD] != epoch:
+            self._plan.complain("the lease of a stopped writer was given away")
+
+    def _trouble_readers(self) -> None:
+        if self._stopped_reader:
+            grown = self.row_count > self._rows_when_stopped
+            if grown:
+                self.go_on()
+            elif time.monotonic() > self._stopped_since + 10:
+                self._plan.complain("the writer waits for a stopped reader")
+        elif self._dice.random() < 0.05:
+            self._stopped_reader = self._dice.choice(self._readers)
+            os.kill(self._stopped_reader, signal.SIGSTOP)
+            self._rows_when_stopped = self.row_count
+            self._stopped_since = time.monotonic()
+            self.reader_stops += 1
+
+    def go_on(self) -> None:
+        """No reader stays stopped."""
+        if self._stopped_reader:
+            os.kill(self._stopped_reader, signal.SIGCONT)
+            self._stopped_reader = 0
+
+    def _flip(self) -> None:
+        """One bit of one of the newest rows, behind the writer's back."""
+        index, kind = self._dice.choice(self._plan.lanes)
+        head = self._plan.head(self._shared, (index, kind))
+        if not head:
+            return
+        size = ROW_BYTES[kind]
+        position = head - 1 - self._dice.randrange(min(head, 8))
+        start = self._plan.layout.lane_offset(index, kind) + (position & (CAPACITY - 1)) * size
+        with segment.attach(self._plan.path, writable=True) as writable:
+            writable.view[start + self._dice.randrange(size)] ^= 1 << self._dice.randrange(8)
+        self.flips += 1
 
 
-def torture(directory: Path, seconds: float, seed: int, canary: str) -> int:
-    layout = ring_layout(CAPACITY)
-    reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    memory = mmap.mmap(-1, 4096)
-    plan = Plan(
-        make_ring(directory / "ring-0", layout), layout, seed, canary, make_complain(writing),
-        memoryview(memory).cast("Q"),
-    )  # fmt: skip
-    dice = random.Random(seed)
-    readers = [child(plan, partial(read_until_over, plan, n)) for n in range(2)]
+def torture(plan: Plan, reading: int, until: Callable[[int], bool]) -> int:
+    readers = [child(plan.complain, partial(read_until_over, plan, n)) for n in range(2)]
     violations: list[str] = []
     with segment.attach(plan.path) as shared:
-        inspect = Inspection(plan, shared)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and not violations:
-            life = inspect.kill_count
-            pid = child(plan, partial(write_until_killed, plan, life))
-            # Four in ten are killed while they attach or soon after.
-            life_ms = dice.uniform(0, 3) if dice.random() < 0.4 else dice.uniform(3, LIFE_MS_MAX)
-            time.sleep(life_ms / 1000)
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            inspect()
+        tormentor = Tormentor(plan, shared, random.Random(plan.seed), readers)
+        inspect = tormentor.inspect
+        while not until(inspect.kill_count) and not violations:
+            tormentor.one_life()
             violations += complaints(reading)
-        pid = child(plan, partial(write_until_killed, plan, inspect.kill_count, batches_max=3))
+        tormentor.go_on()
+        pid = child(
+            plan.complain, partial(write_until_killed, plan, inspect.kill_count, batches_max=3)
+        )
         if not reap(pid, 10):
             violations.append("the last writer did not end")
         plan.finish()
         violations += [f"reader {n} did not end" for n, p in enumerate(readers) if not reap(p, 10)]
         violations += complaints(reading)
-        rows = sum(plan.head(shared, lane) for lane in plan.lanes)
+        rows = tormentor.row_count
     print(
         f"{inspect.kill_count} kills, {inspect.inside_batch} inside a batch,"
-        f" {inspect.between_heads} between a head and the arrival head, {inspect.epochs} epochs,"
+        f" {inspect.between_heads} between a head and the arrival head,"
+        f" {inspect.stop_count} writers and {tormentor.reader_stops} readers stopped,"
+        f" {tormentor.flips} bits flipped, {inspect.epochs} epochs,"
         f" {rows} rows, {len(violations)} violations"
     )
     for line in violations:
@@ -370,14 +416,27 @@ def torture(directory: Path, seconds: float, seed: int, canary: str) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--kills", type=int, default=0, help="end after so many, not by the clock")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--flips", action="store_true", help="flip bits of published rows")
     parser.add_argument("--canary", choices=CANARIES, default="")
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(1 << 32) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
+    end = time.monotonic() + given.seconds
+
+    def until(kill_count: int) -> bool:
+        return kill_count >= given.kills if given.kills else time.monotonic() >= end
+
     directory = Path(tempfile.mkdtemp(prefix="hunter-torture-", dir=segment.SHARED_ROOT))
     try:
-        return torture(directory, given.seconds, seed, given.canary)
+        layout = ring_layout(CAPACITY)
+        path = make_ring(directory / "ring-0", layout)
+        reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        acknowledged = memoryview(mmap.mmap(-1, 4096)).cast("Q")
+        flips = given.flips or given.canary == "no-check"
+        plan = Plan(path, layout, seed, given.canary, flips, make_complain(writing), acknowledged)
+        return torture(plan, reading, until)
     finally:
         shutil.rmtree(directory)
 

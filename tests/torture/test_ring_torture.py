@@ -27,20 +27,36 @@ def test_writer_killed_again_and_again_leaves_readers_whole_rows() -> None:
     result = torture("--seconds", "4")
     print(result.stdout)
     assert result.returncode == 0, result.stdout + result.stderr
-    kills, inside, epochs, rows = (
+    kills, inside, stops, epochs, rows = (
         int(number)
-        for number in re.findall(r"(\d+) (?:kills|inside|epochs|rows, 0 viol)", result.stdout)
+        for number in re.findall(
+            r"(\d+) (?:kills|inside|writers|epochs|rows, 0 viol)", result.stdout
+        )
     )
     assert kills > 30
+    assert stops > 0
     assert inside > 0, "no kill hit a writer inside a batch"
     assert 1 < epochs <= kills + 1, "the last writer is not killed"
     assert rows > 1000
 
 
+@pytest.mark.slow
+def test_r6_bits_that_flip_under_all_of_it_are_found_and_counted() -> None:
+    result = torture("--kills", "60", "--flips")
+    print(result.stdout)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "60 kills" in result.stdout
+    assert sum(int(count) for count in re.findall(r"(\d+) damaged", result.stdout)) > 0
+
+
 # A slot that is read before its row is there holds no row, half of one, or that of a lap before.
 @pytest.mark.parametrize(
     ("canary", "symptom"),
-    [("head-first", "torn|comes after|names no row"), ("blind-reader", r"reader \d of")],
+    [
+        ("head-first", "torn|comes after|names no row|damaged"),
+        ("blind-reader", r"reader \d of"),
+        ("no-check", "torn"),
+    ],
 )
 def test_canary_is_found_out(canary: str, symptom: str) -> None:
     result = torture("--seconds", "20", "--canary", canary)

@@ -17,7 +17,8 @@ Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 SequenceId = Annotated[int, msgspec.Meta(ge=NO_SEQUENCE, le=2**63 - 1)]
 # A trade of nothing is none: what would move the chain of matches has to be one.
 TradeSize = Annotated[float, msgspec.Meta(gt=0, lt=1e18)]
-Count = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+# What a trade row of the ring has room for; the matches of a frame that is refused come by REST.
+Count = Annotated[int, msgspec.Meta(ge=1, le=2**16 - 1)]
 MILLISECONDS_MAX: Final = (2**63 - 1) // 1_000_000
 Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=MILLISECONDS_MAX)]
 Text = str | int | None

@@ -39,6 +39,7 @@ from hunter.exchange.okx.rows import (
     MarkPrice,
     OpenInterest,
 )
+from hunter.text import printable
 
 _POSITIONS: Final = {"long": 1, "short": -1, "net": 0, "": 0}
 _TITLE_LENGTH_MAX: Final = 200
@@ -142,9 +143,9 @@ def parse_maintenance(payload: Payload) -> list[Maintenance]:
     """`status`."""
     return [
         Maintenance(
-            item.state,
+            printable(item.state[:_TITLE_LENGTH_MAX]),
             item.service_type,
-            item.title[:_TITLE_LENGTH_MAX],
+            printable(item.title[:_TITLE_LENGTH_MAX]),
             item.system,
             time_ns(item.begin),
             time_ns(item.end),

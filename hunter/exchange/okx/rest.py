@@ -29,10 +29,13 @@ from hunter.exchange.okx.parse import (
 )
 from hunter.exchange.okx.parse_public import parse_instruments
 from hunter.exchange.okx.rows import BookUpdate, InstrumentDetails, Trade, TradeSource
+from hunter.text import printable
 
 _OK: Final = 200
 _TOO_MANY_REQUESTS: Final = 429
 _SERVER_ERROR: Final = 500
+# Not the exchange's, which has none: of a captive portal, say. Redirects are not followed.
+_REDIRECTS: Final = range(300, 400)
 # error-code-rest-api-public: 50011 rate limit reached (also with HTTP 200), 50013 systems are busy.
 _CODES_LIMITED: Final = frozenset(("50011", "50013"))
 # 50001 service unavailable, 50004 endpoint timed out, 50026 system error: their fault, and passing.
@@ -46,8 +49,9 @@ class RestError(HunterError):
     retryable: ClassVar[bool] = False
 
     def __init__(self, status: int, code: str, msg: str) -> None:
+        told = printable(f"code {code[:20] or 'none'}: {msg[:_TEXT_LENGTH_MAX]}")
         super().__init__(
-            f"OKX answered {status} code {code or 'none'}: {msg[:_TEXT_LENGTH_MAX]};"
+            f"OKX answered {status} {told};"
             f" {'it is asked again later' if self.retryable else 'check the request'}"
         )
         self.status = status
@@ -123,7 +127,7 @@ def answer_data(status: int, body: bytes) -> msgspec.Raw:
     kind = RestError
     if status == _TOO_MANY_REQUESTS or code in _CODES_LIMITED:
         kind = RateLimited
-    elif status >= _SERVER_ERROR or code in _CODES_UNAVAILABLE:
+    elif status >= _SERVER_ERROR or status in _REDIRECTS or code in _CODES_UNAVAILABLE:
         kind = Unavailable
     raise kind(status, code, msg)
 

@@ -55,6 +55,7 @@ from hunter.exchange.okx.states import (
     SubscriptionState,
     SubscriptionTrigger,
 )
+from hunter.text import printable
 
 Frame = bytes | bytearray | memoryview
 
@@ -494,4 +495,4 @@ def _overdue_ns(item: TrackedSubscription) -> int:
 
 
 def _text(value: str | int | None) -> str:
-    return "" if value is None else str(value)[:_TEXT_LENGTH_MAX]
+    return "" if value is None else printable(str(value)[:_TEXT_LENGTH_MAX])

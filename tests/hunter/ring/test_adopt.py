@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,8 @@ from hunter.ring import segment
 from hunter.ring.adopt import adopt_or_create, check_heads, last_row
 from hunter.ring.layout import RingLayout, capacities_of
 from hunter.ring.reader import LaneReader
-from hunter.ring.rows import Kind
+from hunter.ring.rows import ROW_BYTES, Kind
+from hunter.ring.writer import LastTrade
 
 WANTED = ring_layout(created_wall_ns=0)
 LATER_NS = NOW_NS + 1
@@ -220,3 +223,191 @@ def test_lanes_that_no_channel_feeds_are_sound(shm_dir: Path) -> None:
     wanted = ring_layout(kinds=(Kind.TRADE,), created_wall_ns=0)
     adopt_or_create(shm_dir / "ring-0", wanted, NOW_NS)
     assert adopt_or_create(shm_dir / "ring-0", wanted, LATER_NS).kept
+
+
+def spoil(path: Path, layout: RingLayout, kind: Kind, *positions: int) -> None:
+    with segment.attach(path, writable=True) as damaged:
+        for position in positions:
+            slot = position & (layout.capacities[kind] - 1)
+            damaged.view[layout.lane_offset(0, kind) + slot * ROW_BYTES[kind] + 17] ^= 4
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_r6_ring_whose_newest_rows_are_damaged_goes_on_from_the_sound_one_before(
+    used_ring: Path, layout: RingLayout, kind: Kind
+) -> None:
+    spoil(used_ring, layout, kind, 4, 5)
+    assert adopt_or_create(used_ring, WANTED, LATER_NS).kept
+    heir = Feeder(used_ring)
+    with segment.attach(used_ring) as found:
+        row = last_row(found, layout, 0, kind)
+        assert row is not None
+        assert row[0] == 4
+        heir.put(0, kind, 3)
+        heir.publish()
+        reader = LaneReader(found, layout, 0, kind)
+        assert [row[0] for row in reader.poll()] == [1, 2, 3, 4, 7, 8, 9]
+        assert reader.damaged == 2
+    heir.close()
+
+
+def test_r6_heir_resumes_trades_from_the_newest_sound_one(
+    used_ring: Path, layout: RingLayout
+) -> None:
+    """So the chain misses what the damaged rows covered, and fetches it like any other hole."""
+    spoil(used_ring, layout, Kind.TRADE, 5)
+    heir = Feeder(used_ring)
+    assert heir.writer.last_trade(0) == LastTrade(trade_id=55, exchange_ts_ns=27)
+    heir.close()
+
+
+def test_r6_arrival_numbers_of_damaged_rows_are_not_given_again(
+    shm_dir: Path, layout: RingLayout
+) -> None:
+    path = make_ring(shm_dir / "ring-0", layout)
+    first = Feeder(path)
+    first.put(0, Kind.TRADE, 2)
+    first.put(0, Kind.BOOK, 3)
+    first.publish()
+    first.close()
+    # killed after the heads, before the arrival head
+    poke(path, layout.arrival_word(0), 1)
+    spoil(path, layout, Kind.BOOK, 1, 2)
+    assert adopt_or_create(path, WANTED, LATER_NS).kept
+    heir = Feeder(path)
+    heir.put(0, Kind.TRADE)
+    heir.publish()
+    with segment.attach(path) as found:
+        assert [row[1] for row in LaneReader(found, layout, 0, Kind.TRADE).poll()] == [1, 2, 6]
+        assert [row[1] for row in LaneReader(found, layout, 0, Kind.BOOK).poll()] == [3]
+    heir.close()
+
+
+def test_r6_lane_without_any_sound_row_is_put_aside(used_ring: Path, layout: RingLayout) -> None:
+    spoil(used_ring, layout, Kind.MARK, *range(6))
+    adopted = adopt_or_create(used_ring, WANTED, LATER_NS)
+    assert adopted.reason == "damaged: head of BTC-USDT-SWAP mark names no row"
+    assert names(used_ring.parent) == ["ring-0", "ring-0.rejected"]
+
+
+def make_directory(path: Path) -> None:
+    path.mkdir()
+    (path / "something").write_text("in it")
+
+
+def make_foreign(path: Path) -> None:
+    make_ring(path, ring_layout())
+    if os.geteuid():
+        pytest.skip("only root can give a file away")
+    os.chown(path, 4_242, 4_242)
+
+
+def make_whole_header_of_a_cut_file(path: Path) -> None:
+    make_ring(path, ring_layout())
+    os.truncate(path, 4096)
+
+
+def make_another_version(path: Path) -> None:
+    make_ring(path, ring_layout())
+    raw = bytearray(path.read_bytes())
+    raw[8:12] = (2).to_bytes(4, "little")
+    path.write_bytes(raw)
+
+
+def make_without_rights(path: Path) -> None:
+    path.write_bytes(bytes(8192))
+    path.chmod(0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        make_directory, make_foreign, make_whole_header_of_a_cut_file, make_another_version,
+        make_without_rights,
+        lambda path: os.mkfifo(path),
+        lambda path: path.symlink_to("/etc/passwd"),
+        lambda path: path.symlink_to("/nowhere/at/all"),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(bytes(8192)),
+        lambda path: path.write_bytes(b"HUNTRING" * 1000),
+    ],
+)  # fmt: skip
+def test_r5_whatever_lies_in_the_place_of_a_ring_is_never_taken_for_one(
+    shm_dir: Path, make: Callable[[Path], object]
+) -> None:
+    path = shm_dir / "ring-0"
+    for _ in range(2):  # the second time, evidence of any sort is there already
+        make(path)
+        assert not adopt_or_create(path, WANTED, LATER_NS).kept
+        assert adopt_or_create(path, WANTED, LATER_NS).kept
+        assert set(names(shm_dir)) <= {"ring-0", "ring-0.rejected"}
+        with segment.attach(path) as found:
+            RingLayout.read_header(found.view)
+        path.unlink()
+    make_directory(path)
+    adopt_or_create(path, WANTED, LATER_NS)
+    path.unlink()
+    path.write_bytes(b"no ring")
+    adopt_or_create(path, WANTED, LATER_NS)
+    assert path.with_name("ring-0.rejected").read_bytes() == b"no ring"
+
+
+@pytest.mark.parametrize("before", ["nothing", "another configuration", "damaged", "half-made"])
+@pytest.mark.parametrize(
+    "step", ["os.open", "os.posix_fallocate", "mmap.mmap", "os.rename", "write_header"]
+)
+def test_r5_start_killed_while_it_makes_a_ring_leaves_a_whole_one_or_none(
+    shm_dir: Path, monkeypatch: pytest.MonkeyPatch, before: str, step: str
+) -> None:
+    path = shm_dir / "ring-0"
+    if before == "another configuration":
+        make_ring(path, ring_layout(8))
+    elif before == "damaged":
+        path.write_bytes(bytes(100_000))
+    elif before == "half-made":
+        path.with_name(".ring-0.1.new").write_bytes(b"half")
+    for done in (False, True):
+        pid = os.fork()
+        if not pid:
+            die_at(step, monkeypatch, done=done)
+            with contextlib.suppress(BaseException):
+                adopt_or_create(path, WANTED, LATER_NS)
+            os._exit(1)
+        assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+        if path.exists() and before != "damaged":
+            with segment.attach(path) as found:
+                RingLayout.read_header(found.view)
+    adopt_or_create(path, WANTED, LATER_NS)
+    assert adopt_or_create(path, WANTED, LATER_NS).kept
+    assert set(names(shm_dir)) <= {"ring-0", "ring-0.rejected"}
+
+
+def die_at(step: str, patch: pytest.MonkeyPatch, *, done: bool) -> None:
+    """SIGKILL to ourselves before or after the first call of a function of the way."""
+    owner: object = RingLayout
+    if "." in step:
+        module, _, step = step.partition(".")
+        owner = {"os": os, "mmap": segment.mmap}[module]
+    real = getattr(owner, step)
+
+    def deadly(*arguments: object, **named: object) -> None:
+        if done:
+            real(*arguments, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    patch.setattr(owner, step, deadly)
+
+
+def test_r5_evidence_gives_way_to_work(shm_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = shm_dir / "ring-0"
+    path.write_bytes(b"no ring")
+    fallocate = os.posix_fallocate
+
+    def short(descriptor: int, start: int, length: int) -> None:
+        if path.with_name("ring-0.rejected").exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fallocate(descriptor, start, length)
+
+    monkeypatch.setattr(os, "posix_fallocate", short)
+    assert not adopt_or_create(path, WANTED, LATER_NS).kept
+    assert names(shm_dir) == ["ring-0"]

@@ -84,7 +84,7 @@ def test_header_fields_lie_where_they_are_drawn() -> None:
     layout = ring_layout()
     raw = written(layout)
     assert raw[:8] == b"HUNTRING"
-    assert struct.unpack_from("<II", raw, 0x008) == (2, 2)
+    assert struct.unpack_from("<II", raw, 0x008) == (3, 2)
     assert struct.unpack_from("<Q", raw, 0x010) == (layout.total_bytes,)
     assert struct.unpack_from("<11Q", raw, 0x018) == layout.capacities
     assert struct.unpack_from("<QQQ", raw, 0x070) == (layout_module.layout_hash(), NOW_NS, 7)

@@ -10,7 +10,7 @@ from hunter.errors import SegmentError
 from hunter.ring import segment
 from hunter.ring.layout import RingLayout
 from hunter.ring.reader import LaneReader, Row
-from hunter.ring.rows import STRUCTS, Kind
+from hunter.ring.rows import ROW_BYTES, STRUCTS, Kind
 from hunter.ring.segment import Segment
 
 CAPACITY = 16
@@ -245,7 +245,7 @@ def test_bytes_are_the_rows_unpacked(reader: LaneReader, feeder: Feeder) -> None
     assert raw == reader.poll_bytes()
     rows = list(STRUCTS[Kind.TRADE].iter_unpack(raw))
     assert sequences(rows) == [1, 2, 3]
-    assert [facts_of(Kind.TRADE, row)[-1] for row in rows] == [1, 2, 3]
+    assert [facts_of(row)[-1] for row in rows] == [1, 2, 3]
     assert reader.poll_bytes() == b""
 
 
@@ -259,3 +259,160 @@ def old_reader(shared: Segment, layout: RingLayout, feeder: Feeder) -> LaneReade
 def test_reader_may_start_anywhere(old_reader: LaneReader) -> None:
     assert sequences(old_reader.poll()) == [9, 10]
     assert old_reader.lapped == 0
+
+
+def spoil(shared_path: Path, layout: RingLayout, kind: Kind, position: int, byte: int = 20) -> None:
+    """Flip a bit of the row of the first instrument that lies at `position`."""
+    size = ROW_BYTES[kind]
+    start = layout.lane_offset(0, kind) + (position & (layout.capacities[kind] - 1)) * size
+    with segment.attach(shared_path, writable=True) as writable:
+        writable.view[start + byte] ^= 0x10
+
+
+def set_word(path: Path, word: int, value: int) -> None:
+    with segment.attach(path, writable=True) as writable:
+        writable.words[word] = value
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_r6_damaged_row_is_left_out_and_counted(
+    shared: Segment, layout: RingLayout, feeder: Feeder, ring_path: Path, kind: Kind
+) -> None:
+    reader = LaneReader(shared, layout, 0, kind)
+    feeder.put(0, kind, 7)
+    feeder.publish()
+    for position in (0, 3, 4, 6):
+        spoil(ring_path, layout, kind, position)
+    rows = reader.poll()
+    assert sequences(rows) == [2, 3, 6]
+    assert all(is_whole(kind, row) for row in rows)
+    assert (reader.damaged, reader.lapped, reader.cursor) == (4, 0, 7)
+    assert reader.poll() == []
+    assert sequences(reader.last(9)) == [2, 3, 6]
+    assert reader.damaged == 4, "each is counted once"
+
+
+def test_r6_reader_goes_on_after_a_batch_of_nothing_but_damaged_rows(
+    reader: LaneReader, layout: RingLayout, feeder: Feeder, ring_path: Path
+) -> None:
+    feeder.put(0, Kind.TRADE, 6)
+    feeder.publish()
+    for position in range(3):
+        spoil(ring_path, layout, Kind.TRADE, position)
+    assert sequences(reader.poll(3)) == [4, 5, 6], "no news would be untrue"
+    assert reader.damaged == 3
+    for position in range(6):
+        spoil(ring_path, layout, Kind.TRADE, position, byte=30)
+    assert reader.last(6) == []
+
+
+def test_r6_row_that_is_whole_at_the_second_look_is_returned(
+    shared: Segment, layout: RingLayout, feeder: Feeder, ring_path: Path
+) -> None:
+    class DisturbedReader(LaneReader):
+        """Its first copy is not what lies there."""
+
+        copies = 0
+
+        def _copy(self, position: int, row_count: int) -> bytearray:
+            rows = super()._copy(position, row_count)
+            self.copies += 1
+            if self.copies == 1:
+                rows[70] ^= 1
+            return rows
+
+    reader = DisturbedReader(shared, layout, 0, Kind.TRADE)
+    feeder.put(0, Kind.TRADE, 3)
+    feeder.publish()
+    assert sequences(reader.poll()) == [1, 2, 3]
+    assert reader.damaged == 0
+
+
+def test_r6_row_of_another_place_is_no_row_of_this_one(
+    reader: LaneReader, layout: RingLayout, feeder: Feeder, ring_path: Path
+) -> None:
+    """Its check is right, so only its sequence tells."""
+    feeder.put(0, Kind.TRADE, 3)
+    feeder.publish()
+    start, size = layout.lane_offset(0, Kind.TRADE), ROW_BYTES[Kind.TRADE]
+    with segment.attach(ring_path, writable=True) as writable:
+        first = bytes(writable.view[start : start + size])
+        writable.view[start + 2 * size : start + 3 * size] = first
+    assert sequences(reader.poll()) == [1, 2]
+    assert reader.damaged == 1
+
+
+def test_r6_rewound_reader_meets_damaged_rows_again_and_counts_them_once(
+    reader: LaneReader, layout: RingLayout, feeder: Feeder, ring_path: Path
+) -> None:
+    feeder.put(0, Kind.TRADE, 6)
+    feeder.publish()
+    for position in (1, 4):
+        spoil(ring_path, layout, Kind.TRADE, position)
+    assert sequences(reader.poll()) == [1, 3, 4, 6]
+    reader.rewind(3)
+    assert reader.damaged == 1
+    assert sequences(reader.poll()) == [4, 6]
+    assert reader.damaged == 2
+
+
+@pytest.mark.parametrize("bit", [3, 4, 5, 40])
+def test_r6_head_beyond_the_intent_is_not_believed_and_heals(
+    reader: LaneReader, shared: Segment, layout: RingLayout, feeder: Feeder, bit: int
+) -> None:
+    feeder.put(0, Kind.TRADE, 4)
+    feeder.publish()
+    assert sequences(reader.poll(2)) == [1, 2]
+    set_word(shared.path, layout.intent_word(0, Kind.TRADE) + 1, 4 | 1 << bit)
+    assert reader.poll() == []
+    assert sequences(reader.last(2)) == [3, 4]
+    feeder.put(0, Kind.TRADE)
+    feeder.publish()
+    assert sequences(reader.poll()) == [3, 4, 5]
+    assert reader.damaged == reader.lapped == 0
+
+
+def test_r6_leap_of_the_intent_counts_as_lapped_and_heals(
+    reader: LaneReader, shared: Segment, layout: RingLayout, feeder: Feeder
+) -> None:
+    feeder.put(0, Kind.TRADE, 4)
+    feeder.publish()
+    set_word(shared.path, layout.intent_word(0, Kind.TRADE), 4 | 1 << 30)
+    assert reader.poll() == []
+    assert (reader.lapped, reader.cursor) == (4, 4)
+    feeder.put(0, Kind.TRADE, 2)
+    feeder.publish()
+    assert sequences(reader.poll()) == [5, 6]
+
+
+def test_r2_writer_never_waits_for_a_reader_that_stands_still(
+    reader: LaneReader, feeder: Feeder
+) -> None:
+    for _ in range(100):
+        feeder.put(0, Kind.TRADE, 8)
+        assert feeder.publish()
+    assert reader.head == 800
+    rows = reader.poll()
+    assert reader.lapped + len(rows) == 800
+
+
+def test_r3_lapped_reader_has_an_eighth_of_the_lane_before_it_is_lapped_again(
+    shm_dir: Path,
+) -> None:
+    layout = ring_layout(256, kinds=(Kind.TRADE,))
+    feeder = Feeder(make_ring(shm_dir / "ring", layout))
+    with segment.attach(shm_dir / "ring") as shared:
+        reader = LaneReader(shared, layout, 0, Kind.TRADE)
+        for lap in (1, 2):
+            for _ in range(10):
+                feeder.put(0, Kind.TRADE, 100)
+                feeder.publish()
+            before = reader.lapped
+            assert len(reader.poll(1)) == 1
+            assert reader.lapped > before, lap
+            lapped = reader.lapped
+            feeder.put(0, Kind.TRADE, 256 // 8)
+            feeder.publish()
+            assert reader.poll(1), lap
+            assert reader.lapped == lapped, "not again at once"
+    feeder.close()

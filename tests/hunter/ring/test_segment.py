@@ -126,6 +126,19 @@ def test_segment_knows_whether_its_file_was_replaced(shm_dir: Path) -> None:
         segment.unlink(path)
 
 
+def test_r7_segment_knows_whether_its_file_was_cut_short(shm_dir: Path) -> None:
+    path = shm_dir / "segment"
+    made = segment.create(path, 8192, lambda view: None)
+    assert not made.is_cut_short()
+    os.truncate(path, 8191)
+    assert made.is_cut_short()
+    path.unlink()
+    assert not made.is_cut_short(), "what has no name any more keeps its bytes"
+    path.write_bytes(b"another one")
+    assert not made.is_cut_short()
+    made.close()
+
+
 def test_file_left_by_a_killed_creator_is_cleared_away(shm_dir: Path) -> None:
     (shm_dir / ".ring-0.123.new").write_bytes(b"half")
     (shm_dir / ".ring-1.123.new").write_bytes(b"another's")

@@ -99,6 +99,7 @@ def test_connection_accepted_then_closed_before_the_answer_ends(
     [
         ("429 Too Many Requests", Failure.RATE_LIMITED),
         ("403 Forbidden", Failure.RATE_LIMITED),
+        ("302 Found\r\nLocation: ws://127.0.0.1:9/", Failure.REFUSED),
         ("503 Service Unavailable", Failure.REFUSED),
         ("200 OK", Failure.REFUSED),
     ],
@@ -290,6 +291,11 @@ def test_connection_whose_server_reads_nothing_is_given_up(peer: Peer, shaken: C
             break
         shaken.connection.step(shaken.now_ns)
     assert shaken.connection.reason == "the server takes nothing any more"
+
+
+def test_close_reason_cannot_forge_a_line_or_steer_a_terminal(peer: Peer, shaken: Client) -> None:
+    peer.send(close_frame(1000, b"bye\n\x1b[2J"))
+    assert shaken.until_closed() == r"closed 1000 bye\x0a\x1b[2J"
 
 
 def test_connection_aborted_resets_and_keeps_its_first_reason(peer: Peer, shaken: Client) -> None:

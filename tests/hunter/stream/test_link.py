@@ -159,3 +159,15 @@ def test_tap_sees_every_payload_as_it_came(line: Line) -> None:
     line.peer.send(ACK + frame(b"pong") + frame(odd) + DATA)
     line.until_seen(Data)
     assert [frame(payload) for payload in tapped] == [ACK, frame(b"pong"), frame(odd), DATA]
+
+
+def test_token_in_the_query_reaches_the_server_and_no_page(line: Line) -> None:
+    line.to(line.peer.url + "?token=secret")
+    line.until("the call", lambda: line.peer.is_called)
+    line.peer.accept()
+    request = line.until("the request", line.peer.request)
+    assert b"?token=secret HTTP/1.1" in request
+    line.peer.send(agreement(request))
+    opened = line.until_seen(Opened)
+    assert "secret" not in repr((opened, line.link.document()))
+    assert line.link.document().url.endswith("?***")

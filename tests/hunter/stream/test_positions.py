@@ -47,6 +47,18 @@ def test_positions_of_another_market_or_time_are_none(path: Path, source: int, n
     assert load(path, source, now_ns) == {}
 
 
+def test_r11_positions_torn_or_altered_at_any_byte_stop_nobody(path: Path) -> None:
+    save(path, Positions(5, NOW, LAST))
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at])
+        assert load(path, 5, NOW) == {}
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x80]) + whole[at + 1 :])
+        assert load(path, 5, NOW) == {}
+        path.write_bytes(whole[:at] + b"\0" * (len(whole) - at))
+        assert load(path, 5, NOW) == {}
+
+
 @pytest.mark.parametrize("raw", [b"", b"{", b'{"source":1}', b"[1,2]", b"\xff\xfe"])
 def test_damaged_positions_are_none(path: Path, raw: bytes) -> None:
     path.parent.mkdir()

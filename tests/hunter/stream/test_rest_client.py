@@ -58,6 +58,16 @@ def test_get_of_an_error_status_is_an_answer_too(answer_once: Serve, status: int
     assert get(base, "/x") == HttpAnswer(status, b"later")
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_get_follows_no_redirect(answer_once: Serve, status: int) -> None:
+    elsewhere, others = answer_once(b"HTTP/1.0 200 OK\r\n\r\nsomebody else")
+    head = f"HTTP/1.1 {status} Over there\r\nLocation: {elsewhere}/x\r\nContent-Length: 0\r\n\r\n"
+    base, _ = answer_once(head.encode())
+    assert get(base, "/x") == HttpAnswer(status, b"")
+    assert others == []
+    get(elsewhere, "/")  # the fixture waits for somebody
+
+
 def test_get_refuses_an_answer_over_the_limit(
     answer_once: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:

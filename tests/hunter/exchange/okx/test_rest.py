@@ -122,6 +122,12 @@ def test_instrument_with_an_impossible_value_is_malformed(change: dict[str, Any]
         rest.parse_instruments_answer(200, body([{**SWAP, **change}]))
 
 
+def test_error_that_is_told_cannot_steer_a_terminal() -> None:
+    with pytest.raises(RestError, match=r"code 5\\x1b\[2J: no\\x0aERROR") as caught:
+        rest.answer_data(400, body([], "5\x1b[2J", "no\nERROR"))
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize(
     ("status", "answer", "kind", "code"),
     [
@@ -132,6 +138,7 @@ def test_instrument_with_an_impossible_value_is_malformed(change: dict[str, Any]
         (503, body([], "50001", "Service unavailable"), Unavailable, "50001"),
         (200, body([], "50026", "System error"), Unavailable, "50026"),
         (502, b"Bad gateway", Unavailable, ""),
+        (302, b"", Unavailable, ""),
         (200, body([], "51001", "Instrument ID does not exist"), RestError, "51001"),
         (404, b"", RestError, ""),
         (403, body([]), RestError, "0"),

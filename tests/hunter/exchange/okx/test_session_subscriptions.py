@@ -88,6 +88,13 @@ def test_refusal_that_names_nobody_is_probed_singly(request_id: str | None) -> N
     assert session.subscription_state(TRADES) is SubscriptionState.ACKED
 
 
+def test_error_that_is_told_cannot_steer_a_terminal() -> None:
+    session = opened(TRADES)
+    assert session.receive(refusal("60018", "no.\n\x1b[2J", "1"), 1) == [
+        Refused(TRADES, "60018", r"no.\x0a\x1b[2J")
+    ]
+
+
 def test_probing_is_not_repeated_for_every_error() -> None:
     session = opened(TRADES, BOOKS)
     session.data_to_send()
