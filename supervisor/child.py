@@ -17,6 +17,7 @@ import signal
 NOTIFY_FD_VARIABLE = "SUPERVISOR_NOTIFY_FD"
 LIFE_FD_VARIABLE = "SUPERVISOR_LIFE_FD"
 PID_VARIABLE = "SUPERVISOR_PID"
+BEATS_VARIABLE = "SUPERVISOR_BEATS"
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _taken: dict[str, int | None] = {}
@@ -50,6 +51,7 @@ def protect() -> None:
     """
     _take_descriptor(NOTIFY_FD_VARIABLE)
     _take_descriptor(LIFE_FD_VARIABLE)
+    _take(BEATS_VARIABLE)
     parent_pid = _take(PID_VARIABLE)
     if parent_pid is None:
         return
@@ -81,8 +83,11 @@ def notify_ready() -> None:
 
 
 def beat() -> None:
-    """The work loop turns."""
-    _say(b"BEAT=1\n")
+    """The work loop turns. Said only to a supervisor that wants to hear it (`hang_after_ns`), for
+    each word wakes it up.
+    """
+    if _take(BEATS_VARIABLE) is not None:
+        _say(b"BEAT=1\n")
 
 
 def extend_start(seconds: float) -> None:

@@ -8,7 +8,15 @@ are. Children are named, never numbered: a process id may be another process by 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+# Why a process ended, as it is counted: one of these, "hang", or the reason given in RestartChild.
+EXIT = "exit"
+SIGNAL = "signal"
+OUT_OF_MEMORY = "out of memory"
+START_TIMEOUT = "start timeout"
+SPAWN_ERROR = "spawn error"
+ASKED = "asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +56,38 @@ class StartExtended:
 
 
 @dataclass(frozen=True, slots=True)
+class ChildStopped:
+    """A signal (SIGSTOP, a terminal's Ctrl-Z) stopped it: it exists and does not run."""
+
+    name: str
+    signal: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChildContinued:
+    """It runs again after having been stopped."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChildExited:
-    """Exactly one of the two is set; neither, if somebody else took the exit status."""
+    """Exactly one of code and signal is set; neither, if somebody else took the exit status.
+
+    `out_of_memory` says that it ended by SIGKILL just when the kernel killed somebody for memory:
+    the kernel does not tell whom.
+    """
 
     name: str
     exit_code: int | None
     signal: int | None = None
+    out_of_memory: bool = False
 
     @property
     def text(self) -> str:
         if self.signal is not None:
-            return f"signal {self.signal}"
+            hint = ", perhaps out of memory" if self.out_of_memory else ""
+            return f"signal {self.signal}{hint}"
         return f"exit {'?' if self.exit_code is None else self.exit_code}"
 
 
@@ -73,7 +102,17 @@ class Tick:
     late_ns: int = 0
 
 
-Event = ChildSpawned | SpawnFailed | ChildReady | ChildBeat | StartExtended | ChildExited | Tick
+ChildEvent = (
+    ChildSpawned
+    | SpawnFailed
+    | ChildReady
+    | ChildBeat
+    | StartExtended
+    | ChildStopped
+    | ChildContinued
+    | ChildExited
+)
+Event = ChildEvent | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +147,10 @@ class ReportKind(enum.Enum):
     DIED = "died"  # a process ended, asked for or not: the crash record
     START_ERROR = "start error"
     HUNG = "hung"
+    SUSPENDED = "suspended"  # a signal stopped it; if it stays so, the hang rule replaces it
+    RESUMED = "resumed"
+    LIMIT_REFUSED = "limit refused"  # it runs without a limit of its specification
+    SHORT_OF_DESCRIPTORS = "short of descriptors"  # our own process; about the tree
     PARKED = "parked"
     RESTARTING = "restarting"
     STUCK = "stuck"  # not gone long after SIGKILL
@@ -120,7 +163,9 @@ class Report:
     """One fact for people and logs. `name` is empty when it is about the tree.
 
     `pid` and `uptime_ns` belong to the incarnation it is about; `asked` says that a death was
-    wanted (a stop, an operator's restart) and is nothing to worry about.
+    wanted (a stop, an operator's restart) and is nothing to worry about. `cause` is set for DIED
+    and START_ERROR: the key under which ChildRecord.exits counts it. `at_ns`: when the policy
+    noticed, monotonic; whoever is told hears of it only when everything has been performed.
     """
 
     kind: ReportKind
@@ -129,6 +174,8 @@ class Report:
     pid: int | None = None
     uptime_ns: int | None = None
     asked: bool = False
+    cause: str | None = None
+    at_ns: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ Restart types and strategies as in Erlang/OTP, with three differences. The inten
 child's own, and at the limit a child is parked and tried again rarely, so that one that cannot
 run costs the others nothing. A delay comes before each restart but the first. And with an exit
 code that says "trying again cannot help" it stays parked until somebody asks. A ready child that
-somebody else killed is back at once, as often as it takes.
+somebody else killed is back at once, as often as it takes; if that was probably the kernel, for
+memory, it is the child's own failure like any other, because what eats all memory does it again.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import random
 from signal import SIGKILL, SIGTERM
 from typing import Final
 
-from supervisor.events import ChildExited, ReportKind
+from supervisor.events import ASKED, EXIT, OUT_OF_MEMORY, SIGNAL, ChildExited, ReportKind
 from supervisor.lifecycle import ChildState, Trigger
 from supervisor.spec import MILLISECOND_NS, Restart
-from supervisor.tree import Leaving
+from supervisor.tree import ChildRecord, Leaving, counted
 from supervisor.turn import Turn
 
 GIVE_UP_EXIT_CODE = 1
@@ -26,7 +27,18 @@ KILLED_BY_OTHERS_AFTER_NS: Final = 500 * MILLISECOND_NS
 _FROM_OUTSIDE: Final = (SIGKILL, SIGTERM)
 
 
-def settle(turn: Turn, i: int, last_exit: str, event: ChildExited | None) -> None:
+def cause_of(record: ChildRecord, event: ChildExited) -> str:
+    """Under what the end of this child's process is counted."""
+    if record.blame is not None:
+        return record.blame
+    if record.leaving is not None:
+        return ASKED
+    if event.signal is None:
+        return EXIT
+    return OUT_OF_MEMORY if event.out_of_memory else SIGNAL
+
+
+def settle(turn: Turn, i: int, last_exit: str, cause: str, event: ChildExited | None) -> None:
     """Child i has no process any more; `event` is None if it never had one."""
     record = turn.records[i]
     exit_code = None if event is None else event.exit_code
@@ -35,10 +47,13 @@ def settle(turn: Turn, i: int, last_exit: str, event: ChildExited | None) -> Non
     turn.set(
         i,
         last_exit=last_exit,
+        exits=counted(record.exits, cause),
         pid=None,
         started_ns=None,
         ready_ns=None,
         beat_ns=None,
+        stopped_since_ns=None,
+        stop_signal=None,
         deadline_ns=None,
         leaving=None,
         blame=None,
@@ -72,10 +87,12 @@ def _is_finished(restart: Restart, normal: bool) -> bool:
 
 def _is_killed_by_others(event: ChildExited | None, ready_for_ns: int) -> bool:
     """Whether somebody else's signal ended a child that did its work. A program does not send these
-    two to itself; what it does wrong ends in another signal, an exit code, or a hang."""
+    two to itself; what it does wrong ends in another signal, an exit code, a hang, or in the
+    kernel's own SIGKILL, which is told from a foreign one by the kernel's count."""
     return (
         event is not None
         and event.signal in _FROM_OUTSIDE
+        and not event.out_of_memory
         and ready_for_ns >= KILLED_BY_OTHERS_AFTER_NS
     )
 

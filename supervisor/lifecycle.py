@@ -2,7 +2,8 @@
 
 Owns nothing but the table. Invariants: every (state, trigger) pair is decided; a pair decided as
 IMPOSSIBLE is an error of the policy, never of a child, because whatever a child or the kernel may
-do at a bad moment leads somewhere. Only the policy advances a state; anybody may look at it.
+do at a bad moment leads somewhere. Only the policy advances a state; anybody may look at it:
+`python -m supervisor.lifecycle` prints the picture and the table.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ LIVE = frozenset({ChildState.STARTING, ChildState.READY, ChildState.STOPPING, Ch
 
 
 class Trigger(enum.Enum):
-    """What moves a child; the first two come from outside, the rest are the policy's decisions."""
+    """What moves a child: BECAME_READY, GONE_* and SUSPEND come from outside, of which the policy
+    chooses the GONE that follows; the rest are its decisions."""
 
     BECAME_READY = "ready"
     GONE_DOWN = "gone, stays down or starts in turn"
@@ -40,6 +42,7 @@ class Trigger(enum.Enum):
     TERMINATE = "terminate or diagnose"
     KILL = "kill"
     REST = "wait no longer"
+    SUSPEND = "stopped or continued by a signal"
 
 
 IMPOSSIBLE = None
@@ -57,37 +60,40 @@ _COLUMNS = (
     _T.TERMINATE,
     _T.KILL,
     _T.REST,
+    _T.SUSPEND,
 )
 _ROWS: dict[ChildState, tuple[ChildState | None, ...]] = {
     # a word from, or the death of, an incarnation that is already settled changes nothing
     _S.STOPPED: (
         _S.STOPPED, _S.STOPPED, _S.STOPPED, _S.STOPPED,
-        _S.STARTING, IMPOSSIBLE, IMPOSSIBLE, _S.STOPPED,
+        _S.STARTING, IMPOSSIBLE, IMPOSSIBLE, _S.STOPPED, _S.STOPPED,
     ),
+    # a signal that stops or continues it is written into its record: the state it was in, and the
+    # deadline of that state, go on
     _S.STARTING: (
         _S.READY, _S.STOPPED, _S.BACKOFF, _S.PARKED,
-        IMPOSSIBLE, _S.STOPPING, _S.KILLING, IMPOSSIBLE,
+        IMPOSSIBLE, _S.STOPPING, _S.KILLING, IMPOSSIBLE, _S.STARTING,
     ),
     _S.READY: (
         _S.READY, _S.STOPPED, _S.BACKOFF, _S.PARKED,
-        IMPOSSIBLE, _S.STOPPING, _S.KILLING, IMPOSSIBLE,
+        IMPOSSIBLE, _S.STOPPING, _S.KILLING, IMPOSSIBLE, _S.READY,
     ),
     # ready too late: it was asked to go, and goes
     _S.STOPPING: (
         _S.STOPPING, _S.STOPPED, _S.BACKOFF, _S.PARKED,
-        IMPOSSIBLE, _S.STOPPING, _S.KILLING, IMPOSSIBLE,
+        IMPOSSIBLE, _S.STOPPING, _S.KILLING, IMPOSSIBLE, _S.STOPPING,
     ),
     _S.KILLING: (
         _S.KILLING, _S.STOPPED, _S.BACKOFF, _S.PARKED,
-        IMPOSSIBLE, IMPOSSIBLE, _S.KILLING, IMPOSSIBLE,
+        IMPOSSIBLE, IMPOSSIBLE, _S.KILLING, IMPOSSIBLE, _S.KILLING,
     ),
     _S.BACKOFF: (
         _S.BACKOFF, _S.BACKOFF, _S.BACKOFF, _S.BACKOFF,
-        _S.STARTING, IMPOSSIBLE, IMPOSSIBLE, _S.STOPPED,
+        _S.STARTING, IMPOSSIBLE, IMPOSSIBLE, _S.STOPPED, _S.BACKOFF,
     ),
     _S.PARKED: (
         _S.PARKED, _S.PARKED, _S.PARKED, _S.PARKED,
-        _S.STARTING, IMPOSSIBLE, IMPOSSIBLE, _S.STOPPED,
+        _S.STARTING, IMPOSSIBLE, IMPOSSIBLE, _S.STOPPED, _S.PARKED,
     ),
 }  # fmt: skip
 
@@ -107,6 +113,17 @@ def advance(state: ChildState, trigger: Trigger) -> ChildState:
     return target
 
 
+def table() -> str:
+    """Every state with every trigger, as a Markdown table: the next state, "." for no change and
+    "-" for what the policy never does."""
+    rows = [["", *(trigger.value for trigger in _COLUMNS)], ["---"] * (len(_COLUMNS) + 1)]
+    for state in ChildState:
+        targets = (TABLE[state, trigger] for trigger in _COLUMNS)
+        cells = ("-" if to is IMPOSSIBLE else "." if to is state else to.value for to in targets)
+        rows.append([state.value, *cells])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 def diagram() -> str:
     """The table as a Mermaid state diagram: the edges that lead to another state."""
     lines = ["stateDiagram-v2", "    [*] --> stopped"]
@@ -116,3 +133,7 @@ def diagram() -> str:
         if target is not IMPOSSIBLE and target is not state
     ]
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(diagram(), table(), sep="\n\n")

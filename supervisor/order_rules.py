@@ -43,9 +43,4 @@ def _must_wait(turn: Turn, i: int) -> bool:
     if any(turn.records[j].leaving is not None for j in turn.group(i)):
         return True  # the old generation goes before the new one comes
     is_in_order = record.is_waiting_turn or record.unsettled_until_ns is not None
-    return is_in_order and any(_is_awaited(other, turn.now_ns) for other in turn.records[:i])
-
-
-def _is_awaited(record: ChildRecord, now_ns: int) -> bool:
-    until_ns = record.unsettled_until_ns
-    return record.is_waiting_turn or (until_ns is not None and until_ns > now_ns)
+    return is_in_order and not all(other.is_settled(turn.now_ns) for other in turn.records[:i])

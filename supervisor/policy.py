@@ -12,6 +12,8 @@ possible happens in the same decision.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from supervisor.command_rules import obey
 from supervisor.commands import (
     HANG,
@@ -23,11 +25,16 @@ from supervisor.commands import (
     StopChild,
 )
 from supervisor.events import (
+    SPAWN_ERROR,
+    START_TIMEOUT,
     Action,
     ChildBeat,
+    ChildContinued,
+    ChildEvent,
     ChildExited,
     ChildReady,
     ChildSpawned,
+    ChildStopped,
     Event,
     Finished,
     Report,
@@ -36,16 +43,12 @@ from supervisor.events import (
     StartExtended,
     Tick,
 )
-from supervisor.exit_rules import settle
+from supervisor.exit_rules import cause_of, settle
 from supervisor.lifecycle import ChildState, Trigger
 from supervisor.order_rules import start_in_order, stop_in_order
+from supervisor.spec import SECOND_NS
 from supervisor.tree import ChildRecord, Leaving, Tree, describe
 from supervisor.turn import Turn
-
-START_TIMEOUT = "start timeout"
-SPAWN_ERROR = "spawn error"
-
-_ChildEvent = ChildSpawned | SpawnFailed | ChildReady | ChildBeat | StartExtended | ChildExited
 
 
 def decide(tree: Tree, event: Event | Command, now_ns: int) -> tuple[Tree, tuple[Action, ...]]:
@@ -108,7 +111,7 @@ def _deadline_ns(record: ChildRecord) -> int | None:
             return None
 
 
-def _notice(turn: Turn, i: int, event: _ChildEvent) -> None:
+def _notice(turn: Turn, i: int, event: ChildEvent) -> None:
     """What a child, or the kernel about it, says."""
     record = turn.records[i]
     is_starting = record.state is ChildState.STARTING
@@ -117,8 +120,8 @@ def _notice(turn: Turn, i: int, event: _ChildEvent) -> None:
             turn.set(i, pid=pid, starts=record.starts + 1, started_ns=turn.now_ns)
             turn.report(ReportKind.STARTED, i)
         case SpawnFailed(text=text):
-            turn.report(ReportKind.START_ERROR, i, text)
-            settle(turn, i, SPAWN_ERROR, None)
+            turn.report(ReportKind.START_ERROR, i, text, cause=SPAWN_ERROR)
+            settle(turn, i, SPAWN_ERROR, SPAWN_ERROR, None)
         case ChildReady():
             turn.move(i, Trigger.BECAME_READY)
             if is_starting:
@@ -130,11 +133,28 @@ def _notice(turn: Turn, i: int, event: _ChildEvent) -> None:
         case StartExtended(extra_ns=extra_ns):
             if is_starting:
                 _extend_start(turn, i, turn.now_ns + extra_ns)
+        case ChildStopped(signal=signal):
+            stopped = {"stopped_since_ns": turn.now_ns, "stop_signal": signal}
+            turn.move(i, Trigger.SUSPEND, **stopped)
+            turn.report(ReportKind.SUSPENDED, i, f"stopped by signal {signal}")
+        case ChildContinued():
+            _resume(turn, i)
         case ChildExited():
+            if record.state is ChildState.KILLING:
+                event = replace(event, out_of_memory=False)  # the SIGKILL was ours
             text = record.blame or event.text
+            cause = cause_of(record, event)
             asked = record.leaving in (Leaving.RESTART, Leaving.DOWN)
-            turn.report(ReportKind.DIED, i, text, asked=asked)
-            settle(turn, i, text, event)
+            turn.report(ReportKind.DIED, i, text, asked=asked, cause=cause)
+            settle(turn, i, text, cause, event)
+
+
+def _resume(turn: Turn, i: int) -> None:
+    since_ns = turn.records[i].stopped_since_ns
+    if since_ns is not None:  # else it was stopped and continued before we could look
+        turn.move(i, Trigger.SUSPEND, stopped_since_ns=None, stop_signal=None)
+        stopped_s = (turn.now_ns - since_ns) / SECOND_NS
+        turn.report(ReportKind.RESUMED, i, f"was stopped for {stopped_s:.1f} s")
 
 
 def _extend_start(turn: Turn, i: int, until_ns: int) -> None:

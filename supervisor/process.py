@@ -17,9 +17,22 @@ import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from supervisor.child import LIFE_FD_VARIABLE, NOTIFY_FD_VARIABLE, PID_VARIABLE
+from supervisor.child import (
+    BEATS_VARIABLE,
+    LIFE_FD_VARIABLE,
+    NOTIFY_FD_VARIABLE,
+    PID_VARIABLE,
+)
 from supervisor.errors import SpawnError
-from supervisor.events import ChildBeat, ChildExited, ChildReady, StartExtended
+from supervisor.events import (
+    ChildBeat,
+    ChildContinued,
+    ChildExited,
+    ChildReady,
+    ChildStopped,
+    StartExtended,
+)
+from supervisor.notifier import VARIABLES
 from supervisor.spec import MILLISECOND_NS, ChildSpec
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -53,9 +66,10 @@ class Process:
                     if log_fd is not None:
                         childs_own.callback(os.close, log_fd)
                     self._popen = _popen(spec, child_notify_fd, child_life_fd, log_fd)
+                undo.callback(_abandon, self._popen)
                 # valid even if it has died in the meantime: it is a zombie until we reap it
                 self.pidfd = os.pidfd_open(self._popen.pid)
-            except OSError as error:
+            except (OSError, ValueError) as error:  # ValueError: NUL, "=" or no text in env or cwd
                 raise SpawnError(f"{spec.name}: cannot start {spec.argv[0]}: {error}") from error
             undo.pop_all()
 
@@ -95,6 +109,20 @@ class Process:
             return ChildExited(self.name, status.si_status)
         return ChildExited(self.name, None, status.si_status)
 
+    def job_control(self) -> ChildStopped | ChildContinued | None:
+        """Whether a signal has stopped it, or had it continue, since the last look. Its exit is
+        left for `reap`: without WEXITED, waitid takes no status."""
+        try:
+            changes = os.WSTOPPED | os.WCONTINUED | os.WNOHANG
+            status = os.waitid(os.P_PIDFD, self.pidfd, changes)
+        except ChildProcessError:
+            return None
+        if status is None:
+            return None
+        if status.si_code == os.CLD_CONTINUED:
+            return ChildContinued(self.name)
+        return ChildStopped(self.name, status.si_status)
+
     def notifications(self) -> list[Notification]:
         """What it has said since the last call; unknown words are ignored, for newer children."""
         try:
@@ -122,6 +150,12 @@ class Process:
             os.close(descriptor)
 
 
+def _abandon(popen: subprocess.Popen[bytes]) -> None:
+    """A process that we could not get hold of must not live on beside its successor."""
+    popen.kill()
+    popen.wait()
+
+
 def _open_log(path: str | None) -> int | None:
     if path is None:
         return None
@@ -133,9 +167,13 @@ def _popen(
     spec: ChildSpec, notify_fd: int, life_fd: int, log_fd: int | None
 ) -> subprocess.Popen[bytes]:
     env = dict(os.environ if spec.env is None else spec.env)
+    for variable in (*VARIABLES, BEATS_VARIABLE):
+        env.pop(variable, None)
     env[NOTIFY_FD_VARIABLE] = str(notify_fd)
     env[LIFE_FD_VARIABLE] = str(life_fd)
     env[PID_VARIABLE] = str(os.getpid())
+    if spec.hang_after_ns is not None:
+        env[BEATS_VARIABLE] = "1"
     return subprocess.Popen(
         spec.argv,
         env=env,
@@ -214,7 +252,7 @@ def _is_left_behind(
     me = os.getpid()
     if entry.parent_pid != me or entry.pid in child_pids or entry.pid in spared_pids:
         return False
-    if entry.session in child_pids:
+    if entry.session in child_pids and not entry.is_zombie:
         return False  # a helper whose own parent is gone, but which a living child may still use
     # Children of ours have sessions of their own, so what shares ours was started by the host
     # program itself. As process 1 we are also the one who has to reap whatever is handed to us.

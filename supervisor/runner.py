@@ -1,10 +1,10 @@
 """The loop: wait for what happens, ask the policy, perform what it says. Holds no rule.
 
-Owns the process objects, the signal handlers and the time. One thread, the main one; one poll
-over the pidfds, the children's pipes, the command descriptor and the wake-up descriptor of our
-signals. Invariants: events reach the policy one at a time, each with the actions of the one
-before it performed; a Spawn is answered before the next event; when `run` returns or raises, no
-child is left.
+Owns the signal handlers and the time; `children` has the processes. One thread, the main one; one
+poll over the pidfds, the children's pipes, the command descriptor and the wake-up descriptor of our
+signals. Invariants: events reach the policy one at a time, each with the actions of the one before
+it performed; a Spawn is answered before the next event; when `run` returns or raises, no child is
+left.
 
 The host program brings a CommandSource and an Observer. What they raise is printed and survived:
 supervision must not end because somebody's status page cannot be written.
@@ -21,16 +21,16 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
-from types import FrameType
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
+from supervisor.children import Children
 from supervisor.commands import Answer, Command, CommandSource, Request, StopAll
-from supervisor.errors import SpawnError
 from supervisor.events import (
     Action,
     ChildBeat,
-    ChildSpawned,
+    ChildExited,
     Diagnose,
     Event,
     Finished,
@@ -38,20 +38,18 @@ from supervisor.events import (
     Reply,
     Report,
     Spawn,
-    SpawnFailed,
     Terminate,
     Tick,
 )
+from supervisor.notifier import Notifier
+from supervisor.oom import OomKills
 from supervisor.policy import decide, next_deadline_ns
-from supervisor.process import Process, become_subreaper, own_children, sweep
 from supervisor.spec import MILLISECOND_NS, TreeSpec
 from supervisor.tree import Tree, initial_tree
+from supervisor.wakeup import signal_descriptor
 
 TICK_NS = 500 * MILLISECOND_NS  # the observer is promised one tick a second, whatever the load
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 REQUEST_ROUNDS_MAX = 100  # so that a flood of requests cannot keep us from the children
-SWEEP_ROUNDS_MAX = 100
-SWEEP_PAUSE_MS = 10
 COMPLAINTS_MAX = 20
 
 
@@ -74,21 +72,21 @@ class Supervisor:
         command_source: CommandSource,
         observer: Observer,
         seed: int | None = None,
+        oom_kills: OomKills | None = None,
     ) -> None:
         """`seed` fixes the jitter of the delays; by default each supervisor has its own."""
         self._tree = initial_tree(tree_spec, os.getpid() if seed is None else seed)
-        self._specs = {spec.name: spec for spec in tree_spec.children}
         self._commands = command_source
         self._observer = observer
-        self._processes: dict[str, Process] = {}
-        self._owners: dict[int, Process] = {}  # by pidfd and by notify_fd
         self._poll = select.poll()
+        self._children = Children(tree_spec.children, self._poll)
         self._reports: list[Report] = []
         self._changed = False
         self._exit_code: int | None = None
         self._stop_signal_count = 0
-        self._sweep_due = False
-        self._spared: frozenset[int] = frozenset()
+        self._stops_due = False
+        self._notifier = Notifier({})
+        self._oom_kills = oom_kills or OomKills()
         self._complaint_count = 0
 
     @property
@@ -99,16 +97,16 @@ class Supervisor:
     def run(self) -> int:
         """Start the tree and keep it until it is stopped; the exit code for the whole program."""
         assert threading.current_thread() is threading.main_thread(), "run on the main thread"
-        become_subreaper()
-        self._spared = own_children()
-        with _signal_descriptor() as signal_fd:
+        with contextlib.ExitStack() as at_the_end:
+            self._notifier = Notifier()
+            at_the_end.callback(self._notifier.close)
+            signal_fd = at_the_end.enter_context(signal_descriptor())
             self._poll.register(signal_fd, select.POLLIN)
             if self._commands.fileno() >= 0:
                 self._poll.register(self._commands.fileno(), select.POLLIN)
-            try:
-                self._loop(signal_fd)
-            finally:
-                self._leave_nothing()
+            self._children.begin()
+            at_the_end.callback(self._children.end)
+            self._loop(signal_fd)
         assert self._exit_code is not None
         return self._exit_code
 
@@ -126,23 +124,32 @@ class Supervisor:
             # Last, so that no beat which is there is overlooked. Late against what was asked for a
             # turn ago: it does not matter where in the turn we were stopped.
             self._decide(Tick(late_ns=max(0, now_ns - asked_ns)))
-            if self._sweep_due:
-                self._sweep_due = False
-                self._sweep()
-            if self._changed:
+            self._children.sweep_if_due()
+            self._reports += self._children.take_reports()
+            if self._changed or self._reports:
                 self._changed = False
                 self._tell_change()
             if now_ns - ticked_ns >= TICK_NS:
                 ticked_ns = now_ns
-                self._survive(self._observer.tick)
-            asked_ns = ticked_ns + TICK_NS
-            deadline_ns = next_deadline_ns(self._tree)
-            if deadline_ns is not None:
-                asked_ns = min(asked_ns, deadline_ns)
+                self._tick(now_ns)
+            self._notifier.beat(now_ns)
+            due = (
+                ticked_ns + TICK_NS,
+                next_deadline_ns(self._tree),
+                self._notifier.next_beat_ns(),
+            )
+            asked_ns = min(at_ns for at_ns in due if at_ns is not None)
+
+    def _tick(self, now_ns: int) -> None:
+        self._oom_kills.look(now_ns)
+        self._children.tend_reserve()
+        self._notifier.tell(self._tree)
+        self._survive(self._observer.tick)
 
     def _tell_change(self) -> None:
         reports = tuple(self._reports)
         self._reports.clear()
+        self._notifier.tell(self._tree)
         self._survive(lambda: self._observer.changed(self._tree, reports))
 
     def _survive(self, call: Callable[[], None]) -> None:
@@ -164,7 +171,7 @@ class Supervisor:
             return
         for number in numbers:
             if number == signal.SIGCHLD:
-                self._sweep_due = True
+                self._stops_due = True
             elif number in (signal.SIGTERM, signal.SIGINT):
                 self._stop_signal_count += 1
                 self._decide(StopAll(fast=self._stop_signal_count > 1))
@@ -172,22 +179,18 @@ class Supervisor:
                 self._decide(StopAll())
 
     def _hear_children(self, ready: list[int]) -> None:
-        for descriptor in ready:
-            process = self._owners.get(descriptor)
-            if process is None:
-                continue  # a signal, a request, or a descriptor closed earlier in this turn
-            # also when only the pidfd woke us: the last words belong before the death
-            for event in process.notifications():
-                self._decide(event)
-            if descriptor != process.pidfd:
-                if process.is_mute:  # else the end of file would wake us for ever
-                    self._unwatch(descriptor)
-                continue
-            exited = process.reap()
-            if exited is not None:
-                self._forget(process)
-                self._sweep_due = True
-                self._decide(exited)
+        for event in self._children.hear(ready):
+            self._decide(self._with_hint(event) if isinstance(event, ChildExited) else event)
+        if self._stops_due:
+            self._stops_due = False
+            for change in self._children.hear_stops():
+                self._decide(change)
+
+    def _with_hint(self, exited: ChildExited) -> ChildExited:
+        if exited.signal != signal.SIGKILL:
+            return exited
+        is_likely = self._oom_kills.killed_lately(time.monotonic_ns())
+        return replace(exited, out_of_memory=is_likely)
 
     def _hear_requests(self) -> None:
         # On each turn, not only when the descriptor says so: some (ZeroMQ's) are edge-triggered,
@@ -227,81 +230,25 @@ class Supervisor:
     def _perform(self, action: Action) -> Event | None:
         match action:
             case Spawn(name=name):
-                return self._spawn(name)
-            case Terminate(name=name) if name in self._processes:
-                self._processes[name].terminate()
-            case Diagnose(name=name) if name in self._processes:
-                self._processes[name].diagnose()
-            case Kill(name=name) if name in self._processes:
-                self._processes[name].kill()
+                return self._children.spawn(name)
+            case Terminate() | Diagnose() | Kill():
+                self._signal(action)
             case Report():
                 self._reports.append(action)
             case Finished(exit_code=exit_code):
                 self._exit_code = exit_code
-            case _:
-                pass  # a Reply; or a signal to a process that could not be started
+            case Reply():
+                pass  # given to whoever asked, when all is performed
         return None
 
-    def _spawn(self, name: str) -> Event:
-        try:
-            process = Process(self._specs[name])
-        except SpawnError as error:
-            return SpawnFailed(name, str(error))
-        self._processes[name] = process
-        for descriptor in (process.pidfd, process.notify_fd):
-            self._owners[descriptor] = process
-            self._poll.register(descriptor, select.POLLIN)
-        return ChildSpawned(name, process.pid)
-
-    def _forget(self, process: Process) -> None:
-        for descriptor in (process.pidfd, process.notify_fd):
-            if descriptor in self._owners:
-                self._unwatch(descriptor)
-        del self._processes[process.name]
-        process.close()
-
-    def _unwatch(self, descriptor: int) -> None:
-        self._poll.unregister(descriptor)
-        del self._owners[descriptor]
-
-    def _sweep(self) -> int:
-        return sweep({process.pid for process in self._processes.values()}, self._spared)
-
-    def _leave_nothing(self) -> None:
-        """The way out, orderly or by an error: no child and no child's child outlives the loop."""
-        for process in self._processes.values():
-            process.kill()
-        while self._processes:
-            self._poll.poll(SWEEP_PAUSE_MS)
-            for process in list(self._processes.values()):
-                if process.reap() is not None:
-                    self._forget(process)
-        pause = select.poll()
-        for _ in range(SWEEP_ROUNDS_MAX):
-            if self._sweep() == 0:
-                return
-            pause.poll(SWEEP_PAUSE_MS)
-
-
-def _take_no_action(_number: int, _frame: FrameType | None) -> None:
-    """The wake-up descriptor tells the loop; a handler must exist for that to happen."""
-
-
-@contextlib.contextmanager
-def _signal_descriptor() -> Iterator[int]:
-    """A descriptor from which the numbers of SIGNALS can be read, while the context lasts."""
-    read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    wakeup_before = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-    try:
-        for number in SIGNALS:
-            # nohup has the terminal's end ignored, and means it
-            if not (number == signal.SIGHUP and before[number] is signal.SIG_IGN):
-                signal.signal(number, _take_no_action)
-        yield read_fd
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(wakeup_before)
-        os.close(read_fd)
-        os.close(write_fd)
+    def _signal(self, action: Terminate | Diagnose | Kill) -> None:
+        process = self._children.get(action.name)
+        if process is None:
+            return  # it could not be started
+        match action:
+            case Terminate():
+                process.terminate()
+            case Diagnose():
+                process.diagnose()
+            case Kill():
+                process.kill()

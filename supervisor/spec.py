@@ -113,7 +113,10 @@ class ChildSpec:
     `env` None inherits ours; a mapping is the whole environment. `hang_after_ns` None expects no
     beats. `log_path` takes the child's standard output and error; None inherits ours. `role` means
     nothing here; it is carried for whoever shows the tree. A `critical` child at its restart
-    limit ends the whole tree.
+    limit ends the whole tree. `oom_score_adj` (proc(5): higher is killed sooner when memory runs
+    out) and `open_files_max` (RLIMIT_NOFILE) are set right after the start; None inherits ours.
+    What the kernel refuses is reported once, and the child runs without it. Variables by which
+    we are notified or watched ourselves (NOTIFY_SOCKET, WATCHDOG_*) never reach a child.
     """
 
     name: str
@@ -127,6 +130,8 @@ class ChildSpec:
     hang_after_ns: int | None = None
     log_path: str | None = None
     critical: bool = False
+    oom_score_adj: int | None = None
+    open_files_max: int | None = None
     no_retry_exit_codes: frozenset[int] = field(default=frozenset({EX_CONFIG}))
 
     def __post_init__(self) -> None:
@@ -150,6 +155,13 @@ class ChildSpec:
         )
         if self.hang_after_ns is not None:
             _require_positive(self.name, hang_after_ns=self.hang_after_ns)
+        adjustment = self.oom_score_adj
+        _require(
+            adjustment is None or (isinstance(adjustment, int) and -1000 <= adjustment <= 1000),
+            f"{self.name}: oom_score_adj must be -1000 to 1000, not {adjustment!r}",
+        )
+        if self.open_files_max is not None:
+            _require_positive(self.name, open_files_max=self.open_files_max)
         _require(
             all(isinstance(code, int) and 0 < code < 256 for code in self.no_retry_exit_codes),
             f"{self.name}: no_retry_exit_codes must be 1 to 255, not {self.no_retry_exit_codes!r}",

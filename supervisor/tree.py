@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import enum
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from supervisor.lifecycle import ChildState
 from supervisor.spec import ChildSpec, TreeSpec
+
+CAUSES_MAX = 16  # reasons come from outside: what is counted by them must not grow for ever
+OTHER_CAUSES = "other"
 
 
 class Leaving(enum.Enum):
@@ -33,9 +38,12 @@ class ChildRecord:
     pid: int | None = None
     starts: int = 0
     last_exit: str | None = None  # "exit 1", "signal 9", "hang", "start timeout", ...
+    exits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # by cause
     started_ns: int | None = None
     ready_ns: int | None = None
     beat_ns: int | None = None
+    stopped_since_ns: int | None = None  # while a signal keeps it from running
+    stop_signal: int | None = None
     # STARTING: ready by; STOPPING: killed at; KILLING: seen to again; BACKOFF, PARKED: next try
     deadline_ns: int | None = None
     # those behind it in the start order wait for it until then; None: they need not
@@ -60,6 +68,11 @@ class ChildRecord:
         """Down, and to be started as soon as those before it in the order allow."""
         return self.state is ChildState.STOPPED and self.wanted
 
+    def is_settled(self, now_ns: int) -> bool:
+        """Ready, parked, finished or out of time: nobody behind it in the order waits for it."""
+        until_ns = self.unsettled_until_ns
+        return not self.is_waiting_turn and (until_ns is None or until_ns <= now_ns)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
@@ -73,9 +86,20 @@ class Tree:
     finished: bool = False
     exit_code: int = 0
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the start has been gone through, to its end or to the end of patience."""
+        return all(record.is_settled(self.decided_ns) for record in self.records)
+
     def record(self, name: str) -> ChildRecord | None:
         """The child of that name."""
         return next((record for record in self.records if record.name == name), None)
+
+
+def counted(exits: Mapping[str, int], cause: str) -> Mapping[str, int]:
+    """The counts with one more of this cause."""
+    key = cause if cause in exits or len(exits) < CAUSES_MAX else OTHER_CAUSES
+    return MappingProxyType({**exits, key: exits.get(key, 0) + 1})
 
 
 def initial_tree(spec: TreeSpec, seed: int = 0) -> Tree:
@@ -98,11 +122,15 @@ def describe(tree: Tree) -> str:
                     "pid": record.pid,
                     "restarts": record.restarts,
                     "last_exit": record.last_exit,
-                    "uptime_ns": None
-                    if record.started_ns is None
-                    else tree.decided_ns - record.started_ns,
+                    "exits": dict(record.exits),
+                    "uptime_ns": _age_ns(tree, record.started_ns),
+                    "stopped_for_ns": _age_ns(tree, record.stopped_since_ns),
                 }
                 for record in tree.records
             ],
         }
     )
+
+
+def _age_ns(tree: Tree, since_ns: int | None) -> int | None:
+    return None if since_ns is None else tree.decided_ns - since_ns

@@ -67,10 +67,19 @@ class Turn:
         state = advance(self.records[i].state, trigger)
         self.records[i] = replace(self.records[i], state=state, **changes)
 
-    def report(self, kind: ReportKind, i: int, text: str = "", *, asked: bool = False) -> None:
+    def report(
+        self,
+        kind: ReportKind,
+        i: int,
+        text: str = "",
+        *,
+        asked: bool = False,
+        cause: str | None = None,
+    ) -> None:
         record = self.records[i]
         uptime_ns = None if record.started_ns is None else self.now_ns - record.started_ns
-        self.actions.append(Report(kind, record.name, text, record.pid, uptime_ns, asked))
+        about = (record.name, text, record.pid, uptime_ns, asked, cause)
+        self.actions.append(Report(kind, *about, at_ns=self.now_ns))
 
     def reply(self, ok: bool, text: str) -> None:
         self.actions.append(Reply(ok, text))
@@ -95,9 +104,16 @@ class Turn:
         self.move(i, Trigger.KILL, deadline_ns=self.now_ns + STUCK_AFTER_NS)
 
     def hang(self, i: int, reason: str) -> None:
-        """Have it write down where it is, then kill it: SIGTERM would be in vain."""
+        """Have it write down where it is, then kill it: SIGTERM would be in vain. One that a signal
+        has stopped would not take the request either, and there is nothing to find out."""
+        record = self.set(i, leaving=Leaving.FAILURE, blame=reason)
+        if record.stopped_since_ns is not None:
+            stopped_s = (self.now_ns - record.stopped_since_ns) / SECOND_NS
+            text = f"stopped by signal {record.stop_signal} for {stopped_s:.1f} s"
+            self.report(ReportKind.HUNG, i, text)
+            self.kill(i)
+            return
         self.report(ReportKind.HUNG, i, reason)
-        self.set(i, leaving=Leaving.FAILURE, blame=reason)
         self.actions.append(Diagnose(self.records[i].name))
         self.move(i, Trigger.TERMINATE, deadline_ns=self.now_ns + DIAGNOSE_GRACE_NS)
 

@@ -12,10 +12,10 @@ import signal
 import threading
 from collections import deque
 
-from supervisor import runner as runner_module
 from supervisor.commands import Answer, StopAll
 from supervisor.runner import Supervisor
 from supervisor.spec import Backoff, ChildSpec, TreeSpec
+from supervisor.wakeup import SIGNALS
 
 MS = 1_000_000
 S = 1000 * MS
@@ -143,7 +143,7 @@ class Stage:
         return [report for report in self.script.reports if report.kind is kind]
 
 
-def play(program, codes, scenario, *, each=None, limits=None, **tree):
+def play(program, codes, scenario, *, each=None, limits=None, oom_kills=None, **tree):
     """Run a tree of {name: code} and a scenario until both are over."""
     children = tuple(
         ChildSpec(name=n, argv=program(c), **(each or {}), **((limits or {}).get(n, {})))
@@ -151,15 +151,17 @@ def play(program, codes, scenario, *, each=None, limits=None, **tree):
     )
     stage = Stage()
     script = Scripted(scenario(stage))
-    supervisor = Supervisor(TreeSpec(children=children, **tree), script, script, seed=1)
+    supervisor = Supervisor(
+        TreeSpec(children=children, **tree), script, script, seed=1, oom_kills=oom_kills
+    )
     stage.supervisor = script.supervisor = supervisor
     stage.script = script
-    handlers = [signal.getsignal(number) for number in runner_module.SIGNALS]
+    handlers = [signal.getsignal(number) for number in SIGNALS]
     try:
         stage.exit_code = supervisor.run()
     finally:
         script.close()
-    assert [signal.getsignal(number) for number in runner_module.SIGNALS] == handlers
+    assert [signal.getsignal(number) for number in SIGNALS] == handlers
     assert script.error is None, script.error
     assert script.is_over, "the tree ended before the scenario"
     return stage

@@ -11,6 +11,7 @@ import functools
 import os
 import select
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ from supervisor.tree import ChildRecord, Tree, initial_tree
 
 MS = 1_000_000
 S = 1000 * MS
+ENDS = (ReportKind.DIED, ReportKind.START_ERROR)
 
 
 class World:
@@ -53,6 +55,8 @@ class World:
         self.now_ns = 1_000 * S
         self.pids: dict[str, int] = {}
         self.unspawnable: set[str] = set()
+        self.spawn_counts: Counter[str] = Counter()
+        self.end_counts: Counter[str] = Counter()
         self.actions: list[Action] = []
         self.next_pid = 100
         self.feed(Tick())
@@ -65,6 +69,7 @@ class World:
             was_stopping = self.tree.stopping
             self.tree, actions = decide(self.tree, queue.pop(0), self.now_ns)
             for action in actions:
+                self._count_end(action)
                 assert not (was_stopping and isinstance(action, Spawn)), "spawned while stopping"
                 assert not self.tree.finished or not isinstance(action, Spawn)
                 queue += self._perform(action)
@@ -80,6 +85,7 @@ class World:
                     return [SpawnFailed(name, "no such file")]
                 self.next_pid += 1
                 self.pids[name] = self.next_pid
+                self.spawn_counts[name] += 1
                 return [ChildSpawned(name, self.next_pid)]
             case Terminate(name=name) | Kill(name=name) | Diagnose(name=name):
                 assert name in self.pids, f"a signal to {name}, which has no process"
@@ -87,8 +93,19 @@ class World:
                 assert not self.pids, f"finished, but {sorted(self.pids)} live"
         return []
 
+    def _count_end(self, action: Action) -> None:
+        is_end = isinstance(action, Report) and action.kind in ENDS
+        assert is_end == (isinstance(action, Report) and action.cause is not None)
+        if isinstance(action, Report) and is_end:
+            self.end_counts[action.name] += 1
+
     def _check(self) -> None:
         for record in self.tree.records:
+            assert record.starts == self.spawn_counts[record.name]
+            assert record.restarts == max(0, self.spawn_counts[record.name] - 1)
+            assert sum(record.exits.values()) == self.end_counts[record.name]
+            assert (record.stopped_since_ns is None) == (record.stop_signal is None)
+            assert record.stopped_since_ns is None or record.state.is_live
             assert record.pid == self.pids.get(record.name)
             assert record.state.is_live == (record.name in self.pids)
             assert len(record.failures_ns) <= self.tree.spec.intensity.max_restarts + 1
@@ -97,10 +114,16 @@ class World:
         for name in names:
             self.feed(ChildReady(name))
 
-    def exit(self, name: str, code: int | None = None, signal: int | None = None) -> list[Action]:
+    def exit(
+        self,
+        name: str,
+        code: int | None = None,
+        signal: int | None = None,
+        out_of_memory: bool = False,
+    ) -> list[Action]:
         """The process ends: by itself, or because it was told to."""
         del self.pids[name]
-        return self.feed(ChildExited(name, code, signal))
+        return self.feed(ChildExited(name, code, signal, out_of_memory))
 
     def crash(self, name: str) -> list[Action]:
         return self.exit(name, signal=11)

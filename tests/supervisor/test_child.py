@@ -16,8 +16,8 @@ from supervisor import child
 def nothing_taken_yet(monkeypatch):
     """As in a fresh process; and what protect() asked of the kernel is taken back."""
     monkeypatch.setattr(child, "_taken", {})
-    for variable in (child.NOTIFY_FD_VARIABLE, child.LIFE_FD_VARIABLE, child.PID_VARIABLE):
-        monkeypatch.delenv(variable, raising=False)
+    for variable in [name for name in os.environ if name.startswith("SUPERVISOR_")]:
+        monkeypatch.delenv(variable)
     yield
     ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)
 
@@ -27,6 +27,7 @@ def pipe(monkeypatch):
     read_fd, write_fd = os.pipe2(os.O_NONBLOCK)
     os.set_inheritable(write_fd, True)
     monkeypatch.setenv(child.NOTIFY_FD_VARIABLE, str(write_fd))
+    monkeypatch.setenv(child.BEATS_VARIABLE, "1")
     yield read_fd, write_fd
     for descriptor in (read_fd, write_fd):
         if os.path.exists(f"/proc/self/fd/{descriptor}"):
@@ -53,6 +54,13 @@ def test_the_words_are_lines_on_the_pipe(pipe):
     child.notify_ready()
     child.beat()
     assert os.read(pipe[0], 100) == b"EXTEND_MS=1500\nREADY=1\nBEAT=1\n"
+
+
+def test_beats_nobody_asked_for_are_not_said(pipe, monkeypatch):
+    monkeypatch.delenv(child.BEATS_VARIABLE)
+    child.beat()
+    child.notify_ready()
+    assert os.read(pipe[0], 100) == b"READY=1\n"
 
 
 def test_a_full_pipe_loses_the_word_and_does_not_block(pipe):

@@ -15,6 +15,7 @@ from supervisor.events import ChildExited, Report, ReportKind, Tick
         (ChildExited("a", 0), "exit 0"),
         (ChildExited("a", 1), "exit 1"),
         (ChildExited("a", None, 9), "signal 9"),
+        (ChildExited("a", None, 9, out_of_memory=True), "signal 9, perhaps out of memory"),
         (ChildExited("a", None), "exit ?"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supervisor.commands import HANG, RestartChild, StopChild
 from supervisor.events import Finished, ReportKind, StartExtended, Terminate
 from supervisor.spec import Backoff, ChildSpec, Restart, RestartIntensity, Strategy, TreeSpec
 
@@ -383,3 +384,96 @@ def test_other_deaths_by_signal_count_towards_the_limit(running_world, signal, r
     world.now_ns += ready_for_ns
     world.exit("a", signal=signal)
     assert world.record("a").state.value == "parked"
+
+
+def fail_by(world, cause):
+    """Bring about one end of `a`, which is ready, for this cause."""
+    match cause:
+        case "exit":
+            world.exit("a", code=3)
+        case "signal":
+            world.exit("a", signal=11)
+        case "out of memory":
+            world.exit("a", signal=9, out_of_memory=True)
+        case "asked":
+            world.ask(RestartChild("a"))
+            world.exit("a", code=0)
+        case "start timeout":
+            world.exit("a", code=0)
+            world.pass_ns(1 * S)
+            assert world.states() == ["starting"]
+            world.pass_ns(30 * S)
+            world.exit("a", signal=9)
+        case "spawn error":
+            world.unspawnable.add("a")
+            world.exit("a", code=0)
+        case reason:
+            world.ask(RestartChild("a", reason))
+            world.exit("a", signal=9, out_of_memory=True)  # whatever ends it after the verdict
+
+
+@pytest.mark.parametrize(
+    ("cause", "before"),
+    [
+        ("exit", {}),
+        ("signal", {}),
+        ("out of memory", {}),
+        ("asked", {}),
+        (HANG, {}),
+        ("stalled", {}),
+        ("start timeout", {"exit": 1}),
+        ("spawn error", {"exit": 1}),
+    ],
+)
+def test_an_end_is_reported_and_counted_by_its_cause(running_world, cause, before):
+    world = running_world("a", backoff=EVEN)
+    fail_by(world, cause)
+    kinds = (ReportKind.DIED, ReportKind.START_ERROR)
+    causes = [report.cause for kind in kinds for report in world.reports(kind)]
+    assert causes == [*before, cause]
+    assert world.record("a").exits == {**before, cause: 1}
+
+
+def test_a_stop_after_a_hang_is_still_counted_as_the_hang_it_was(running_world):
+    world = running_world("a")
+    world.ask(RestartChild("a", HANG))
+    world.ask(StopChild("a"))
+    world.exit("a", signal=9)
+    assert world.record("a").exits == {"hang": 1}
+
+
+def test_counts_last_as_long_as_the_tree(running_world):
+    world = running_world("a")
+    for _ in range(2):
+        world.exit("a", signal=11)
+        world.ready("a")
+        world.pass_ns(100 * S)
+    world.ask(RestartChild("a"))
+    world.exit("a", code=0)
+    assert world.record("a").exits == {"signal": 2, "asked": 1}
+
+
+def test_r13_loop_of_kills_for_memory_is_parked_like_any_crash_loop(running_world):
+    """A foreign SIGKILL is nobody's fault; the kernel's, for memory, is the child's own."""
+    world = running_world("ab", intensity=RestartIntensity(max_restarts=2))
+    for _ in range(3):
+        world.pass_ns(5 * S)
+        world.ready("a")
+        world.pass_ns(5 * S)
+        world.exit("a", signal=9, out_of_memory=True)
+    assert world.states() == ["parked", "ready"]
+    assert world.record("a").last_exit == "signal 9, perhaps out of memory"
+    assert world.record("a").exits == {"out of memory": 3}
+
+
+def test_our_own_kill_is_not_taken_for_one_of_the_kernels(make_world):
+    world = make_world("a")
+    world.pass_ns(20 * S)
+    assert world.states() == ["killing"]
+    world.exit("a", signal=9, out_of_memory=True)
+    assert world.record("a").last_exit == "start timeout"
+    world.ready("a")
+    world.ask(StopChild("a"))
+    world.pass_ns(5 * S)
+    world.exit("a", signal=9, out_of_memory=True)
+    assert world.record("a").last_exit == "signal 9"

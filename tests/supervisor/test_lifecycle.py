@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import textwrap
 
 import pytest
 
 import supervisor
-from supervisor.lifecycle import LIVE, TABLE, ChildState, Trigger, advance, diagram
+from supervisor.lifecycle import LIVE, TABLE, ChildState, Trigger, advance, diagram, table
 
 
 def test_every_state_and_trigger_is_decided():
@@ -34,7 +36,7 @@ def test_every_state_can_be_reached_and_left():
         assert any(TABLE[state, trigger] not in (None, state) for trigger in Trigger)
 
 
-@pytest.mark.parametrize("trigger", [Trigger.BECAME_READY, Trigger.GONE_DOWN])
+@pytest.mark.parametrize("trigger", [Trigger.BECAME_READY, Trigger.GONE_DOWN, Trigger.SUSPEND])
 def test_what_comes_from_outside_is_possible_in_every_state(trigger):
     assert all(TABLE[state, trigger] is not None for state in ChildState)
 
@@ -69,3 +71,32 @@ def test_the_diagram_has_every_edge_once():
 
 def test_the_picture_in_the_package_is_the_diagram():
     assert textwrap.indent(diagram(), "    ") in supervisor.__doc__
+
+
+def test_a_signal_that_stops_or_continues_a_child_changes_no_state():
+    assert all(TABLE[state, Trigger.SUSPEND] is state for state in ChildState)
+
+
+def test_the_printed_table_has_a_cell_for_every_pair():
+    header, rule, *rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in table().splitlines()
+    ]
+    by_text = {trigger.value: trigger for trigger in Trigger}
+    triggers = [by_text[text] for text in header[1:]]
+    assert set(triggers) == set(Trigger)
+    assert set(rule) == {"---"}
+    printed = {
+        (ChildState(row[0]), trigger): cell
+        for row in rows
+        for trigger, cell in zip(triggers, row[1:], strict=True)
+    }
+    assert printed.keys() == TABLE.keys()
+    for pair, target in TABLE.items():
+        told = "-" if target is None else "." if target is pair[0] else target.value
+        assert printed[pair] == told
+
+
+def test_the_module_prints_picture_and_table():
+    argv = [sys.executable, "-m", "supervisor.lifecycle"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{diagram()}\n\n{table()}\n"

@@ -9,40 +9,28 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
 
 from supervisor.commands import (
-    HANG,
     Describe,
-    RestartChild,
     StartChild,
     StopAll,
-    StopChild,
 )
 from supervisor.events import (
     ChildBeat,
+    ChildContinued,
     ChildExited,
     ChildReady,
+    ChildStopped,
     Diagnose,
     Finished,
     Kill,
     ReportKind,
     Spawn,
     StartExtended,
-    Terminate,
     Tick,
 )
 from supervisor.policy import decide, next_deadline_ns
-from supervisor.spec import ChildSpec, Restart, RestartIntensity, Strategy, TreeSpec
+from supervisor.spec import ChildSpec, Restart, Strategy, TreeSpec
 from supervisor.tree import initial_tree
 
 MS = 1_000_000
@@ -114,6 +102,51 @@ def test_missing_beats_are_diagnosed_then_killed(running_world):
     world.crash("a")
     assert world.record("a").last_exit == "hang"
     assert len(world.reports(ReportKind.HUNG)) == 1
+
+
+def test_a_stop_is_told_and_does_not_restart_by_itself(running_world):
+    world = running_world("a")
+    world.feed(ChildStopped("a", 19))
+    record = world.record("a")
+    assert (record.stopped_since_ns, record.stop_signal) == (world.now_ns, 19)
+    world.pass_ns(3600 * S)
+    assert world.states() == ["ready"]
+    world.feed(ChildContinued("a"))
+    assert world.record("a").stopped_since_ns is None
+    (suspended,) = world.reports(ReportKind.SUSPENDED)
+    (resumed,) = world.reports(ReportKind.RESUMED)
+    assert (suspended.text, resumed.text) == ("stopped by signal 19", "was stopped for 3600.0 s")
+
+
+def test_a_continuation_of_one_that_was_not_seen_stopped_is_no_news(running_world):
+    world = running_world("a")
+    assert world.feed(ChildContinued("a")) == []
+
+
+def test_a_stopped_child_that_misses_its_beats_is_killed_without_being_asked(running_world):
+    world = running_world("a", child=BEATING)
+    world.pass_ns(100 * MS)
+    world.feed(ChildStopped("a", 20))
+    actions = world.pass_ns(900 * MS)
+    assert Kill("a") in actions
+    assert Diagnose("a") not in actions
+    (report,) = world.reports(ReportKind.HUNG)
+    assert report.text == "stopped by signal 20 for 0.9 s"
+    world.exit("a", signal=9)
+    assert world.record("a").last_exit == "hang"
+    assert world.states() == ["starting"]
+
+
+def test_a_stopped_child_that_goes_on_in_time_keeps_its_place(running_world):
+    world = running_world("a", child=BEATING)
+    world.feed(ChildStopped("a", 19))
+    world.pass_ns(500 * MS)
+    world.feed(ChildContinued("a"))
+    world.feed(ChildBeat("a"))
+    world.pass_ns(900 * MS)
+    assert world.states() == ["ready"]
+    world.pass_ns(100 * MS)
+    assert Diagnose("a") in world.actions, "it runs again, and can be asked"
 
 
 def test_a_child_that_promised_no_beats_is_not_missed(running_world):
@@ -229,7 +262,15 @@ def test_describe_answers_with_the_tree_and_changes_nothing(running_world):
 
 
 @pytest.mark.parametrize(
-    "event", [ChildReady("a"), ChildBeat("a"), ChildExited("a", 0), StartExtended("a", 1)]
+    "event",
+    [
+        ChildReady("a"),
+        ChildBeat("a"),
+        ChildExited("a", 0),
+        StartExtended("a", 1),
+        ChildStopped("a", 19),
+        ChildContinued("a"),
+    ],
 )
 def test_the_last_words_of_one_that_is_gone_change_nothing(running_world, event):
     world = running_world("a")
@@ -277,137 +318,3 @@ def test_the_first_tick_starts_the_first_child():
 
 def spec_of(name, **changes):
     return ChildSpec(name=name, argv=("true",), **changes)
-
-
-NAMES = "abcd"
-names = st.sampled_from(NAMES)
-
-
-class AnyHistory(RuleBasedStateMachine):
-    """Whatever children, operators and time do, in any order: the world's checks hold, and a stop
-    always comes to its end."""
-
-    world_class = None  # set by the test below: fixtures are not for machines
-
-    @initialize(
-        strategy=st.sampled_from(Strategy),
-        restarts=st.lists(st.sampled_from(Restart), min_size=4, max_size=4),
-        critical=st.sampled_from([None, *NAMES]),
-        max_restarts=st.integers(0, 3),
-    )
-    def begin(self, strategy, restarts, critical, max_restarts):
-        children = tuple(
-            spec_of(name, restart=restart, hang_after_ns=1 * S, critical=name == critical)
-            for name, restart in zip(NAMES, restarts, strict=True)
-        )
-        intensity = RestartIntensity(max_restarts=max_restarts)
-        self.world = self.world_class(
-            TreeSpec(children=children, strategy=strategy, intensity=intensity)
-        )
-        self.stopped_by_name = set()
-
-    @rule(name=names)
-    def become_ready(self, name):
-        self.world.feed(ChildReady(name))
-
-    @rule(name=names)
-    def beat(self, name):
-        self.world.feed(ChildBeat(name))
-
-    @rule(name=names, extra_ms=st.integers(0, 50_000))
-    def extend(self, name, extra_ms):
-        self.world.feed(StartExtended(name, extra_ms * MS))
-
-    @precondition(lambda self: self.world.pids)
-    @rule(data=st.data(), code=st.sampled_from([0, 1, 78, None]))
-    def end(self, data, code):
-        name = data.draw(st.sampled_from(sorted(self.world.pids)))
-        self.world.exit(name, code, None if code is not None else 9)
-
-    @rule(duration_ms=st.sampled_from([0, 1, 150, 1_000, 5_000, 25_000, 70_000]))
-    def pass_time(self, duration_ms):
-        self.world.pass_ns(duration_ms * MS)
-
-    @rule(slept_s=st.integers(3, 100))
-    def oversleep(self, slept_s):
-        hung = len(self.world.reports(ReportKind.HUNG))
-        for name in self.world.pids:
-            self.world.feed(ChildBeat(name))
-        self.world.now_ns += slept_s * S
-        self.world.feed(Tick(late_ns=slept_s * S))
-        assert len(self.world.reports(ReportKind.HUNG)) == hung
-
-    @rule(name=names, reason=st.sampled_from(["operator", HANG, "memory"]))
-    def restart(self, name, reason):
-        assert self.world.ask(RestartChild(name, reason)).text
-        if reason == "operator" and not self.world.tree.stopping:
-            self.stopped_by_name.discard(name)
-
-    @rule(name=names)
-    def stop_one(self, name):
-        if self.world.ask(StopChild(name)).ok:
-            self.stopped_by_name.add(name)
-
-    @rule(name=names)
-    def start_one(self, name):
-        if self.world.ask(StartChild(name)).ok:
-            self.stopped_by_name.discard(name)
-
-    @rule(name=names)
-    def break_or_mend_the_program(self, name):
-        self.world.unspawnable ^= {name}
-
-    @rule(fast=st.booleans())
-    def stop_all(self, fast):
-        self.world.feed(StopAll(fast))
-
-    @invariant()
-    def what_was_stopped_by_name_stays_down(self):
-        for name in self.stopped_by_name:
-            assert self.world.record(name).state.value in ("stopped", "stopping", "killing")
-
-    @invariant()
-    def what_is_on_its_way_out_has_a_deadline(self):
-        for record in self.world.tree.records:
-            if record.state.value in ("starting", "stopping", "killing"):
-                assert record.deadline_ns is not None
-
-    @invariant()
-    def while_stopping_something_is_asked_to_go(self):
-        world = self.world
-        if world.tree.stopping and not world.tree.finished:
-            assert any(state in ("stopping", "killing") for state in world.states())
-
-    @invariant()
-    def what_waits_for_its_turn_waits_for_somebody(self):
-        """Nobody is forgotten: one that is due is up, or another one is not settled yet."""
-        world = self.world
-        if world.tree.stopping:
-            return
-        for i, record in enumerate(world.tree.records):
-            if record.is_waiting_turn:
-                others = world.tree.records[:i] + world.tree.records[i + 1 :]
-                assert any(
-                    other.state.is_live or other.unsettled_until_ns is not None for other in others
-                )
-
-    def teardown(self):
-        if not hasattr(self, "world"):
-            return
-        world = self.world
-        world.feed(StopAll())
-        for _ in range(4 * len(NAMES)):
-            asked = [r.name for r in world.tree.records if r.state.value in ("stopping", "killing")]
-            for name in asked:
-                world.exit(name, signal=15)
-        assert world.tree.finished
-        assert sum(isinstance(action, Finished) for action in world.actions) == 1
-        signalled = [a for a in world.actions if isinstance(a, Terminate | Kill)]
-        assert len(signalled) < 10_000
-
-
-def test_any_history_keeps_the_promises(world_class):
-    AnyHistory.world_class = world_class
-    run_state_machine_as_test(
-        AnyHistory, settings=settings(max_examples=60, stateful_step_count=40, deadline=None)
-    )

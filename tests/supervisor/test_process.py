@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -13,7 +14,14 @@ import pytest
 
 from supervisor import process as process_module
 from supervisor.errors import SpawnError
-from supervisor.events import ChildBeat, ChildExited, ChildReady, StartExtended
+from supervisor.events import (
+    ChildBeat,
+    ChildContinued,
+    ChildExited,
+    ChildReady,
+    ChildStopped,
+    StartExtended,
+)
 from supervisor.process import Process, become_subreaper, own_children, process_entry, sweep
 from supervisor.spec import ChildSpec
 
@@ -92,6 +100,10 @@ def test_the_log_is_private_appended_to_and_takes_both_outputs(spawn, tmp_path, 
         {"argv": ("/no/such/program",)},
         {"argv": ("true",), "cwd": "/no/such/directory"},
         {"argv": ("true",), "log_path": "/no/such/directory/log"},
+        {"argv": ("true",), "env": {"A": "a\0b"}},
+        {"argv": ("true",), "env": {"A=B": "c"}},
+        {"argv": ("true",), "cwd": "a\0b"},
+        {"argv": ("\ud800",)},
     ],
 )
 def test_a_program_that_cannot_be_started_is_a_typed_error_and_leaves_nothing_open(changes):
@@ -101,7 +113,37 @@ def test_a_program_that_cannot_be_started_is_a_typed_error_and_leaves_nothing_op
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_spawn_in_another_thread_is_refused():
+def test_a_process_that_cannot_be_held_on_to_is_ended_at_once(monkeypatch):
+    """No descriptor left for its pidfd: it must not live on beside the one that is started next."""
+    started = []
+
+    def exhausted(pid):
+        started.append(pid)
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(process_module.os, "pidfd_open", exhausted)
+    before = sorted(os.listdir("/proc/self/fd"))
+    with pytest.raises(SpawnError, match="Too many open files"):
+        Process(ChildSpec(name="a", argv=SLEEP))
+    assert [process_entry(pid) for pid in started] == [None]
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("is_given", [False, True], ids=["inherited", "given"])
+def test_a_child_does_not_speak_in_our_name(
+    spawn, program, tmp_path, exit_of, monkeypatch, is_given
+):
+    log = tmp_path / "log"
+    ours = {"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "1", "WATCHDOG_PID": str(os.getpid())}
+    for name, value in ours.items():
+        monkeypatch.setenv(name, value)
+    env = {**ours, "A": "1"} if is_given else None
+    code = "print(sorted({'NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'} & set(os.environ)))"
+    exit_of(spawn(program(code), env=env, log_path=str(log)))
+    assert log.read_text() == "[]\n"
+
+
+def test_p13_spawn_in_another_thread_is_refused():
     refused = []
 
     def attempt():
@@ -148,6 +190,37 @@ def test_terminate_reaches_a_stopped_process(spawn, exit_of):
     assert exit_of(process) == ChildExited("a", None, signal.SIGTERM)
 
 
+def job_control_of(process, is_readable):
+    """The next change, for which SIGCHLD would wake the runner."""
+    for _ in range(1000):
+        change = process.job_control()
+        if change is not None:
+            return change
+        is_readable(process.pidfd, 0.01)
+    return None
+
+
+def test_stops_and_continuations_are_told_once_and_leave_the_exit_alone(
+    spawn, is_readable, exit_of
+):
+    process = spawn(SLEEP)
+    assert process.job_control() is None
+    for _ in range(2):
+        os.kill(process.pid, signal.SIGSTOP)
+        assert job_control_of(process, is_readable) == ChildStopped("a", signal.SIGSTOP)
+        assert process.job_control() is None
+        assert process.reap() is None
+        os.kill(process.pid, signal.SIGCONT)
+        assert job_control_of(process, is_readable) == ChildContinued("a")
+        assert process.job_control() is None
+    os.kill(process.pid, signal.SIGSTOP)
+    process.kill()
+    assert is_readable(process.pidfd)
+    assert process.job_control() is None
+    assert exit_of(process) == ChildExited("a", None, 9)
+    assert process.job_control() is None
+
+
 def test_diagnose_is_sigusr1(spawn, exit_of):
     process = spawn(SLEEP)
     process.diagnose()
@@ -163,7 +236,7 @@ def test_a_signal_to_a_reaped_process_goes_nowhere(spawn, exit_of):
 
 def test_what_a_child_says_is_heard_in_order_and_once(spawn, program, is_readable, exit_of):
     code = "child.extend_start(2.5); child.notify_ready(); child.beat(); child.beat()"
-    process = spawn(program(code))
+    process = spawn(program(code), hang_after_ns=1_000_000_000)
     exit_of(process)
     assert is_readable(process.notify_fd)
     expected = [StartExtended("a", 2_500_000_000), ChildReady("a"), ChildBeat("a")]
@@ -286,6 +359,24 @@ def test_helpers_of_a_living_child_are_left_alone(spawn, program, tmp_path, subr
     assert sweep((), subreaper) == 1
 
 
+def test_a_living_childs_helper_that_has_ended_is_reaped(
+    spawn, program, tmp_path, subreaper, is_readable
+):
+    """Else a child that makes daemons now and then fills the process table."""
+    code = (
+        "subprocess.run(['sh', '-c', 'sleep 0.1 & echo $! > pids'])\n"
+        "child.notify_ready(); time.sleep(60)"
+    )
+    process = spawn(program(code), cwd=str(tmp_path))
+    assert is_readable(process.notify_fd)
+    pid = int(Path(tmp_path, "pids").read_text())
+    with contextlib.suppress(ChildProcessError):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert sweep({process.pid}, subreaper) == 1
+    assert process_entry(pid) is None
+    assert process.reap() is None
+
+
 def test_what_the_host_program_runs_itself_is_left_alone(subreaper):
     host_own = subprocess.Popen(SLEEP)
     try:
@@ -353,7 +444,8 @@ def test_as_process_1_of_a_container_it_leaves_no_zombie(program):
     flags = ["-pf"] if os.getuid() == 0 else ["-Urpf"]
     argv = ["unshare", *flags, "--kill-child", "--mount-proc"]
     try:
-        subprocess.run([*argv, "true"], check=True, capture_output=True, timeout=20)
+        reach = [*argv, sys.executable, "-S", "-c", ""]
+        subprocess.run(reach, check=True, capture_output=True, timeout=20)
     except (OSError, subprocess.SubprocessError) as error:
         pytest.skip(f"no process namespace to be had here: {error}")
     done = subprocess.run(

@@ -24,6 +24,7 @@ from supervisor.commands import (
     StopChild,
 )
 from supervisor.events import ReportKind
+from supervisor.oom import OomKills
 from supervisor.process import process_entry
 from supervisor.runner import Supervisor
 from supervisor.spec import Backoff, ChildSpec, Restart, RestartIntensity, TreeSpec
@@ -195,7 +196,96 @@ def test_a_stopped_child_is_found_by_its_missing_beats_and_replaced(play):
         assert stage.record("b").restarts == 0
 
     stage = play({"a": BEATS, "b": BEATS}, scenario, each={"hang_after_ns": 300 * MS}, **FAST)
-    assert len(stage.kinds(ReportKind.HUNG)) == 1
+    (hung,) = stage.kinds(ReportKind.HUNG)
+    assert hung.text.startswith("stopped by signal 19 for 0.")
+    assert stage.record("a").exits == {"hang": 1, "asked": 1}
+
+
+def test_a_stop_by_a_signal_is_noticed_at_once_and_costs_nothing_by_itself(play):
+    """Long before the hang rule would find it, and for a child that promised no beats, too."""
+
+    def scenario(stage):
+        yield stage.is_in(a="ready")
+        pid = stage.record("a").pid
+        os.kill(pid, signal.SIGSTOP)
+        yield lambda: stage.record("a").stopped_since_ns is not None
+        assert stage.record("a").stop_signal == signal.SIGSTOP
+        assert stage.record("a").state.value == "ready"
+        yield lambda: stage.kinds(ReportKind.SUSPENDED)
+        os.kill(pid, signal.SIGCONT)
+        yield lambda: stage.record("a").stopped_since_ns is None
+        yield lambda: stage.kinds(ReportKind.RESUMED)
+        assert stage.record("a").pid == pid
+
+    stage = play({"a": WORK}, scenario)
+    (suspended,) = stage.kinds(ReportKind.SUSPENDED)
+    (resumed,) = stage.kinds(ReportKind.RESUMED)
+    assert suspended.text == "stopped by signal 19"
+    assert resumed.text.startswith("was stopped for ")
+    assert not stage.kinds(ReportKind.HUNG)
+
+
+def test_a_child_that_was_killed_while_stopped_begins_anew(play):
+    def scenario(stage):
+        yield stage.is_in(a="ready")
+        os.kill(stage.record("a").pid, signal.SIGSTOP)
+        yield lambda: stage.record("a").stopped_since_ns is not None
+        os.kill(stage.record("a").pid, signal.SIGKILL)
+        yield lambda: stage.record("a").restarts == 1
+        assert stage.record("a").stopped_since_ns is None
+        yield stage.is_in(a="ready")
+
+    play({"a": WORK}, scenario)
+
+
+def test_r13_death_for_want_of_memory_is_told_from_a_foreign_kill(play, tmp_path):
+    """The kernel's count decides; here a file stands in for it."""
+    count_file = tmp_path / "memory.events"
+    count_file.write_text("oom_kill 0\n")
+
+    def scenario(stage):
+        for restarts, count in ((1, 0), (2, 1)):
+            yield stage.is_in(a="ready")
+            count_file.write_text(f"oom_kill {count}\n")
+            os.kill(stage.record("a").pid, signal.SIGKILL)
+            yield lambda: stage.record("a").restarts == restarts  # noqa: B023
+        yield stage.is_in(a="ready")
+        assert stage.record("a").last_exit == "signal 9, perhaps out of memory"
+        assert stage.record("a").exits == {"signal": 1, "out of memory": 1}
+
+    oom_kills = OomKills([str(count_file)])
+    stage = play({"a": WORK}, scenario, oom_kills=oom_kills, **FAST)
+    died = [report.cause for report in stage.kinds(ReportKind.DIED)]
+    assert died == ["signal", "out of memory", "asked"]
+
+
+def test_descriptors_and_threads_are_as_many_after_fifty_kills(play):
+    """Each death is noticed, counted by its cause, and costs nothing that stays."""
+    kills = 50
+
+    def used():
+        with open("/proc/self/status", encoding="ascii") as status:
+            (threads,) = [line for line in status if line.startswith("Threads:")]
+        return len(os.listdir("/proc/self/fd")), threads
+
+    def scenario(stage):
+        yield stage.is_in(a="ready")
+        before = used()
+        for restarts in range(kills):
+            os.kill(stage.record("a").pid, signal.SIGKILL)
+            yield lambda: stage.record("a").restarts == restarts + 1  # noqa: B023
+            yield stage.is_in(a="ready")
+        assert used() == before
+        assert stage.record("a").restarts == kills
+        assert stage.record("a").exits == {"signal": kills}
+
+    stage = play(
+        {"a": "child.notify_ready(); signal.pause()"},
+        scenario,
+        intensity=RestartIntensity(max_restarts=1000),
+        backoff=Backoff(delay_min_ns=1, delay_max_ns=1),
+    )
+    assert len(stage.kinds(ReportKind.STARTED)) == kills + 1
 
 
 def test_a_hanging_child_is_asked_where_it_hangs_before_it_is_killed(play, tmp_path):
@@ -291,7 +381,7 @@ def test_a_signal_that_the_terminals_end_must_not_give_stays_ignored(play):
         signal.signal(signal.SIGHUP, before)
 
 
-def test_childrens_children_are_gone_after_a_stop(play, tmp_path):
+def test_p14_childrens_children_are_gone_after_a_stop(play, tmp_path):
     pids = tmp_path / "pids"
     code = (
         "ps = [subprocess.Popen(['sleep', '60'], start_new_session=own) for own in (True, False)]\n"
@@ -307,7 +397,7 @@ def test_childrens_children_are_gone_after_a_stop(play, tmp_path):
     assert [process_entry(pid) for pid in left] == [None, None]
 
 
-def test_childrens_children_are_swept_when_their_parent_dies(play, tmp_path):
+def test_p14_childrens_children_are_swept_when_their_parent_dies(play, tmp_path):
     pids = tmp_path / "pids"
     code = (
         f"os.path.exists({str(pids)!r}) or open({str(pids)!r}, 'w').write(\n"

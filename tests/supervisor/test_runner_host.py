@@ -104,9 +104,14 @@ from supervisor.runner import Supervisor
 from supervisor.spec import ChildSpec, TreeSpec
 
 class Observer:
+    pids = None
+
     def changed(self, tree, reports):
-        if all(record.state.value == "ready" for record in tree.records):
-            print(*[record.pid for record in tree.records], flush=True)
+        pids = [record.pid for record in tree.records]
+        ready = all(record.state.value == "ready" for record in tree.records)
+        if ready and pids != self.pids:
+            self.pids = pids
+            print(*pids, flush=True)
 
     def tick(self):
         pass

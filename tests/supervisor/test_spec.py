@@ -30,6 +30,8 @@ def test_defaults_are_the_documented_ones():
     assert (spec.ready_timeout_ns, spec.stop_timeout_ns) == (20 * SECOND_NS, 5 * SECOND_NS)
     assert spec.no_retry_exit_codes == {78}
     assert not spec.critical
+    assert spec.oom_score_adj is None
+    assert spec.open_files_max is None
     tree = TreeSpec(children=(spec,))
     assert tree.strategy is Strategy.ONE_FOR_ONE
     assert (tree.intensity.max_restarts, tree.intensity.period_ns) == (5, 60 * SECOND_NS)
@@ -54,6 +56,11 @@ def test_defaults_are_the_documented_ones():
         {"ready_timeout_ns": True},
         {"stop_timeout_ns": -1},
         {"hang_after_ns": 0},
+        {"oom_score_adj": -1001},
+        {"oom_score_adj": 1001},
+        {"oom_score_adj": 1.5},
+        {"open_files_max": 0},
+        {"open_files_max": True},
         {"no_retry_exit_codes": frozenset({0})},
         {"no_retry_exit_codes": frozenset({256})},
     ],

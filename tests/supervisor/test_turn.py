@@ -77,6 +77,17 @@ def test_hang_asks_for_a_dump_and_leaves_little_time(turn):
     assert [type(action) for action in turn.actions] == [Spawn, Report, Diagnose]
 
 
+def test_hang_of_one_that_a_signal_has_stopped_kills_it_at_once(turn):
+    turn.spawn(0)
+    turn.set(0, stopped_since_ns=NOW_NS - 1_234_000_000, stop_signal=19)
+    turn.hang(0, "hang")
+    assert turn.records[0].state is ChildState.KILLING
+    assert (turn.records[0].leaving, turn.records[0].blame) == (Leaving.FAILURE, "hang")
+    _, report, action = turn.actions
+    assert report.text == "stopped by signal 19 for 1.2 s"
+    assert action == Kill("a"), "it would not take the request for a dump"
+
+
 def test_begin_stop_condemns_the_living_and_stills_the_rest(turn):
     turn.spawn(0)
     turn.begin_stop()
