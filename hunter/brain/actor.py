@@ -1,34 +1,28 @@
 """The brain process's duty cycle: new rows of every instrument -> brain -> rule -> journal and bus.
 
 Reads nothing but rings. Order per signal: journal first, then bus; the checkpoint comes after the
-journal. So a brain killed anywhere restores, reads the same rows again and makes the same signals,
-and those that the journal has already are not written twice.
+journal, and does not come at all while the disk lets signals wait. So a brain killed anywhere
+restores, reads the same rows again and makes the same signals, and those that the journal has
+already are not written twice. Rows that went by unread, in a run or before a restore, are a gap
+that the brain is told of before it sees the next row.
 """
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Final
 
-from hunter.brain.checkpoint import Checkpoint, CheckpointStore, InstrumentCheckpoint
 from hunter.brain.inputs import BboRow, TradeRow, book_row, ticker_row
-from hunter.brain.load import load_brain
 from hunter.brain.protocol import Brain, StateError
-from hunter.brain.settings import BrainSettings
+from hunter.brain.tracked import RingTracked, Tracked
 from hunter.bus.sockets import SignalPublisher, WakeReceiver
-from hunter.config import Config
 from hunter.errors import SegmentError
-from hunter.ring import segment
-from hunter.ring.layout import RingLayout
-from hunter.ring.merge import Cursors, MergedReader
 from hunter.ring.reader import Row
 from hunter.ring.rows import Kind
 from hunter.runtime.actor import Context
 from hunter.signals.decision import Decision
+from hunter.signals.disksync import DiskSync
 from hunter.signals.journal import Journal
-from hunter.signals.rules import RuleStateError, SignalRule
-from hunter.signals.signal import encode_signal
+from hunter.signals.signal import Signal, encode_signal
 from hunter.status import documents
 from hunter.status.histogram import Histogram
 from hunter.status.page import ActorState
@@ -36,86 +30,8 @@ from hunter.status.page import ActorState
 ROWS_PER_TURN_MAX: Final = 512
 CHECKPOINT_EVERY_NS: Final = 1_000_000_000
 CHECKPOINT_EVERY_ROWS: Final = 20_000
+RETRY_EVERY_NS: Final = 250_000_000
 LATENCY_WINDOW_NS: Final = 60_000_000_000
-
-
-class Tracked:
-    """One instrument: where it is read, who thinks about it, and what was told last."""
-
-    def __init__(self, name: str, reader: MergedReader, brain: Brain, rule: SignalRule) -> None:
-        self.name = name
-        self.reader = reader
-        self.brain = brain
-        self.rule = rule
-        self.arrival = 0
-        self.errors_told = 0
-
-
-class RingTracked:
-    """All instruments of one ring, with the ring's checkpoint files."""
-
-    def __init__(self, path: Path, config: Config) -> None:
-        self.segment = segment.attach(path)
-        self.layout = layout = RingLayout.read_header(self.segment.view)
-        self.store = CheckpointStore(config.data_dir / "checkpoints" / path.name)
-        self.config_hash = _config_hash(config)
-        self.arrivals: list[int] = []
-        settings = BrainSettings(
-            interval_ms=config.brain.interval_ms, horizon_ms=config.brain.horizon_ms
-        )
-        search_dir = Path(config.base_dir)
-        self.tracked = []
-        for index, name in enumerate(layout.instruments):
-            reader = MergedReader(self.segment, layout, index)
-            brain = load_brain(config.brain.kind, name, settings, search_dir)
-            self.tracked.append(Tracked(name, reader, brain, SignalRule(layout.ring_id)))
-
-    def restore(self) -> str:
-        """Go on from the last checkpoint of this ring; returns what was done, in words.
-
-        Whatever cannot be restored starts cold, at the oldest row that is still there.
-        """
-        checkpoint = self.store.load(self.config_hash, self.layout.ring_id)
-        known = {item.instrument: item for item in (checkpoint.instruments if checkpoint else ())}
-        cold = []
-        for tracked in self.tracked:
-            if not _restore(tracked, known.get(tracked.name)):
-                cold.append(tracked.name)
-                tracked.reader.seek_oldest()
-        return f"cold: {', '.join(cold)}" if cold else "restored from its checkpoint"
-
-    def changed(self) -> list[Tracked]:
-        """Instruments with rows that were not there at the last look: one compare for all."""
-        first = self.layout.arrival_word(0)
-        heads = self.segment.words[first : first + len(self.tracked)].tolist()
-        if heads == self.arrivals:
-            return []
-        before = self.arrivals or [-1] * len(heads)
-        found = [
-            tracked
-            for tracked, old, new in zip(self.tracked, before, heads, strict=True)
-            if old != new
-        ]
-        self.arrivals = heads
-        return found
-
-    def save(self) -> bool:
-        return self.store.save(
-            Checkpoint(
-                self.config_hash,
-                self.layout.ring_id,
-                tuple(
-                    InstrumentCheckpoint(
-                        tracked.name,
-                        tracked.arrival,
-                        tracked.reader.cursors,
-                        tracked.brain.snapshot(),
-                        tracked.rule.snapshot(),
-                    )
-                    for tracked in self.tracked
-                ),
-            )
-        )
 
 
 class BrainActor:
@@ -129,11 +45,15 @@ class BrainActor:
         self._pending: dict[str, Tracked] = {}
         self._wake = WakeReceiver(config.runtime_dir, context.name)
         self._publisher = SignalPublisher(config.runtime_dir)
-        self._journal = Journal(config.data_dir / "signals")
+        self._disk_sync = DiskSync()
+        self._journal = Journal(config.data_dir / "signals", disk_sync=self._disk_sync)
+        self._troubles_told: dict[str, str] = {}
+        self._checkpoint_trouble = ""
         self._latency_us = Histogram()
         self._signals_before = 0
         self._rows_since_save = 0
         self._save_due_ns = 0
+        self._retry_due_ns = 0
         self._halve_due_ns = 0
         self._note = ""
 
@@ -146,6 +66,12 @@ class BrainActor:
             self._rings.append(ring)
             # reads the journal once, now: the loop must not stand still for it later
             self._journal.last_decided(ring.layout.ring_id, "")
+        if self._journal.damaged or self._journal.cut_bytes:
+            self._log.warning(
+                "journal: %d bytes of a torn end were cut off; %d damaged lines are passed over",
+                self._journal.cut_bytes,
+                self._journal.damaged,
+            )
         before = documents.decode(self._context.page.read_document(), documents.BrainDocument)
         self._signals_before = before.signals if before is not None else 0
         self._save_due_ns = now_ns + CHECKPOINT_EVERY_NS
@@ -158,6 +84,9 @@ class BrainActor:
                 self._pending[tracked.name] = tracked
         for tracked in list(self._pending.values()):
             work += self._read(tracked)
+        if now_ns >= self._retry_due_ns:
+            self._retry_due_ns = now_ns + RETRY_EVERY_NS
+            self._retry()
         if now_ns >= self._save_due_ns or self._rows_since_save >= CHECKPOINT_EVERY_ROWS:
             self._save(now_ns)
         if now_ns >= self._halve_due_ns:
@@ -169,9 +98,15 @@ class BrainActor:
         self._wake.wait(timeout_ms)
 
     def on_stop(self) -> None:
-        for ring in self._rings:
-            self._save_ring(ring)
+        self._retry()
+        if self._journal.waiting:
+            # No checkpoint: a brain that is started again on this ring makes them again.
+            self._log.error("journal: %d signals could not be written", self._journal.waiting)
+        else:
+            for ring in self._rings:
+                self._save_ring(ring)
         self._journal.close()
+        self._disk_sync.close()
         self._publisher.close()
         self._wake.close()
 
@@ -190,24 +125,31 @@ class BrainActor:
             decisions=sum(tracked.brain.decisions for tracked in every),
             signals=self._signals_before + self._journal.written,
             lapped=sum(tracked.reader.lapped for tracked in every),
+            damaged=sum(tracked.reader.damaged for tracked in every),
             warm=bool(every) and all(tracked.brain.warm for tracked in every),
             latency_us=documents.Percentiles(percentile(0.5), percentile(0.99), percentile(0.999)),
-            journal_errors=self._journal.write_errors,
+            journal_errors=self._journal.refused,
+            journal_waiting=self._journal.waiting,
+            journal_lost=self._journal.lost,
+            journal_trouble=self._journal.trouble or self._disk_sync.error,
+            checkpoint_trouble=self._checkpoint_trouble,
             failures=sum(tracked.brain.errors for tracked in every),
             note=self._note,
         )
 
     def _read(self, tracked: Tracked) -> int:
         """Some of an instrument's new rows; the rest stays pending for the next turn."""
-        lapped = tracked.reader.lapped
         try:
-            rows = tracked.reader.poll(ROWS_PER_TURN_MAX)
+            rows, missed = tracked.poll(ROWS_PER_TURN_MAX)
         except SegmentError as error:
             raise SegmentError(f"{tracked.name}: {error}") from error
-        if tracked.reader.lapped != lapped:
-            missed = tracked.reader.lapped - lapped
+        if missed.lapped:
             self._log.warning(
-                "%s: %d rows went by unread; raise ring.capacity", tracked.name, missed
+                "%s: %d rows went by unread; raise ring.capacity", tracked.name, missed.lapped
+            )
+        if missed.damaged:
+            self._log.error(
+                "%s: left out %d damaged rows of the ring", tracked.name, missed.damaged
             )
         if not rows:
             self._pending.pop(tracked.name, None)
@@ -216,7 +158,6 @@ class BrainActor:
             decision = _think(tracked.brain, kind, row)
             if decision is not None:
                 self._tell(tracked, decision)
-        tracked.arrival = int(rows[-1][1][1])
         self._rows_since_save += len(rows)
         return len(rows)
 
@@ -228,12 +169,25 @@ class BrainActor:
                 self._log.error("%s: the brain failed: %s", tracked.name, decision.reason)
             tracked.errors_told = tracked.brain.errors
         signal = tracked.rule.apply(decision, round(latency_us, 1))
-        if signal is not None and self._journal.append(signal):
-            self._publisher.publish(signal.instrument, encode_signal(signal))
+        if signal is not None:
+            if self._journal.append(signal):
+                self._publish(signal)
+            elif self._journal.waiting:
+                self._tell_trouble("journal", self._journal.trouble)
+
+    def _publish(self, signal: Signal) -> None:
+        self._publisher.publish(signal.instrument, encode_signal(signal))
+
+    def _retry(self) -> None:
+        """Give the disk another chance with what it has refused."""
+        if self._journal.trouble:
+            for signal in self._journal.retry():
+                self._publish(signal)
+        self._tell_trouble("journal", self._journal.trouble)
 
     def _save(self, now_ns: int) -> None:
         self._save_due_ns = now_ns + CHECKPOINT_EVERY_NS
-        if not self._rows_since_save:
+        if not self._rows_since_save or self._journal.waiting:
             return
         self._rows_since_save = 0
         for ring in self._rings:
@@ -241,25 +195,22 @@ class BrainActor:
 
     def _save_ring(self, ring: RingTracked) -> None:
         try:
-            if not ring.save():
-                self._log.warning("checkpoint not written: is the disk full?")
+            ring.save()
+            self._checkpoint_trouble = ring.store.trouble
         except StateError as error:
             # A user's brain that cannot say its state runs on; only its next restart is cold.
-            self._log.warning("checkpoint not written: %s", error)
+            self._checkpoint_trouble = str(error)
+        self._tell_trouble("checkpoint", self._checkpoint_trouble)
 
-
-def _restore(tracked: Tracked, found: InstrumentCheckpoint | None) -> bool:
-    """Whether the instrument goes on from its checkpoint."""
-    if found is None:
-        return False
-    try:
-        tracked.brain.restore(found.brain)
-        tracked.rule.restore(found.rule)
-    except (StateError, RuleStateError):
-        return False
-    tracked.reader.seek(Cursors(*found.positions))
-    tracked.arrival = found.arrival
-    return True
+    def _tell_trouble(self, what: str, why: str) -> None:
+        """Once when it begins and once when it is over: it may last for hours."""
+        if why == self._troubles_told.get(what, ""):
+            return
+        self._troubles_told[what] = why
+        if why:
+            self._log.warning("%s not written: %s; tried again until it can be", what, why)
+        else:
+            self._log.info("%s is written again", what)
 
 
 def _think(brain: Brain, kind: Kind, row: Row) -> Decision | None:
@@ -270,9 +221,3 @@ def _think(brain: Brain, kind: Kind, row: Row) -> Decision | None:
     if kind is Kind.TICKER:
         return brain.on_ticker(ticker_row(row))
     return brain.on_book(book_row(row))
-
-
-def _config_hash(config: Config) -> bytes:
-    """Of everything that shapes a brain's state."""
-    text = f"{config.brain.kind} {config.brain.interval_ms} {config.brain.horizon_ms}"
-    return hashlib.blake2s(text.encode(), digest_size=8).digest()

@@ -4,19 +4,23 @@
     body    msgpack: config hash, ring id, instruments (name, arrival, positions, brain, rule)
 
 Two files, NAME.0 and NAME.1, written in turn, each under a temporary name and renamed: a death at
-any instruction leaves at least the generation before. `load` takes the newest whole file made for
-the same configuration and ring; a damaged or foreign one is counted and passed over. One writer
-per path.
+any instruction leaves at least the generation before. They are not written through to the disk:
+what a checkpoint speaks of is a ring, and a host that crashes takes that with it. `load` takes the
+newest whole file made for the same configuration and ring; a damaged or foreign one is counted and
+passed over. One writer per path.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import zlib
 from pathlib import Path
 
 import msgspec
+
+from hunter.files import private_opener
 
 MAGIC = b"HUNTBRN\0"
 VERSION = 1
@@ -53,19 +57,20 @@ _DECODER = msgspec.msgpack.Decoder(Checkpoint)
 class CheckpointStore:
     """The two files beside `path`. The counters are for the status page."""
 
-    def __init__(self, path: Path, sync: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         self._paths = (
             path.with_name(path.name + ".0"),
             path.with_name(path.name + ".1"),
         )
         self._temporary = path.with_name(path.name + ".tmp")
-        self._sync = sync
         self._generation = max((self._read(p)[0] for p in self._paths), default=0)
         self.damaged = 0
         """Files that were torn, altered or of another version."""
         self.foreign = 0
         """Whole files of another configuration or ring."""
         self.write_errors = 0
+        self.trouble = ""
+        """Why the last one could not be written; "" when it could."""
 
     def save(self, checkpoint: Checkpoint) -> bool:
         """Write the next generation. False when the disk refuses: counted, the old ones stay."""
@@ -76,20 +81,20 @@ class CheckpointStore:
         try:
             self._write(whole)
             os.replace(self._temporary, self._paths[generation % 2])
-        except OSError:
+        except OSError as error:
             self.write_errors += 1
+            self.trouble = error.strerror or str(error)
+            with contextlib.suppress(OSError):  # a full disk needs the bytes of the half one
+                self._temporary.unlink(missing_ok=True)
             return False
+        self.trouble = ""
         self._generation = generation
         return True
 
     def _write(self, whole: bytes) -> None:
         self._temporary.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._temporary, "wb", opener=_private) as file:
+        with open(self._temporary, "wb", opener=private_opener) as file:
             file.write(whole)
-            if self._sync:
-                # Only for a host's crash: the page cache outlives a killed process by itself.
-                file.flush()
-                os.fsync(file.fileno())
 
     def load(self, config_hash: bytes, ring_id: str) -> Checkpoint | None:
         """The newest checkpoint that fits, or None: start cold."""
@@ -121,9 +126,5 @@ class CheckpointStore:
             return 0, None
         try:
             return generation, _DECODER.decode(body)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return 0, None
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)

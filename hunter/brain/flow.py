@@ -107,6 +107,9 @@ class FlowBrain:
             return None
         return self._decide(exchange_ts_ns, row.received_ts_ns)
 
+    def on_gap(self, exchange_ts_ns: int, received_ts_ns: int) -> None:
+        self._intake.on_gap(exchange_ts_ns, received_ts_ns)
+
     def on_bbo(self, row: BboRow) -> Decision | None:
         intake = self._intake
         now_ns = intake.on_bbo(row)

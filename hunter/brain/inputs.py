@@ -26,7 +26,7 @@ class TradeRow(NamedTuple):
     side: int
     """+1 when the taker bought, -1 when it sold."""
     flags: int
-    epoch: int
+    check: int
 
 
 class BboRow(NamedTuple):
@@ -42,7 +42,7 @@ class BboRow(NamedTuple):
     ask_price: float
     ask_size: float
     flags: int
-    epoch: int
+    check: int
 
 
 class TickerRow(NamedTuple):
@@ -59,7 +59,7 @@ class TickerRow(NamedTuple):
     ask_price: float
     ask_size: float
     flags: int
-    epoch: int
+    check: int
 
 
 class BookRow(NamedTuple):
@@ -75,7 +75,7 @@ class BookRow(NamedTuple):
     ask_count: int
     bids: tuple[float, ...]
     asks: tuple[float, ...]
-    epoch: int
+    check: int
 
     def bid_levels(self) -> list[tuple[float, float]]:
         """(price, size) of the bids there are, best first."""
@@ -92,10 +92,10 @@ def _levels(flat: tuple[float, ...], count: int) -> list[tuple[float, float]]:
 
 def ticker_row(raw: tuple[Any, ...]) -> TickerRow:
     """From a ticker row as the ring unpacks it: the brain drops the day's statistics."""
-    return TickerRow._make(raw[: len(TickerRow._fields)])
+    return TickerRow._make((*raw[:10], *raw[-2:]))
 
 
 def book_row(raw: tuple[Any, ...]) -> BookRow:
-    """From a book row as the ring unpacks it: head, epoch, 40 numbers of bids, 40 of asks."""
+    """From a book row as the ring unpacks it: head, 40 numbers of bids, 40 of asks, check."""
     start, middle = 9, 9 + 2 * BOOK_LEVELS
-    return BookRow._make((*raw[:8], raw[start:middle], raw[middle:], raw[8]))
+    return BookRow._make((*raw[:8], raw[start:middle], raw[middle:-1], raw[-1]))

@@ -22,6 +22,7 @@ GAPS_MAX = 64
 """Gaps remembered in the window; more are not told apart."""
 
 _AFTER_LOSS = int(TradeFlag.AFTER_LOSS)
+_NEXT_TRADE_FITS = 1 << 62
 
 
 class IntakeState(msgspec.Struct, array_like=True):
@@ -90,6 +91,16 @@ class Intake:
             self._gaps.append(now_ns)
         self._trade_id = trade_id
         self.trades += 1
+        return now_ns
+
+    def on_gap(self, exchange_ts_ns: int, received_ts_ns: int) -> int:
+        """Rows went by unread, of whatever kind; the stamps are those of the first row after them.
+
+        One gap, whatever else shows it: the next trade is not held against the last one seen.
+        """
+        now_ns = self._clock.advance(exchange_ts_ns, received_ts_ns)
+        self._gaps.append(now_ns)
+        self._trade_id = _NEXT_TRADE_FITS
         return now_ns
 
     def on_bbo(self, row: BboRow) -> int:

@@ -32,9 +32,14 @@ class Outcome(NamedTuple):
 
 
 def attempt(function: Callable[..., Any], *arguments: object) -> Outcome:
-    """Call foreign code; anything but a request to exit comes back as a value."""
+    """Call foreign code; anything but a request to exit comes back as a value.
+
+    Out of memory is not foreign: it is the whole process that has none, and a new one is the cure.
+    """
     try:
         return Outcome(function(*arguments), None)
+    except MemoryError:
+        raise
     except Exception as error:
         return Outcome(None, error)
 
@@ -105,6 +110,11 @@ class PluginBrain:
             return None
         self._hand_over()
         return self._decide(row.exchange_ts_ns, row.received_ts_ns)
+
+    def on_gap(self, exchange_ts_ns: int, received_ts_ns: int) -> None:
+        """The user reads of it in the decisions' quality."""
+        self._hand_over()
+        self._intake.on_gap(exchange_ts_ns, received_ts_ns)
 
     def on_bbo(self, row: BboRow) -> Decision | None:
         now_ns = self._intake.on_bbo(row)
@@ -221,7 +231,7 @@ class PluginBrain:
         """
         try:
             found = _DECODER.decode(state)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StateError(f"not a state of a user's brain: {error}; start cold") from error
         mine = (STATE_VERSION, self._settings.digest(), self.name)
         if (found.version, found.settings, found.name) != mine:

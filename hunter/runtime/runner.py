@@ -7,8 +7,10 @@ the supervisor acts.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
+import logging
 import os
 import signal
 import sys
@@ -17,7 +19,6 @@ from pathlib import Path
 from typing import Final
 
 import supervisor.child
-from hunter import clock
 from hunter.clock import SystemClock
 from hunter.config import load_effective
 from hunter.errors import HunterError
@@ -26,11 +27,14 @@ from hunter.runtime.actor import Actor, Context
 from hunter.runtime.logs import log_path, start_logging
 from hunter.status import block, documents
 from hunter.status.page import ActorState, Page, process_start_ticks
+from hunter.status.usage import UsageMeter
 
 BEAT_EVERY_NS: Final = 20_000_000
 DOCUMENT_EVERY_NS: Final = 100_000_000
-USAGE_EVERY_NS: Final = 1_000_000_000
+# Seldom: each one wakes the supervisor, which waits for seconds before it misses them.
+TELL_SUPERVISOR_EVERY_NS: Final = 250_000_000
 WAIT_MS: Final = 50
+_OUT_OF_MEMORY: Final = b"ERROR out of memory, even for this line\n"
 EFFECTIVE_CONFIG: Final = "effective.json"
 
 
@@ -55,12 +59,24 @@ def run_process(make: Callable[[Context], Actor]) -> None:
     except HunterError as error:
         log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400 - a typed error needs no traceback
         code = error.exit_code
+    except MemoryError:
+        _tell_out_of_memory(log)
     except Exception:
         log.exception("unexpected error")
     # Not sys.exit: a helper thread stuck in a name lookup must not hold up the end.
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
     os._exit(code)
+
+
+def _tell_out_of_memory(log: logging.Logger) -> None:
+    """A line in the log, and if there is no memory for the log's own either, one made before."""
+    try:
+        log.exception("out of memory; the next process has what this one held")
+    except MemoryError:
+        with contextlib.suppress(OSError):
+            os.write(2, _OUT_OF_MEMORY)
 
 
 def _set_title(title: str) -> None:
@@ -82,9 +98,9 @@ class Runner:
         self._stopping = False
         self._progress = 0
         self._document_due_ns = 0
+        self._told_due_ns = 0
         self._overflowed = False
-        self._usage_due_ns = 0
-        self._cpu_seen = (0, 0)
+        self._usage = UsageMeter(context.page)
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self.request_stop)
@@ -145,35 +161,7 @@ class Runner:
             )
         page.store("state", state)
         page.store("errors", self._error_count())
-        supervisor.child.beat()
-        if now_ns >= self._usage_due_ns:
-            self._usage_due_ns = now_ns + USAGE_EVERY_NS
-            self._report_usage(now_ns)
-
-    def _report_usage(self, now_ns: int) -> None:
-        cpu_ns = clock.process_cpu_ns()
-        before_ns, before_cpu_ns = self._cpu_seen
-        self._cpu_seen = (now_ns, cpu_ns)
-        if before_ns:
-            self._page.store(
-                "cpu_permille", 1000 * (cpu_ns - before_cpu_ns) // (now_ns - before_ns)
-            )
-        self._page.store("rss_bytes", resident_bytes(os.getpid()))
-
-
-def private_bytes(pid: int) -> int:
-    """Memory that is the process's own: without the rings, which all processes share."""
-    try:
-        statm = Path(f"/proc/{pid}/statm").read_bytes().split()
-    except OSError:
-        return 0
-    return (int(statm[1]) - int(statm[2])) * os.sysconf("SC_PAGE_SIZE")
-
-
-def resident_bytes(pid: int) -> int:
-    """Memory of a process that is in RAM; 0 when it is gone."""
-    try:
-        statm = Path(f"/proc/{pid}/statm").read_bytes()
-    except OSError:
-        return 0
-    return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        if now_ns >= self._told_due_ns:
+            self._told_due_ns = now_ns + TELL_SUPERVISOR_EVERY_NS
+            supervisor.child.beat()
+        self._usage.measure(now_ns)

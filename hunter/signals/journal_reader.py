@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hunter.errors import MalformedMessage
-from hunter.signals.signal import Signal, decode_signal
+from hunter.signals.line import decode_line
+from hunter.signals.signal import Signal
 
 BLOCK_BYTES = 64 * 1024
 _NAME = re.compile(r"signals-(\d{8})\.jsonl")
@@ -122,7 +123,7 @@ class JournalFollower:
 
 def _signal(line: bytes, instrument: str | None) -> Signal | None:
     try:
-        signal = decode_signal(line)
+        signal = decode_line(line)
     except MalformedMessage:
         return None
     return signal if instrument in (None, signal.instrument) else None

@@ -97,5 +97,5 @@ def decode_signal(line: bytes) -> Signal:
     """The signal of one line, or MalformedMessage. Fields of a later schema are ignored."""
     try:
         return _DECODER.decode(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedMessage(f"not a signal: {error}") from error

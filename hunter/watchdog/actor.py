@@ -8,6 +8,7 @@ that falls behind.
 
 from __future__ import annotations
 
+import os
 import select
 from typing import Final
 
@@ -16,20 +17,24 @@ import msgspec
 from hunter.bus.messages import RestartActor
 from hunter.bus.sockets import ControlClient
 from hunter.ring import segment
+from hunter.ring.adopt import open_ring
 from hunter.ring.layout import RingLayout
 from hunter.ring.merge import merged_row_count
 from hunter.runtime.actor import Context
-from hunter.runtime.runner import private_bytes
 from hunter.status import block, documents
 from hunter.status.block import SUPERVISOR
-from hunter.status.page import ActorState, is_alive
+from hunter.status.page import ActorState, Beat, is_alive
+from hunter.status.usage import private_bytes
 from hunter.watchdog.liveness import Limits, Look, Verdict, judge
 from hunter.watchdog.progress import ProgressTracker
+from hunter.watchdog.silence import Silence, read_cpu
 
 _MS: Final = 1_000_000
 _MIB: Final = 1 << 20
 ASK_AGAIN_NS: Final = 5_000_000_000
+THOROUGH_EVERY_NS: Final = 250_000_000
 LATE_MS: Final = 2_000.0
+CLOCK_MS: Final = 60_000.0  # no network and no loop is a minute behind without worse signs
 REPLAY_MS: Final = 3_600_000.0  # nobody is an hour behind the market: this is a recording
 TROUBLE_SHOWN_NS: Final = 60_000_000_000
 # Channels whose messages need not make a row each.
@@ -47,14 +52,19 @@ class WatchdogActor:
         self._limits = Limits(config.watchdog.hang_after_ms, config.watchdog.memory_limit_mb * _MIB)
         self._control = ControlClient(config.runtime_dir)
         self._status: block.StatusBlock | None = None
-        self._due_ns = 0
-        self._looked_ns = 0
+        self._due_ns = 0  # the first look is not late, whenever it comes
         self._asked: dict[tuple[str, int], int] = {}
         self._restarts_asked = 0
+        self._hangs: tuple[str, ...] = ()
         self._reasons: tuple[str, ...] = ()
+        self._blind_told = ""
+        self._thorough_due_ns = 0
+        self._tree: documents.SupervisorDocument | None = None
+        self._tree_generation = 0
         self._trouble_seen: dict[int, int] = {}
         self._trouble_until_ns: dict[int, int] = {}
         self._progress = ProgressTracker()
+        self._silence = Silence(config.watchdog.hang_after_ms)
         self._rings: list[tuple[segment.Segment, RingLayout]] = []
         self._sleeper = select.poll()
 
@@ -62,20 +72,23 @@ class WatchdogActor:
         directory = self._context.shared_dir
         self._status = block.attach(directory)
         for shard in range(self._context.config.stream.shards):
-            shared = segment.attach(directory / f"ring-{shard}")
-            self._rings.append((shared, RingLayout.read_header(shared.view)))
-        self._due_ns = self._looked_ns = now_ns
+            self._rings.append(open_ring(directory / f"ring-{shard}"))
+        self._thorough_due_ns = now_ns
 
     def do_work(self, now_ns: int) -> int:
         if now_ns < self._due_ns:
             return 0
-        overslept_ms = max(0.0, (now_ns - self._due_ns) / _MS)
+        late_ms = (now_ns - self._due_ns) / _MS if self._due_ns else 0.0
         self._due_ns = now_ns + self._interval_ns
-        self._look(now_ns, overslept_ms)
+        if late_ms >= self._limits.hang_after_ms:
+            # The host was suspended: whoever wakes up after us has not stood still all the time.
+            self._progress = ProgressTracker()
+        self._look(now_ns, late_ms)
         return 1
 
     def wait(self, timeout_ms: int) -> None:
-        self._sleeper.poll(timeout_ms)
+        due_ms = (self._due_ns - self._context.clock.monotonic_ns()) // _MS + 1
+        self._sleeper.poll(max(0, min(timeout_ms, due_ms)))
 
     def on_stop(self) -> None:
         if self._status is not None:
@@ -87,47 +100,84 @@ class WatchdogActor:
         return ActorState.READY
 
     def document(self) -> documents.WatchdogDocument:
-        return documents.WatchdogDocument(self._reasons, self._restarts_asked)
+        return documents.WatchdogDocument((*self._hangs, *self._reasons), self._restarts_asked)
 
-    def _look(self, now_ns: int, overslept_ms: float) -> None:
-        assert self._status is not None
-        tree = documents.decode(
-            self._status.pages[SUPERVISOR].read_document(), documents.SupervisorDocument
-        )
+    def _look(self, now_ns: int, late_ms: float) -> None:
+        """At the beats on each look; at documents and memory, which cost more, now and then."""
+        tree = self._supervised()
         if tree is None:
             return
+        children = [child for child in tree.children if child.name != self._context.name]
+        self._hangs = tuple(
+            text for child in children for text in self._judge_beat(child, now_ns, late_ms)
+        )
+        if now_ns < self._thorough_due_ns:
+            return
+        self._thorough_due_ns = now_ns + THOROUGH_EVERY_NS
         # Not the arrival heads: marks, candles and the like are no work for a brain.
         arrived = sum(merged_row_count(shared, layout) for shared, layout in self._rings)
-        reasons: list[str] = []
-        for child in tree.children:
-            if child.name != self._context.name:
-                reasons += self._look_at(child, arrived, now_ns, overslept_ms)
+        blind = _blindness()
+        reasons = [f"the watchdog sees little: {blind}"] if blind else []
+        for child in children:
+            reasons += self._judge_work(child, arrived, now_ns)
         self._reasons = tuple(reasons)
+        if blind != self._blind_told:
+            self._blind_told = blind
+            self._log.warning("sees little: %s" if blind else "sees again%s", blind)
 
-    def _look_at(
-        self, child: documents.ChildDocument, arrived: int, now_ns: int, overslept_ms: float
-    ) -> list[str]:
-        """One actor; what is to be said about it."""
+    def _supervised(self) -> documents.SupervisorDocument | None:
+        """The tree as the supervisor shows it; read again when it has changed."""
+        assert self._status is not None
+        page = self._status.pages[SUPERVISOR]
+        generation = page.beat().generation
+        if generation != self._tree_generation:
+            tree = documents.decode(page.read_document(), documents.SupervisorDocument)
+            self._tree, self._tree_generation = tree, generation
+        return self._tree
+
+    def _judge_beat(self, child: documents.ChildDocument, now_ns: int, late_ms: float) -> list[str]:
+        """Whether an actor's loop turns; what is to be said when it does not."""
+        assert self._status is not None
+        beat = self._status.pages[child.name].beat()
+        silent = self._silence.is_silent(child.name, beat.beat_monotonic_ns)
+        excused_ms = self._silence.excused_ms(
+            child.name,
+            beat.beat_monotonic_ns,
+            now_ns,
+            late_ms,
+            read_cpu(child.pid) if silent and child.pid else None,
+        )
+        look = Look(
+            alive=silent and beat.pid == child.pid and _exists(beat),
+            spoken_for=child.state != "ready",
+            beat_monotonic_ns=beat.beat_monotonic_ns,
+        )
+        return self._act_on(child, judge(look, self._limits, now_ns, excused_ms), now_ns)
+
+    def _judge_work(self, child: documents.ChildDocument, arrived: int, now_ns: int) -> list[str]:
+        """What an actor needs and does, and what is to be said about it."""
         assert self._status is not None
         page = self._status.pages[child.name]
         beat, raw = page.beat(), page.read_document()
         look = Look(
             alive=beat.pid == child.pid and is_alive(beat),
             spoken_for=child.state != "ready",
-            beat_monotonic_ns=beat.beat_monotonic_ns,
+            beat_monotonic_ns=now_ns,
             private_bytes=private_bytes(child.pid) if child.pid else 0,
             stalled=self._is_stalled(child, raw, arrived, now_ns),
         )
-        reasons = []
-        verdict = judge(look, self._limits, now_ns, overslept_ms)
-        if verdict not in (Verdict.FINE, Verdict.WAIT):
-            self._ask(child, verdict, now_ns)
-            reasons.append(f"{child.name}: {verdict.value}; the supervisor was asked to restart it")
+        reasons = self._act_on(child, judge(look, self._limits, now_ns, 0.0), now_ns)
         if child.role == "brain":
             reasons += self._judge_brain(raw, now_ns)
         elif child.role == "stream":
             reasons += _late_feeds(documents.decode(raw, documents.StreamDocument))
         return reasons
+
+    def _act_on(self, child: documents.ChildDocument, verdict: Verdict, now_ns: int) -> list[str]:
+        if verdict in (Verdict.FINE, Verdict.WAIT):
+            return []
+        self._ask(child, verdict, now_ns)
+        return [f"{child.name}: {verdict.value}; the supervisor was asked to restart it"]
 
     def _is_stalled(
         self, child: documents.ChildDocument, raw: bytes | None, arrived: int, now_ns: int
@@ -136,7 +186,7 @@ class WatchdogActor:
         that lets rows lie."""
         name, pid = child.name, child.pid
         if child.role == "brain" and (brain := documents.decode(raw, documents.BrainDocument)):
-            read = sum(msgspec.structs.astuple(brain.inputs)) + brain.lapped
+            read = sum(msgspec.structs.astuple(brain.inputs)) + brain.lapped + brain.damaged
             return self._progress.stalled(name, pid, arrived, read, now_ns)
         if child.role == "stream" and (stream := documents.decode(raw, documents.StreamDocument)):
             if not stream.active or any(feed.state != "live" for feed in stream.feeds):
@@ -179,12 +229,15 @@ class WatchdogActor:
             f"the brain was lapped: {brain.lapped} rows went by unread; raise ring.capacity": (
                 brain.lapped
             ),
-            f"{brain.journal_errors} signals could not be written: is the disk full?": (
-                brain.journal_errors
+            f"{brain.damaged} damaged rows of the ring were left out: is the memory sound?": (
+                brain.damaged
+            ),
+            f"{brain.journal_lost} signals were lost: the disk has refused too many": (
+                brain.journal_lost
             ),
             f"the brain failed {brain.failures} times: see hunter logs brain-0": brain.failures,
         }
-        reasons = []
+        reasons = _disk_troubles(brain)
         for number, (text, count) in enumerate(texts.items()):
             if count > self._trouble_seen.get(number, 0):
                 self._trouble_until_ns[number] = now_ns + TROUBLE_SHOWN_NS
@@ -194,6 +247,41 @@ class WatchdogActor:
         return reasons
 
 
+def _disk_troubles(brain: documents.BrainDocument) -> list[str]:
+    """What the disk does not take now. Nothing is lost yet: it is tried again and again."""
+    found = []
+    if brain.journal_trouble:
+        waiting = brain.journal_waiting
+        held = f"{waiting} signals wait for it" if waiting else "no signal waits for it yet"
+        found.append(f"the journal cannot be written: {brain.journal_trouble}; {held}")
+    if brain.checkpoint_trouble:
+        found.append(f"the brain's checkpoint cannot be written: {brain.checkpoint_trouble}")
+    return found
+
+
+def _exists(beat: Beat) -> bool:
+    """Whether the process that beat is there; without /proc by its number, which the supervisor
+    says is still its own."""
+    if is_alive(beat):
+        return True
+    if not _blindness():
+        return False
+    try:
+        os.kill(beat.pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _blindness() -> str:
+    """Why processes cannot be looked at now; "" when they can."""
+    try:
+        os.close(os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
 def _late_feeds(stream: documents.StreamDocument | None) -> list[str]:
     """Instruments whose data come late: we are slower than the market, or the network is."""
     late = {
@@ -201,4 +289,8 @@ def _late_feeds(stream: documents.StreamDocument | None) -> list[str]:
         for feed in (stream.feeds if stream else ())
         if LATE_MS < feed.lag_ms_p50 < REPLAY_MS
     }
-    return [f"{name}: data are {lag_ms / 1000:.1f} s late" for name, lag_ms in late.items()]
+    return [
+        f"{name}: data are {lag_ms / 1000:.1f} s late"
+        + ("; is this host's clock right?" if lag_ms > CLOCK_MS else "")
+        for name, lag_ms in late.items()
+    ]

@@ -38,18 +38,16 @@ class Look(NamedTuple):
     alive: bool
     spoken_for: bool
     beat_monotonic_ns: int
-    private_bytes: int
+    private_bytes: int = 0
     stalled: bool = False
 
 
-def judge(look: Look, limits: Limits, now_monotonic_ns: int, overslept_ms: float) -> Verdict:
-    """`overslept_ms`: how much longer than meant the watchdog itself was away; the host may have
-    been suspended, and then nobody could beat.
-    """
+def judge(look: Look, limits: Limits, now_monotonic_ns: int, excused_ms: float) -> Verdict:
+    """`excused_ms`: how much of its silence is not its own; see silence.py."""
     if not look.alive or look.spoken_for:
         return Verdict.WAIT
     silent_ms = (now_monotonic_ns - look.beat_monotonic_ns) / _MS
-    if silent_ms - overslept_ms > limits.hang_after_ms:
+    if silent_ms - excused_ms > limits.hang_after_ms:
         return Verdict.HANG
     if look.private_bytes > limits.memory_limit_bytes:
         return Verdict.MEMORY

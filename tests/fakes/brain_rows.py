@@ -27,7 +27,7 @@ Row = TradeRow | BboRow | TickerRow | BookRow
 
 def trade(ts_ns: int, size: float = 1.0, side: int = 1, **other: Any) -> TradeRow:
     values = {"sequence": 1, "arrival": 1, "trade_id": 1, "received_ts_ns": ts_ns + 3 * MS}
-    values |= {"price": 100.0, "count": 1, "flags": 0, "epoch": 1, **other}
+    values |= {"price": 100.0, "count": 1, "flags": 0, "check": 1, **other}
     return TradeRow(exchange_ts_ns=ts_ns, size=size, side=side, **values)
 
 

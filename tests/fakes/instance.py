@@ -20,6 +20,7 @@ from typing import Any
 
 from hunter.config import load
 from hunter.ring.segment import shared_dir
+from hunter.system import running_pid
 
 HUNTER = [sys.executable, "-m", "hunter"]
 SIM_START_S = 15.0
@@ -129,6 +130,9 @@ class HunterInstance:
 
     def stop(self) -> None:
         self.command("stop", check=False)
+        pid = running_pid(self.config)
+        if pid:  # the very command that ends it may be what a test has found broken
+            os.kill(pid, signal.SIGKILL)
         for path in Path("/proc").glob("[0-9]*"):
             # whatever a failed test left of this instance
             with contextlib.suppress(OSError):

@@ -2,101 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
 import zmq
-from fakes.actor_stage import SWAP, HandClock, Stage
-from fakes.brain_rows import Row, random_rows
+from fakes.actor_stage import SWAP
+from fakes.brain_rows import random_rows
+from fakes.brain_stage import Head, put
 
 from hunter.brain.actor import CHECKPOINT_EVERY_NS, LATENCY_WINDOW_NS, BrainActor
 from hunter.brain.checkpoint import Checkpoint, CheckpointStore, InstrumentCheckpoint
-from hunter.brain.inputs import BboRow, BookRow, TradeRow
+from hunter.brain.inputs import TradeRow
 from hunter.bus.sockets import WakeSender
 from hunter.clock import SystemClock
-from hunter.config import Config
 from hunter.errors import SegmentError
 from hunter.ring import segment
 from hunter.ring.layout import RingLayout
 from hunter.ring.rows import Kind
 from hunter.ring.writer import RingWriter
-from hunter.signals.journal_reader import last_signals
 from hunter.signals.signal import Signal
 from hunter.status.documents import BrainDocument
 from hunter.status.page import ActorState
 
 OTHER = "ETH-USDT-SWAP"
-
-
-def put(writer: RingWriter, row: Row, index: int = 0) -> None:
-    """One row of the brain's tests into the ring."""
-    received, stamp = row.received_ts_ns, row.exchange_ts_ns
-    if isinstance(row, TradeRow):
-        values = (row.trade_id, stamp, row.price, row.size, row.count, row.side)
-        writer.put_trade(index, received, values, row.flags)
-    elif isinstance(row, BboRow):
-        quote = (row.bid_price, row.bid_size, row.ask_price, row.ask_size)
-        writer.put_bbo(index, received, (row.seq_id, stamp, *quote))
-    elif isinstance(row, BookRow):
-        sides = (row.bids[: 2 * row.bid_count], row.asks[: 2 * row.ask_count])
-        writer.put_book(index, received, row.seq_id, stamp, sides if row.valid else None)
-    else:
-        quote = (row.bid_price, row.bid_size, row.ask_price, row.ask_size)
-        numbers = (row.last_price, row.last_size, *quote, *(math.nan,) * 5)
-        writer.put_ticker(index, received, stamp, numbers)
-
-
-class Head:
-    """A stage with brains on it."""
-
-    def __init__(self, *settings: str) -> None:
-        self.stage = Stage("brain.interval_ms=100", *settings)
-        self.stage.make_rings()
-        self.clock = HandClock()
-        self.writer = RingWriter(self.stage.ring_path(), self.clock.now_ns)
-        self.actors: list[BrainActor] = []
-
-    def start(self, config: Config | None = None) -> BrainActor:
-        context = self.stage.context("brain-0", self.clock)
-        if config is not None:
-            context = dataclasses.replace(context, config=config)
-        actor = BrainActor(context)
-        self.actors.append(actor)
-        actor.on_start(self.clock.now_ns)
-        return actor
-
-    def write(self, rows: list[Row]) -> None:
-        for row in rows:
-            put(self.writer, row)
-        self.writer.publish()
-
-    def read(self, actor: BrainActor) -> int:
-        """Turns until nothing is left to do."""
-        total = 0
-        while work := actor.do_work(self.clock.now_ns):
-            total += work
-        return total
-
-    def elsewhere(self, name: str) -> Config:
-        """The same configuration with a data directory of its own."""
-        section = msgspec.structs.replace(self.stage.config.hunter, data_dir=name)
-        return msgspec.structs.replace(self.stage.config, hunter=section)
-
-    def journal(self, config: Config | None = None) -> list[Signal]:
-        return last_signals((config or self.stage.config).data_dir / "signals", 100_000)
-
-    def checkpoints(self) -> list[Path]:
-        return sorted((self.stage.config.data_dir / "checkpoints").glob("ring-0.[01]"))
-
-    def close(self) -> None:
-        for actor in self.actors:
-            actor.on_stop()
-        self.writer.close()
-        self.stage.close()
 
 
 def told(signals: list[Signal]) -> list[Signal]:
@@ -343,7 +272,21 @@ def test_brain_whose_checkpoint_cannot_be_written_says_so_and_goes_on(
     there.read(actor)
     there.clock.skip(CHECKPOINT_EVERY_NS / 1e6)
     actor.do_work(there.clock.now_ns)
-    assert there.stage.log.having("not written: is the disk full?")
+    for _ in range(2):
+        there.write(ROWS[100:150])
+        there.read(actor)
+        there.clock.skip(CHECKPOINT_EVERY_NS / 1e6)
+        actor.do_work(there.clock.now_ns)
+    said = there.stage.log.having("checkpoint not written: ")
+    assert said == ["WARNING checkpoint not written: File exists; tried again until it can be"]
+    assert actor.document().checkpoint_trouble == "File exists"
+    (there.stage.config.data_dir / "checkpoints").unlink()
+    there.write(ROWS[150:200])
+    there.read(actor)
+    there.clock.skip(CHECKPOINT_EVERY_NS / 1e6)
+    actor.do_work(there.clock.now_ns)
+    assert there.stage.log.having("checkpoint is written again")
+    assert actor.document().checkpoint_trouble == ""
 
 
 SPEECHLESS = """

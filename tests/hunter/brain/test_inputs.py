@@ -10,12 +10,12 @@ def test_trade_row_has_the_fields_of_the_ring_in_order() -> None:
     values = (1, 2, 3, 4, 5, 6.0, 7.0, 8, -1, 1, 9)
     packed = STRUCTS[Kind.TRADE].pack(*values)
     row = TradeRow._make(STRUCTS[Kind.TRADE].unpack(packed))
-    assert (row.trade_id, row.count, row.side, row.epoch) == (3, 8, -1, 9)
+    assert (row.trade_id, row.count, row.side, row.check) == (3, 8, -1, 9)
 
 
 def test_ticker_row_drops_the_statistics_of_the_day() -> None:
     raw = STRUCTS[Kind.TICKER].unpack(
-        STRUCTS[Kind.TICKER].pack(1, 2, 3, 4, *map(float, range(6)), 5, 6, *map(float, range(5)))
+        STRUCTS[Kind.TICKER].pack(1, 2, 3, 4, *map(float, range(11)), 5, 6)
     )
     row = ticker_row(raw)
     assert row == TickerRow(1, 2, 3, 4, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 5, 6)
@@ -24,9 +24,9 @@ def test_ticker_row_drops_the_statistics_of_the_day() -> None:
 def test_book_row_parts_bids_from_asks() -> None:
     sides = [float(i) for i in range(4 * BOOK_LEVELS)]
     packed: struct.Struct = STRUCTS[Kind.BOOK]
-    row = book_row(packed.unpack(packed.pack(1, 2, 3, 4, 5, 1, 2, 1, 77, *sides)))
+    row = book_row(packed.unpack(packed.pack(1, 2, 3, 4, 5, 1, 2, 1, 0, *sides, 77)))
     assert row[:8] == (1, 2, 3, 4, 5, 1, 2, 1)
-    assert row.epoch == 77
+    assert row.check == 77
     assert row.bids == tuple(sides[:40])
     assert row.asks == tuple(sides[40:])
     assert isinstance(row, BookRow)

@@ -136,3 +136,16 @@ def test_state_continues() -> None:
     other.load(made.state())
     assert other.state() == made.state()
     assert other.quality(0, 0) == made.quality(0, 0)
+
+
+def test_gap_is_counted_once_at_the_time_after_it() -> None:
+    intake = Intake(BrainSettings())
+    intake.on_trade(trade(START_NS, trade_id=5))
+    intake.on_gap(START_NS + 50_000 * MS, START_NS + 50_000 * MS)
+    intake.on_trade(trade(START_NS + 50_000 * MS, trade_id=900))
+    intake.on_trade(trade(START_NS + 50_001 * MS, trade_id=901))
+    assert intake.quality(0, 0).gaps_in_window == 1
+    other = Intake(BrainSettings())
+    other.load(intake.state())
+    other.on_trade(trade(START_NS + 50_002 * MS, trade_id=910))
+    assert other.quality(0, 0).gaps_in_window == 2, "a hole after it is one more"

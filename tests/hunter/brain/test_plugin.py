@@ -174,3 +174,36 @@ def test_state_that_does_not_fit_is_refused() -> None:
     user.fail_in = "restore"
     with pytest.raises(StateError, match="no restore today"):
         brain.restore(good)
+
+
+def test_r13_brain_out_of_memory_is_no_failure_of_the_users_code() -> None:
+    """The whole process has none left: the runner ends it, and the next one has some."""
+    brain, user = plugged()
+
+    def grow(batch: object) -> None:
+        raise MemoryError
+
+    user.on_trades = grow  # type: ignore[method-assign]
+    brain.on_trade(trade(at(1)))
+    with pytest.raises(MemoryError):
+        brain.on_ticker(ticker(at(2)))
+    assert brain.errors == 0
+
+
+def test_gap_ends_a_batch_and_shows_in_the_quality() -> None:
+    brain, user = plugged()
+    brain.on_trade(trade(at(1), trade_id=1))
+    brain.on_gap(at(900), at(900))
+    assert user.calls == [("on_trades", [1])]
+    decision = brain.on_trade(trade(at(1_004), trade_id=50))
+    assert decision is not None
+    assert decision.quality.gaps_in_window == 1
+
+
+def test_state_that_is_not_text_where_text_is_expected_is_none_of_ours() -> None:
+    brain, _ = plugged()
+    state = bytearray(brain.snapshot())
+    place = state.index(b"mine:FlowSign")
+    state[place] = 0xFF
+    with pytest.raises(StateError, match="start cold"):
+        brain.restore(bytes(state))

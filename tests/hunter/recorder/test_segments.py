@@ -138,3 +138,31 @@ def test_place_that_cannot_be_had_is_told(tmp_path: Path) -> None:
     segments.directory.rmdir()
     with pytest.raises(RecordingError, match=r"cannot make .*: No such file"):
         segments.append(lines(NOW))
+
+
+def test_r11_part_torn_or_altered_at_any_byte_costs_itself_and_what_follows_only(
+    tmp_path: Path,
+) -> None:
+    segments = make(tmp_path)
+    whole = [lines(NOW, 3), lines(NOW + 5, 3), lines(NOW + 9, 3)]
+    ends = []
+    for part in whole:
+        segments.append(part)
+        ends.append(segments.packed_bytes)
+    segments.close()
+    (path,) = segments.paths
+    packed = path.read_bytes()
+    counts = Counts()
+    every = list(file_lines(path, counts))
+    assert (len(every), counts.torn) == (9, 0)
+    for at in range(ends[0], len(packed)):
+        sound = 6 if at >= ends[1] else 3
+        altered = bytearray(packed)
+        altered[at] ^= 0x10
+        zeros = packed[:at] + b"\0" * (len(packed) - at)
+        for damaged in (packed[:at], bytes(altered), zeros):
+            path.write_bytes(damaged)
+            counts = Counts()
+            found = list(file_lines(path, counts))
+            assert found[:sound] == every[:sound]
+            assert len(found) == sound or set(found) <= set(every) or counts.torn

@@ -96,10 +96,46 @@ def test_print_and_crash_traces_follow_the_rotation(path: Path) -> None:
     assert text.endswith("fresh\nouterr")
 
 
-def test_file_moved_away_by_others_does_not_end_the_log(path: Path) -> None:
-    program = "log.info('x' * 1990); path.unlink(); log.info('a'); log.info('b'); log.info('c')"
-    run(path, program)
-    assert messages(path) == ["a", "b", "c"]
+@pytest.mark.parametrize("what", ["path.unlink()", "shutil.rmtree(path.parent)"])
+def test_r16_removed_file_is_made_again_at_the_next_line(path: Path, what: str) -> None:
+    program = f"""
+import shutil
+log.info("gone")
+{what}
+log.info("a"); log.info("b")
+os.write(1, b"out")
+"""
+    path = path.parent / "logs" / path.name
+    path.parent.mkdir()
+    assert run(path, program).returncode == 0
+    *lines, printed = path.read_text(encoding="utf-8").splitlines()
+    assert [LINE.fullmatch(line)[2] for line in lines] == ["a", "b"]  # type: ignore[index]
+    assert printed == "out"
+
+
+def test_r16_moved_file_is_left_alone(path: Path) -> None:
+    run(path, "log.info('old'); path.rename(path.with_name('kept')); log.info('new')")
+    assert messages(path) == ["new"]
+    assert path.with_name("kept").read_text(encoding="utf-8").endswith(" old\n")
+
+
+def test_r16_lines_lost_on_a_full_disk_are_counted_in_the_log(path: Path) -> None:
+    program = """
+import resource, signal
+log.info("before")
+size = path.stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, resource.RLIM_INFINITY))
+for n in range(4): log.info("lost")
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+log.info("after"); log.info("more")
+assert handler.lost == 4, handler.lost
+"""
+    result = run(path, program)
+    assert result.returncode == 0, path.read_text(encoding="utf-8")
+    before, half, said, after, more = path.read_text(encoding="utf-8").splitlines()
+    assert len(half) == 20
+    assert " WARNING stream-0 4 log lines before this one were lost" in said
+    assert [line.rsplit(" ", 1)[1] for line in (before, after, more)] == ["before", "after", "more"]
 
 
 def test_rotation_that_cannot_open_a_file_costs_no_old_one(path: Path) -> None:
@@ -115,8 +151,24 @@ log.info("there is room again " + "x" * 100)
 """
     result = run(path, program)
     assert result.returncode == 0, path.read_text(encoding="utf-8")
-    assert [text[:5] for text in messages(path)] == ["old x", "newer", "there"]
+    assert [text[:5] for text in messages(path)] == ["old x", "newer", "5 log", "there"]
     assert names(path.parent) == ["stream-0.log", "stream-0.log.1", "stream-0.log.2"]
+
+
+def test_rotation_that_cannot_rename_goes_on_when_it_can(path: Path) -> None:
+    program = """
+log.info("old " + "x" * 1900)
+def refuse(*_): raise OSError(30, "Read-only file system")
+real, Path.rename = Path.rename, refuse
+before = len(os.listdir("/proc/self/fd"))
+for _ in range(3): log.info("lost " + "x" * 100)
+assert len(os.listdir("/proc/self/fd")) == before
+Path.rename = real
+log.info("new " + "x" * 100)
+"""
+    result = run(path, program)
+    assert result.returncode == 0, path.read_text(encoding="utf-8")
+    assert [text[:5] for text in messages(path)] == ["old x", "3 log", "new x"]
 
 
 def test_only_the_file_behind_the_descriptor_is_rotated(tmp_path: Path) -> None:
@@ -199,7 +251,16 @@ def test_short_and_failed_writes_are_counted(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_unwritable_text_is_replaced(written: list[bytes]) -> None:
     start_logging("test-text", None)[0].info("lone surrogate \ud800")
-    assert written[0].endswith(b"lone surrogate ?\n")
+    assert written[0].endswith(b"lone surrogate \\ud800\n")
+
+
+def test_message_cannot_forge_a_line_or_steer_a_terminal(written: list[bytes]) -> None:
+    said = "closed 1000 \n2026-01-01T00:00:00.000Z ERROR brain-0 all lost \x1b[2J"
+    start_logging("test-forged", None)[0].warning("stream lost: %s", said)
+    (line,) = written
+    assert line.count(b"\n") == 1
+    assert b"\x1b" not in line
+    assert rb"closed 1000 \x0a2026-" in line
 
 
 def test_logger_is_set_up_once(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import faulthandler
 import gc
 import itertools
 import logging
-import mmap
 import os
 import shutil
 import signal
@@ -23,13 +22,7 @@ from hunter.ring import segment
 from hunter.runtime import runner
 from hunter.runtime.actor import Context
 from hunter.runtime.logs import log_path
-from hunter.runtime.runner import (
-    EFFECTIVE_CONFIG,
-    Runner,
-    private_bytes,
-    resident_bytes,
-    run_process,
-)
+from hunter.runtime.runner import EFFECTIVE_CONFIG, Runner, run_process
 from hunter.status import block, documents
 from hunter.status.block import StatusBlock
 from hunter.status.documents import WatchdogDocument
@@ -50,6 +43,7 @@ class Sample:
         if self.fault == "configuration": raise ConfigError("brain.kind: no such class; write flow")
     def do_work(self, now_ns):
         if self.fault == "bug": return 1 // 0
+        if self.fault == "memory": return len(bytes(1 << 60))
         return 0
     def wait(self, timeout_ms): import select; select.select([], [], [], timeout_ms / 1000)
     def on_stop(self): self.context.log.info("stops politely")
@@ -256,6 +250,16 @@ def test_document_is_written_every_100_ms(run: Callable[..., FakeActor], clock: 
     assert actor.documents == 10 + 1
 
 
+def test_supervisor_is_told_every_250_ms(
+    run: Callable[..., FakeActor], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr("supervisor.child.beat", lambda: told.append(clock.now_ns))
+    clock.step_ns = 50 * MS
+    run(lambda turn: 1, turns=40)
+    assert len(told) == 2_000 // 300 + 1, "with the first document after that time"
+
+
 def test_usage_is_measured_every_second(
     run: Callable[..., FakeActor],
     page: Page,
@@ -282,11 +286,6 @@ def test_failure_in_the_actor_passes_through(run: Callable[..., FakeActor], page
     with pytest.raises(ZeroDivisionError):
         run(lambda turn: 1 // 0, turns=1)
     assert page.beat().state is ActorState.DEGRADED, "no word of a stop that was none"
-
-
-def test_memory_of_a_process() -> None:
-    assert 1_000_000 < resident_bytes(os.getpid()) < 10**10
-    assert resident_bytes(2**30) == 0
 
 
 class Left(BaseException):
@@ -397,6 +396,24 @@ def test_real_process_with_a_bug_leaves_a_traceback(
     assert text.endswith("ZeroDivisionError: integer division or modulo by zero\n")
 
 
+def test_r13_real_process_out_of_memory_says_so_and_ends(
+    instance: tuple[Config, StatusBlock], spawn: Callable[[str], subprocess.Popen[bytes]]
+) -> None:
+    assert spawn("memory").wait(30) == 1
+    assert "ERROR sample-0 out of memory; the next process has what this" in log_of(instance)
+
+
+def test_r13_process_without_memory_for_its_log_line_has_one_ready(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class Poor(logging.Logger):
+        def exception(self, *_: object, **__: object) -> None:
+            raise MemoryError
+
+    runner._tell_out_of_memory(Poor("poor"))
+    assert capfd.readouterr().err == "ERROR out of memory, even for this line\n"
+
+
 def test_real_process_with_a_bad_configuration_says_so_in_one_line(
     instance: tuple[Config, StatusBlock], spawn: Callable[[str], subprocess.Popen[bytes]]
 ) -> None:
@@ -416,14 +433,3 @@ def test_real_process_dumps_its_stack_when_asked(
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
     assert "most recent call first" in log_of(instance)
-
-
-def test_private_bytes_leave_shared_memory_out() -> None:
-    size_bytes = 32 << 20
-    before = private_bytes(os.getpid()), resident_bytes(os.getpid())
-    with mmap.mmap(-1, size_bytes) as shared:
-        for offset in range(0, size_bytes, 4096):
-            shared[offset] = 1
-        assert resident_bytes(os.getpid()) - before[1] > size_bytes * 0.9
-        assert private_bytes(os.getpid()) - before[0] < size_bytes * 0.1
-    assert private_bytes(1 << 30) == 0

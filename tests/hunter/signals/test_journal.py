@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from hunter.signals.disksync import DiskSync
 from hunter.signals.journal import Journal
 from hunter.signals.journal_reader import JournalFollower, journal_files, journal_path, last_signals
+from hunter.signals.line import encode_line
 from hunter.signals.signal import Signal, encode_signal
 
 Make = Callable[..., Signal]
@@ -80,16 +82,63 @@ def test_last_decided_is_kept_by_ring_and_instrument(tmp_path: Path, make_signal
 
 
 def test_tail_torn_at_any_byte_is_cut_at_open(tmp_path: Path, make_signal: Make) -> None:
-    lines = [encode_signal(make_signal(i)) + b"\n" for i in (1, 2)]
+    """R11: at every byte of the last two lines, bare or with a junk end."""
+    lines = [encode_line(make_signal(i)) for i in (1, 2, 3)]
     path = journal_path(tmp_path, 1)
-    for at in range(len(lines[1])):
-        path.write_bytes(lines[0] + lines[1][:at])
+    whole = b"".join(lines)
+    for at in range(len(lines[0]), len(whole)):
+        kept = whole[: whole.rindex(b"\n", 0, at) + 1]
+        for junk in (b"", b"\0" * 700, b"junk\n"):
+            path.write_bytes(whole[:at] + junk)
+            journal = Journal(tmp_path)
+            assert path.read_bytes() == kept
+            assert journal.cut_bytes == at + len(junk) - len(kept)
+            for boundary_ms in (1, 2, 3):
+                journal.append(make_signal(boundary_ms))
+            journal.close()
+            assert path.read_bytes() == whole
+
+
+def test_r11_byte_flipped_anywhere_costs_its_own_line_only(
+    tmp_path: Path, make_signal: Make
+) -> None:
+    """Above all it never passes for a later signal, which would silence all that come."""
+    lines = [encode_line(make_signal(i)) for i in (1, 2, 3)]
+    path = journal_path(tmp_path, 1)
+    whole = b"".join(lines)
+    for at in range(len(lines[0]), len(whole)):
+        for flip in (0x01, 0x08, 0x80):
+            altered = bytearray(whole)
+            altered[at] ^= flip
+            path.write_bytes(altered)
+            for signal in last_signals(tmp_path, 9):
+                assert signal in (make_signal(1), make_signal(2), make_signal(3))
+            journal = Journal(tmp_path)
+            assert journal.append(make_signal(9))
+            journal.close()
+            found = boundaries(tmp_path)
+            assert (found[0], found[-1]) == (1, 9)
+            assert found == sorted(set(found))
+
+
+def test_r18_block_of_zeros_anywhere_is_passed_over(tmp_path: Path, make_signal: Make) -> None:
+    """What a host leaves that crashed before it had written all pages."""
+    first = Journal(tmp_path)
+    for i in range(1, 80):
+        first.append(make_signal(i))
+    first.close()
+    path = journal_path(tmp_path, 1)
+    whole = path.read_bytes()
+    for start in range(0, len(whole) - 4_096, 4_096):
+        path.write_bytes(whole[:start] + b"\0" * 4_096 + whole[start + 4_096 :])
         journal = Journal(tmp_path)
-        assert path.read_bytes() == lines[0]
-        assert journal.cut_bytes == at
-        assert journal.append(make_signal(2))
+        assert journal.last_decided(RING, "BTC-USDT-SWAP") == 79
+        assert journal.damaged == 1
+        assert journal.append(make_signal(80))
         journal.close()
-        assert path.read_bytes() == lines[0] + lines[1]
+        found = boundaries(tmp_path)
+        assert found == sorted(set(found))
+        assert 60 < len(found) < 80
 
 
 @pytest.mark.parametrize("junk", [b"\0" * 100, b"\0\0\n", b'{"id": 5}\n', b"half\nmore\nless"])
@@ -143,12 +192,114 @@ def test_full_disk_is_counted_and_leaves_no_half_line(tmp_path: Path, make_signa
     with file_size_limit(size + 100):  # the next line fits only in part
         assert not journal.append(make_signal(2))
         assert journal_path(tmp_path, 1).stat().st_size == size
+        assert journal.trouble == "No space left on device"
     with file_size_limit(size):  # and now not at all
         assert not journal.append(make_signal(3))
-    assert journal.write_errors == 2
-    assert journal.append(make_signal(4))
+        assert journal.retry() == []
+        assert journal.trouble == "File too large"
+    assert not journal.append(make_signal(4)), "behind those that wait"
+    assert (journal.refused, journal.waiting, journal.written) == (3, 3, 1)
+    assert journal.retry() == [make_signal(i) for i in (2, 3, 4)]
+    assert (journal.waiting, journal.lost, journal.trouble) == (0, 0, "")
+    assert journal.append(make_signal(5))
     journal.close()
-    assert [int(s.id.rsplit("-", 1)[1]) for s in follower.poll()] == [1, 4]
+    assert [int(s.id.rsplit("-", 1)[1]) for s in follower.poll()] == [1, 2, 3, 4, 5]
+
+
+def test_r10_signals_that_wait_too_many_are_dropped_and_counted(
+    tmp_path: Path, make_signal: Make
+) -> None:
+    journal = Journal(tmp_path, waiting_max=5)
+    with file_size_limit(0):
+        for i in range(1, 13):
+            assert not journal.append(make_signal(i))
+    assert (journal.waiting, journal.lost) == (5, 7)
+    assert len(journal.retry()) == 5
+    journal.close()
+    assert boundaries(tmp_path) == [8, 9, 10, 11, 12]
+
+
+def test_r10_signals_that_wait_and_are_there_already_are_not_written_again(
+    tmp_path: Path, make_signal: Make
+) -> None:
+    """A brain that is restarted while the disk is full, and reads from an old checkpoint."""
+    first = Journal(tmp_path)
+    for i in (1, 2, 3):
+        assert first.append(make_signal(i))
+    size = journal_path(tmp_path, 1).stat().st_size
+    with file_size_limit(size):
+        assert not first.append(make_signal(4))
+    second = Journal(tmp_path)  # the first was killed
+    with file_size_limit(size):
+        for i in (2, 3, 4, 5):
+            second.append(make_signal(i))
+    assert second.retry() == [make_signal(4), make_signal(5)]
+    second.close()
+    assert boundaries(tmp_path) == [1, 2, 3, 4, 5]
+
+
+def test_r14_journal_that_cannot_be_read_is_not_written_either(
+    tmp_path: Path, make_signal: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without knowing what it holds, signals would stand in it twice."""
+    first = Journal(tmp_path)
+    for i in (1, 2):
+        first.append(make_signal(i))
+    first.close()
+    second = Journal(tmp_path)
+
+    def refuse(path: Path) -> bytes:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuse)
+        assert second.last_decided(RING, "BTC-USDT-SWAP") is None
+        assert second.trouble == "Too many open files"
+        assert not second.append(make_signal(2))
+        assert not second.append(make_signal(3))
+    assert second.retry() == [make_signal(3)]
+    second.close()
+    assert boundaries(tmp_path) == [1, 2, 3]
+
+
+def test_r12_directory_that_is_renamed_away_is_made_again(
+    tmp_path: Path, make_signal: Make
+) -> None:
+    directory = tmp_path / "data" / "signals"
+    journal = Journal(directory)
+    assert journal.append(make_signal(1))
+    directory.parent.rename(tmp_path / "elsewhere")
+    assert journal.append(make_signal(2))
+    journal.close()
+    assert boundaries(directory) == [2]
+    assert boundaries(tmp_path / "elsewhere" / "signals") == [1]
+
+
+def test_r12_budget_that_cannot_be_kept_costs_no_signal(
+    tmp_path: Path, make_signal: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    journal = Journal(tmp_path, file_bytes_max=1_000, budget_bytes=2_000)
+    for i in range(1, 20):
+        assert journal.append(make_signal(i))
+    journal.close()
+    assert boundaries(tmp_path) == list(range(1, 20))
+
+
+def test_journal_tells_what_has_to_be_written_through(tmp_path: Path, make_signal: Make) -> None:
+    class Told(DiskSync):
+        def wrote(self, path: Path) -> None:
+            told.append(path)
+
+    told: list[Path] = []
+    journal = Journal(tmp_path, disk_sync=Told())
+    journal.append(make_signal(1))
+    journal.append(make_signal(1))
+    assert told == [journal_path(tmp_path, 1)]
+    journal.close()
 
 
 def test_half_line_that_cannot_be_cut_at_once_is_cut_before_the_next(
@@ -164,12 +315,11 @@ def test_half_line_that_cannot_be_cut_at_once_is_cut_before_the_next(
     with monkeypatch.context() as patch, file_size_limit(size + 50):
         patch.setattr(os, "ftruncate", refuse)
         assert not journal.append(make_signal(2))
-        assert not journal.append(make_signal(2))
+        assert journal.retry() == []
     assert journal_path(tmp_path, 1).stat().st_size == size + 50
-    assert journal.append(make_signal(2))
+    assert journal.retry() == [make_signal(2)]
     journal.close()
     assert boundaries(tmp_path) == [1, 2]
-    assert journal.write_errors == 2
 
 
 def test_directory_that_disappears_is_made_again(tmp_path: Path, make_signal: Make) -> None:
@@ -189,13 +339,21 @@ def test_directory_that_cannot_be_had_is_counted_until_it_can(
     directory = tmp_path / "signals"
     directory.write_text("in the way")
     journal = Journal(directory)
-    assert journal.write_errors == 1
+    assert journal.trouble == "File exists"
     assert not journal.append(make_signal(1))
-    assert journal.write_errors >= 2
+    assert journal.refused == 1
     directory.unlink()
+    assert journal.retry() == [make_signal(1)]
     assert journal.append(make_signal(2))
     journal.close()
-    assert boundaries(directory) == [2]
+    assert boundaries(directory) == [1, 2]
+    in_the_way = tmp_path / "other"
+    in_the_way.write_text("in the way")
+    third = Journal(in_the_way)
+    in_the_way.unlink()
+    assert third.retry() == []
+    assert third.trouble == "", "also when no signal waits"
+    third.close()
 
 
 def test_directory_that_disappears_and_cannot_be_had_stops_nothing(
@@ -208,9 +366,10 @@ def test_directory_that_disappears_and_cannot_be_had_stops_nothing(
     directory.write_text("in the way")
     assert not journal.append(make_signal(2))
     directory.unlink()
-    assert journal.append(make_signal(3))
+    assert not journal.append(make_signal(3))
+    assert len(journal.retry()) == 2
     journal.close()
-    assert boundaries(directory) == [3]
+    assert boundaries(directory) == [2, 3]
 
 
 def test_closing_twice_is_fine(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from fakes.actor_stage import SWAP, HandClock, Stage
+from fakes.instance import wait_until
 
 from hunter.bus.messages import RestartActor
 from hunter.bus.sockets import ControlServer
@@ -27,18 +28,26 @@ from hunter.status.documents import (
 )
 from hunter.status.page import ActorState, process_start_ticks
 from hunter.watchdog.actor import ASK_AGAIN_NS, TROUBLE_SHOWN_NS, WatchdogActor
+from hunter.watchdog.silence import Cpu, read_cpu
 
 MS = 1_000_000
 NOW = 1_790_000_000_000_000_000
+BUSY = Cpu(True, 0, 0)
 ACTORS = ("stream-0", "brain-0", "watchdog")
 SLEEPER = [sys.executable, "-c", "import signal; print(flush=True); signal.pause()"]
+
+
+def wait_until_idle(pid: int) -> None:
+    wait_until("the process to rest", lambda: not (read_cpu(pid) or BUSY).is_runnable)
 
 
 class Watch:
     """A watchdog, the supervisor it asks, and the processes it looks at."""
 
-    def __init__(self) -> None:
-        self.stage = Stage("watchdog.interval_ms=250", "watchdog.hang_after_ms=1000", actors=ACTORS)
+    def __init__(self, interval_ms: int = 250) -> None:
+        self.stage = Stage(
+            f"watchdog.interval_ms={interval_ms}", "watchdog.hang_after_ms=1000", actors=ACTORS
+        )
         self.stage.make_rings()
         self.clock = HandClock()
         self.control = ControlServer(self.stage.config.runtime_dir)
@@ -54,6 +63,8 @@ class Watch:
         process = self.processes[name] = subprocess.Popen(SLEEPER, stdout=subprocess.PIPE)
         assert process.stdout is not None
         assert process.stdout.readline()
+        # Time that is skipped is no time to a real processor: who can run would pass for starved.
+        wait_until_idle(process.pid)
         page = self.stage.status.pages[name]
         page.store("process_start", process_start_ticks(process.pid))
         page.store("pid", process.pid)
@@ -111,6 +122,7 @@ def test_watchdog_asks_for_the_restart_of_a_stopped_process(watch: Watch) -> Non
     pid = watch.run("stream-0")
     watch.run("brain-0")
     os.kill(pid, signal.SIGSTOP)
+    wait_until_idle(pid)
     watch.live(1_000, "brain-0")
     assert watch.asked() == []
     watch.live(250, "brain-0")
@@ -259,7 +271,13 @@ def test_watchdog_asks_for_the_restart_of_a_stream_that_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("lag_ms", "said"), [(2_000.0, ()), (2_500.0, (f"{SWAP}: data are 2.5 s late",)), (9e9, ())]
+    ("lag_ms", "said"),
+    [
+        (2_000.0, ()),
+        (2_500.0, (f"{SWAP}: data are 2.5 s late",)),
+        (1.8e6, (f"{SWAP}: data are 1800.0 s late; is this host's clock right?",)),
+        (9e9, ()),
+    ],
 )
 def test_watchdog_says_that_data_come_late(
     watch: Watch, lag_ms: float, said: tuple[str, ...]
@@ -310,3 +328,102 @@ def test_watchdog_says_for_a_minute_that_the_brain_was_lapped(watch: Watch) -> N
     lapped(7)
     watch.live(250, "brain-0")
     assert len(watch.actor.document().reasons) == 1, "fewer than before the restart, but new"
+
+
+def test_c2_watchdog_that_overslept_does_not_take_the_pause_for_a_stall(
+    watch: Watch, writer: RingWriter
+) -> None:
+    """The stream woke up first and wrote; the brain has had no time to read."""
+    watch.run("brain-0")
+    watch.stage.show("brain-0", BrainDocument(BrainInputs(trades=5)))
+    watch.live(1_000, "brain-0")
+    watch.clock.skip(60_000)
+    put_trades(writer, 40)
+    watch.live(1_000, "brain-0")
+    assert watch.asked() == []
+
+
+def test_c2_watchdog_that_overslept_does_not_blame_those_who_wake_up_after_it(
+    watch: Watch,
+) -> None:
+    watch.run("brain-0")
+    watch.live(1_000, "brain-0")
+    watch.clock.skip(60_000)
+    watch.live(750)
+    assert watch.asked() == []
+    watch.live(1_000)
+    assert len(watch.asked(wait=True)) == 1, "now it could have beaten"
+
+
+def test_watchdog_looks_at_beats_more_often_than_at_documents() -> None:
+    watch = Watch(interval_ms=100)
+    try:
+        pid = watch.run("stream-0")
+        watch.run("brain-0")
+        watch.live(1_000, "brain-0", step_ms=100)
+        watch.stage.show("brain-0", BrainDocument(journal_trouble="No space left on device"))
+        watch.live(100, "brain-0", step_ms=100)
+        assert watch.asked(wait=True) == [RestartActor(actor="stream-0", reason="hang", pid=pid)]
+        watch.live(300, "brain-0", step_ms=100)
+        assert watch.actor.document().reasons == (
+            "stream-0: hang; the supervisor was asked to restart it",
+            "the journal cannot be written: No space left on device; no signal waits for it yet",
+        )
+    finally:
+        watch.close()
+
+
+def test_r10_watchdog_says_what_the_disk_does_not_take(watch: Watch) -> None:
+    watch.run("brain-0")
+    full = "No space left on device"
+
+    def shown(**values: Any) -> tuple[str, ...]:
+        watch.stage.show("brain-0", BrainDocument(**values))
+        watch.live(250, "brain-0")
+        return watch.actor.document().reasons
+
+    assert shown(journal_trouble=full, journal_waiting=3) == (
+        f"the journal cannot be written: {full}; 3 signals wait for it",
+    )
+    assert shown(checkpoint_trouble=full) == (f"the brain's checkpoint cannot be written: {full}",)
+    assert shown() == ()
+    assert shown(journal_lost=2) == ("2 signals were lost: the disk has refused too many",)
+    assert shown(journal_lost=2) != (), "for a minute"
+
+
+def test_r14_watchdog_without_descriptors_says_so_and_still_finds_a_hang(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = watch.run("stream-0")
+    watch.live(250, "stream-0")
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        patch.setattr("pathlib.Path.read_bytes", refuse)
+        watch.live(1_250)
+        reasons = watch.actor.document().reasons
+        watch.processes["stream-0"].kill()
+        watch.processes["stream-0"].wait(10)
+        watch.live(250)
+        assert "stream-0: hang" not in "".join(watch.actor.document().reasons), "it is gone"
+    assert watch.asked(wait=True) == [RestartActor(actor="stream-0", reason="hang", pid=pid)]
+    assert "the watchdog sees little: Too many open files" in reasons
+    assert len(watch.stage.log.having("sees little: Too many open files")) == 1
+    watch.live(250, "stream-0")
+    assert watch.actor.document().reasons == ()
+    assert len(watch.stage.log.having("sees again")) == 1
+
+
+def test_r17_watchdog_leaves_alone_an_actor_that_had_no_processor(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch.run("stream-0")
+    monkeypatch.setattr("hunter.watchdog.actor.read_cpu", lambda _: Cpu(True, 5 * MS, 0))
+    watch.live(5_000)
+    assert watch.actor.document().restarts_asked == 0
+    monkeypatch.setattr("hunter.watchdog.actor.read_cpu", lambda _: Cpu(False, 5 * MS, 0))
+    watch.live(2_500)
+    assert watch.actor.document().restarts_asked == 1, "now it could have run"
