@@ -138,7 +138,7 @@ class BrainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class WatchdogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[watchdog]`: how often it looks, and what it does not accept."""
 
-    interval_ms: Annotated[int, Meta(ge=50, le=60_000)] = 250
+    interval_ms: Annotated[int, Meta(ge=50, le=60_000)] = 100
     hang_after_ms: Annotated[int, Meta(ge=250, le=600_000)] = 1_000
     memory_limit_mb: Annotated[int, Meta(ge=64)] = 1_024
 
@@ -266,7 +266,7 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     try:
         return text, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:  # the latter: absurd nesting
         found = re.search(r"\(at line (\d+)", str(error))
         line = found[1] if found else len(text.splitlines())  # else it is "at end of document"
         reason = str(error).split(" (at ")[0]
@@ -317,7 +317,7 @@ def _override(tables: dict[str, Any], override: str, places: _Places) -> None:
         raise ConfigError(f"--set {shown}: write section.key=value, for example stream.shards=2")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         parsed = value.strip()  # a bare word is a text: --set hunter.name=lab
     table = tables.setdefault(section, {})
     if isinstance(table, dict):  # what is none is refused with its place in the file
@@ -353,8 +353,8 @@ def _check(config: Config, places: _Places) -> None:
     if not {"trades", "trades-all"} & set(config.okx.channels):
         refuse("okx", "channels", 'must contain "trades": the ring is made of them')
     for key, schemes in (("public_url", "ws"), ("business_url", "ws"), ("rest_url", "http")):
-        if not _is_url(getattr(config.okx, key), schemes):
-            refuse("okx", key, f"must begin with {schemes}:// or {schemes}s:// and name a host")
+        if why := _url_fault(getattr(config.okx, key), schemes):
+            refuse("okx", key, why)
     if config.okx.proxy and not _is_proxy(config.okx.proxy):
         refuse("okx", "proxy", "must be of the form http://[user:password@]host:port")
     if config.ring.capacity & (config.ring.capacity - 1):
@@ -409,12 +409,20 @@ class _Places:
         return self._file
 
 
-def _is_url(text: str, scheme: str) -> bool:
+def _url_fault(text: str, scheme: str) -> str:
+    """Why this is no address of a server; "" if it is one."""
     try:
         parts = urlsplit(text)
-        return parts.scheme in (scheme, scheme + "s") and bool(parts.hostname) and parts.port != 0
+        good = parts.scheme in (scheme, scheme + "s") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is none, half an IPv6 address
-        return False
+        good = False
+    if not good:
+        return f"must begin with {scheme}:// or {scheme}s:// and name a host"
+    if "@" in parts.netloc:
+        return "must hold no user or password: market data need none"
+    if not text.isprintable() or {" ", "#"} & set(text) or (scheme == "http" and parts.query):
+        return "must hold no blank, '#' or control character, and that of REST no '?'"
+    return ""
 
 
 def _is_proxy(text: str) -> bool:
@@ -441,8 +449,16 @@ def _toml(value: object) -> str:
     return str(value)
 
 
+def shown_url(url: str) -> str:
+    """What people may see of an address: a gateway of one's own may want a token in the query."""
+    place, mark, _ = url.partition("?")
+    return f"{place}?***" if mark else place
+
+
 def _shown(section: str, key: str, value: object) -> object:
     """What people may see of a value: neither the password nor the token of a proxy."""
+    if section == "okx" and key in _SITE_URLS:
+        return shown_url(str(value))
     scheme, separator, rest = str(value).partition("://")
     who, at, place = rest.rpartition("@")
     if (section, key) not in _SECRET or not at:

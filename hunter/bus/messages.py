@@ -24,6 +24,12 @@ class RestartActor(_Message, frozen=True, kw_only=True):
     pid: int = 0
 
 
+class StopActor(_Message, frozen=True, kw_only=True):
+    """Ask the supervisor to stop an actor by name; it stays down until it is restarted by name."""
+
+    actor: str
+
+
 class StopAll(_Message, frozen=True):
     """Ask the supervisor to stop everything in order, itself last."""
 
@@ -39,5 +45,5 @@ class Answer(_Message, frozen=True, kw_only=True):
     text: str
 
 
-Command = RestartActor | StopAll | Describe
+Command = RestartActor | StopActor | StopAll | Describe
 Message = Command | Answer

@@ -1,14 +1,18 @@
 """The sockets of the bus and their settings; the only file that imports zmq.
 
-All are `ipc://` paths inside the runtime directory (mode 0700: ZeroMQ makes socket files that
-anybody may connect to). A second bind on such a path succeeds and steals it, so only a process that
-holds a lock binds: the supervisor's instance lock covers `control`, and its one-child-per-name rule
-covers the others.
+All are `ipc://` paths inside the runtime directory. Its mode 0700 is what keeps other users out:
+libzmq deprecates its own filters by uid. The socket files are 0600 all the same. Never tcp, never
+an abstract name, which has no mode. Whoever is let in is not believed: messages are JSON of a
+closed schema (no pickle), and every queue, message and handshake has a limit.
+
+A second bind on such a path succeeds and steals it, so only a process that holds a lock binds: the
+supervisor's instance lock covers `control`, and its one-child-per-name rule covers the others.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +24,15 @@ from hunter.errors import ConfigError, MalformedMessage, TimedOut
 
 PATH_BYTES_MAX: Final = 107  # sockaddr_un.sun_path, less its zero
 SIGNAL_QUEUE_MAX: Final = 10_000
-COMMAND_BYTES_MAX: Final = 65_536
+COMMAND_BYTES_MAX: Final = 8_192
+ANSWER_BYTES_MAX: Final = 1 << 20
+# One call of `receive`: a flood must not keep the supervisor from its children.
+COMMANDS_PER_CALL_MAX: Final = 16
+MESSAGES_PER_CALL_MAX: Final = 1_000
+_QUEUE_MAX: Final = 100
+_WAKE_BYTES_MAX: Final = 64
+_HANDSHAKE_MS: Final = 2_000
+_SOCKET_UMASK: Final = 0o177
 _WAKE: Final = b"\0"
 
 _context = zmq.Context.instance
@@ -36,14 +48,33 @@ def _endpoint(directory: Path, name: str) -> str:
     return f"ipc://{path}"
 
 
+def _open(kind: int, queue_max: int, message_bytes_max: int, linger_ms: int = 0) -> _Socket:
+    """A socket with every limit set: libzmq's defaults are no limit, or a generous one."""
+    made: _Socket = _context().socket(kind)
+    made.setsockopt(zmq.SNDHWM, queue_max)
+    made.setsockopt(zmq.RCVHWM, queue_max)
+    made.setsockopt(zmq.MAXMSGSIZE, message_bytes_max)
+    made.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
+    made.setsockopt(zmq.LINGER, linger_ms)
+    return made
+
+
+def _bind(made: _Socket, endpoint: str) -> None:
+    """libzmq makes the socket file within the call, with the modes that the umask leaves."""
+    before = os.umask(_SOCKET_UMASK)
+    try:
+        made.bind(endpoint)
+    finally:
+        os.umask(before)
+
+
 class WakeSender:
     """Tells a reader that its ring has news. PUB: a reader that is not there costs nothing."""
 
     def __init__(self, runtime_dir: Path, reader: str) -> None:
         endpoint = _endpoint(runtime_dir, f"wake-{reader}")
-        self._socket: _Socket = _context().socket(zmq.PUB)
-        self._socket.setsockopt(zmq.SNDHWM, 2)  # one wake-up says as much as a thousand
-        self._socket.setsockopt(zmq.LINGER, 0)
+        # A queue of two: one wake-up says as much as a thousand.
+        self._socket = _open(zmq.PUB, 2, _WAKE_BYTES_MAX)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 10)
         self._socket.connect(endpoint)
 
@@ -62,11 +93,10 @@ class WakeReceiver:
 
     def __init__(self, runtime_dir: Path, reader: str) -> None:
         endpoint = _endpoint(runtime_dir, f"wake-{reader}")
-        self._socket: _Socket = _context().socket(zmq.SUB)
+        self._socket = _open(zmq.SUB, 2, _WAKE_BYTES_MAX)
         self._socket.setsockopt(zmq.CONFLATE, 1)
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.bind(endpoint)
+        _bind(self._socket, endpoint)
 
     def wait(self, timeout_ms: int) -> bool:
         """Sleep until woken or the time is over; whether it was woken."""
@@ -86,10 +116,8 @@ class SignalPublisher:
 
     def __init__(self, runtime_dir: Path) -> None:
         endpoint = _endpoint(runtime_dir, "signals")
-        self._socket: _Socket = _context().socket(zmq.PUB)
-        self._socket.setsockopt(zmq.SNDHWM, SIGNAL_QUEUE_MAX)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.bind(endpoint)
+        self._socket = _open(zmq.PUB, SIGNAL_QUEUE_MAX, COMMAND_BYTES_MAX)
+        _bind(self._socket, endpoint)
 
     def publish(self, instrument: str, signal_json: bytes) -> None:
         with contextlib.suppress(zmq.Again):
@@ -104,26 +132,26 @@ class ControlServer:
 
     def __init__(self, runtime_dir: Path) -> None:
         endpoint = _endpoint(runtime_dir, "control")
-        self._socket: _Socket = _context().socket(zmq.ROUTER)
-        self._socket.setsockopt(zmq.LINGER, 200)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, COMMAND_BYTES_MAX)
-        self._socket.bind(endpoint)
+        self._socket = _open(zmq.ROUTER, _QUEUE_MAX, COMMAND_BYTES_MAX, linger_ms=200)
+        _bind(self._socket, endpoint)
         self.malformed = 0
 
     def fileno(self) -> int:
-        """Edge-triggered, as all ZeroMQ descriptors: after it was readable, `receive` until it is
-        empty.
+        """Edge-triggered, as all ZeroMQ descriptors: after it was readable, `receive` until nothing
+        comes, and once more on each turn of the loop.
         """
         return int(self._socket.getsockopt(zmq.FD))
 
     def receive(self) -> list[tuple[bytes, Command]]:
-        """All commands that are there, each with the address to answer."""
+        """The commands that are there, each with the address to answer; at most
+        COMMANDS_PER_CALL_MAX, out of at most MESSAGES_PER_CALL_MAX messages.
+        """
         found: list[tuple[bytes, Command]] = []
-        while True:
+        for _ in range(MESSAGES_PER_CALL_MAX):
             try:
                 address, *parts = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
-                return found
+                break
             try:
                 message = codec.decode(parts[-1] if parts else b"")
             except MalformedMessage as error:
@@ -132,6 +160,9 @@ class ControlServer:
                 continue
             if not isinstance(message, Answer):
                 found.append((address, message))
+                if len(found) == COMMANDS_PER_CALL_MAX:
+                    break
+        return found
 
     def answer(self, address: bytes, answer: Answer) -> None:
         with contextlib.suppress(zmq.ZMQError):
@@ -152,9 +183,7 @@ class ControlClient:
 
         Raises TimedOut when the supervisor does not answer.
         """
-        request: _Socket = _context().socket(zmq.REQ)
-        with request:
-            request.setsockopt(zmq.LINGER, 0)
+        with _open(zmq.REQ, _QUEUE_MAX, ANSWER_BYTES_MAX) as request:
             request.connect(self._endpoint)
             request.send(codec.encode(command))
             if not request.poll(timeout_ms):
@@ -168,8 +197,7 @@ class ControlClient:
 
     def tell(self, command: Command) -> None:
         """Send without waiting: for actors, whose loop must not stand still."""
-        request: _Socket = _context().socket(zmq.DEALER)
-        request.setsockopt(zmq.LINGER, 500)
+        request = _open(zmq.DEALER, _QUEUE_MAX, ANSWER_BYTES_MAX, linger_ms=500)
         request.connect(self._endpoint)
         request.send_multipart([b"", codec.encode(command)], zmq.NOBLOCK)
         request.close()

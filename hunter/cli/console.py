@@ -17,7 +17,7 @@ from hunter.access import Instance
 from hunter.cli.logs import LogFollower, painted
 from hunter.cli.options import colour, duration
 from hunter.clock import SystemClock, local_clock_text
-from hunter.config import Config
+from hunter.config import Config, shown_url
 from hunter.errors import HunterError
 from hunter.ring.rows import Kind
 from hunter.signals.journal_reader import last_signals
@@ -60,7 +60,7 @@ class Console:
         where = (
             "the embedded exchange, a synthetic market"
             if self._demo
-            else self._config.okx.public_url
+            else shown_url(self._config.okx.public_url)
         )
         self._say(f'hunter "{self._config.hunter.name}" on {where}')
         self._say("Ctrl-C stops it.   Look at it from another terminal: hunter status")

@@ -5,6 +5,7 @@ only.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from importlib import import_module
@@ -17,13 +18,14 @@ from hunter.errors import HunterError
 # name -> (module, function, one line for the help): nothing is imported for the list
 COMMANDS: Final = {
     "start": ("process", "start", "Start hunter and stay; -d to return when it is ready."),
-    "stop": ("process", "stop", "Stop it in order; fine when it is not running."),
-    "restart": ("process", "restart", "Restart one actor by name."),
+    "stop": ("orders", "stop", "Stop it in order, or one actor; fine when it is not running."),
+    "restart": ("orders", "restart", "Restart one actor by name."),
     "status": ("status", "status", "What runs, how well, and what to do about it."),
     "trades": ("market", "trades", "Newest trades of an instrument."),
     "book": ("market", "book", "Order book of an instrument."),
     "signals": ("signals", "signals", "Newest signals."),
     "logs": ("logs", "logs", "Log lines of all actors, or of one."),
+    "deaths": ("deaths", "deaths", "What ended, when and why, with its last log lines."),
     "config": ("settings", "config", "Check or show the configuration."),
     "sim": ("sim", "sim", "Run the exchange look-alike by itself."),
     "record": ("record", "record", "Record the market into packed files."),
@@ -70,10 +72,24 @@ def cli() -> None:
     """
 
 
+def _open_closed_descriptors() -> None:
+    """Started with 0, 1 or 2 closed: what is opened next would get their numbers."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 - for life
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
 def main() -> None:
     """Console script `hunter`."""
+    _open_closed_descriptors()
+    # A core file of a process, or of what it starts, may hold the proxy's password.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `hunter trades ... | head` ends quietly
     try:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see hunter/__main__.py
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         code = cli.main(prog_name="hunter", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "")

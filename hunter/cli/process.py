@@ -1,37 +1,45 @@
-"""`hunter start`, `stop` and `restart`."""
+"""`hunter start`, in the foreground and in the background."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import click
+import msgspec
+import setproctitle
 
 from hunter import clock
-from hunter.bus.messages import RestartActor
-from hunter.bus.sockets import ControlClient
 from hunter.cli.console import Console
 from hunter.cli.logs import newest_lines
 from hunter.cli.options import colour, config_option, duration, load_config
 from hunter.cli.status import read
 from hunter.clock import SystemClock
 from hunter.config import Config, find_file
-from hunter.errors import AlreadyRunning, ConfigError, HunterError, NotFound, NotRunning, TimedOut
+from hunter.errors import ConfigError, HunterError, TimedOut
+from hunter.files import private_opener
 from hunter.runtime.logs import log_path
 from hunter.status.report import StatusReport
-from hunter.system import free_port, remove_leftovers, run, running_pid, with_simulator
+from hunter.system import (
+    check_places,
+    free_port,
+    interpreter,
+    make_folders,
+    refuse_running,
+    run,
+    with_simulator,
+)
 
 POLL_S: Final = 0.05
 STOP_GRACE_S: Final = 1.5
 BAD_CONFIGURATION: Final = f"exit {ConfigError.exit_code}"
-RESTART_WAIT_S: Final = 15.0
 LOG_LINES_SHOWN: Final = 5
 
 
@@ -50,6 +58,7 @@ LOG_LINES_SHOWN: Final = 5
     "--wait", "wait_s", default=30.0, show_default=True, metavar="SECONDS", help="Patience of -d."
 )
 @click.option("--background", is_flag=True, hidden=True, help="What -d starts.")
+@click.option("--set-from-input", is_flag=True, hidden=True, help="As -d hands over its --set.")
 @click.pass_context
 def start(
     context: click.Context,
@@ -59,27 +68,28 @@ def start(
     overrides: tuple[str, ...],
     wait_s: float,
     background: bool,
+    set_from_input: bool,
 ) -> None:
     """Start hunter and stay in the foreground; Ctrl-C stops it in order."""
+    if set_from_input:
+        overrides = msgspec.json.decode(sys.stdin.buffer.read(), type=tuple[str, ...])
     config = load_config(config_file, overrides)
     if os.getuid() == 0 and not background:
         click.echo("hunter: warning: running as root; a user of its own is safer", err=True)
-    pid = running_pid(config)
-    if pid is not None:
-        raise AlreadyRunning(
-            f'hunter "{config.hunter.name}" is already running (pid {pid}); see: hunter status'
-        )
+    check_places(config)
+    refuse_running(config)
     if detach:
         arguments = ["--background", *(["--demo"] if demo else [])]
         file = find_file(config_file)
         arguments += ["-c", str(file)] if file is not None else []
-        arguments += [word for override in overrides for word in ("--set", override)]
-        _start_detached(config, arguments, wait_s)
+        _start_detached(config, arguments, overrides, wait_s)
         return
     if demo:
         config = with_simulator(config, free_port())
     # Other commands end quietly with their reader; this one keeps the market's record.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    # Over the arguments: a --set of the proxy may hold a password.
+    setproctitle.setproctitle(f"hunter: supervisor ({config.hunter.name})")
     if background:
         context.exit(run(config, demo=demo))
     with _console(config, demo=demo) as console:
@@ -97,15 +107,20 @@ def _console(config: Config, *, demo: bool) -> Iterator[Console]:
         console.finish()
 
 
-def _start_detached(config: Config, arguments: list[str], wait_s: float) -> None:
-    config.log_dir.mkdir(parents=True, exist_ok=True)
+def _start_detached(
+    config: Config, arguments: list[str], overrides: tuple[str, ...], wait_s: float
+) -> None:
+    make_folders(config)
     path = log_path(config.log_dir, "supervisor")
     started_ns = SystemClock().monotonic_ns()
-    with open(path, "ab", opener=_private) as log:
+    with open(path, "ab", opener=private_opener) as log, tempfile.TemporaryFile() as given:
+        # Not as arguments, which every user of the host can read as long as the process lives.
+        given.write(msgspec.json.encode(overrides))
+        given.seek(0)
         before_bytes = log.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "hunter", "start", *arguments],
-            stdin=subprocess.DEVNULL,
+            [*interpreter(), "-m", "hunter", "start", "--set-from-input", *arguments],
+            stdin=given,
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -130,7 +145,9 @@ def _await_ready(
         code = process.poll()
         if code is not None:
             _echo_new_lines(path, before_bytes)
-            raise click.exceptions.Exit(code or 1)
+            if code == 0:
+                raise HunterError("it was stopped before it was ready; nothing is left running")
+            raise click.exceptions.Exit(code)
         report = read(config)
         if report.pid == process.pid and _all_ready(report):
             for line in _ready_lines(report):
@@ -196,75 +213,3 @@ def _end(config: Config, process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
-
-
-@click.command()
-@config_option
-@click.option("--timeout", "timeout_s", default=10.0, show_default=True, metavar="SECONDS")
-def stop(config_file: str | None, timeout_s: float) -> None:
-    """Stop every actor in order; fine when nothing runs."""
-    config = load_config(config_file)
-    pid = running_pid(config)
-    if not pid:
-        removed = remove_leftovers(config)
-        rest = "; removed what a killed run had left in shared memory" if removed else ""
-        click.echo(f'hunter "{config.hunter.name}" is not running{rest}')
-        return
-    started_ns = SystemClock().monotonic_ns()
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        click.echo(f'hunter "{config.hunter.name}" has just stopped')
-        return
-    signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-    if not _ended(descriptor, timeout_s):
-        # A second request means: do not be polite any more.
-        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-        if not _ended(descriptor, STOP_GRACE_S):
-            raise TimedOut(
-                f"still running after {timeout_s:g} s (pid {pid}); the last resort: kill -9 {pid}"
-            )
-    took_s = (SystemClock().monotonic_ns() - started_ns) / 1e9
-    click.echo(f'hunter "{config.hunter.name}" stopped in {took_s:.1f} s')
-
-
-def _ended(descriptor: int, timeout_s: float) -> bool:
-    """Whether the process behind a pidfd ends in time."""
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
-    return bool(poller.poll(int(timeout_s * 1000)))
-
-
-@click.command()
-@click.argument("actor")
-@config_option
-def restart(actor: str, config_file: str | None) -> None:
-    """Restart ACTOR: a polite stop, then a new process."""
-    config = load_config(config_file)
-    report = read(config)
-    if report.state == "stopped":
-        raise NotRunning(report.reasons[0])
-    before = next((item for item in report.actors if item.name == actor), None)
-    if before is None:
-        raise NotFound(f'no actor "{actor}"; there are: {", ".join(a.name for a in report.actors)}')
-    started_ns = SystemClock().monotonic_ns()
-    answer = ControlClient(config.runtime_dir).ask(
-        RestartActor(actor=actor, reason="operator"), 3_000
-    )
-    if not answer.ok:
-        raise HunterError(f"{actor} not restarted: {answer.text}")
-    while True:
-        waited_s = (SystemClock().monotonic_ns() - started_ns) / 1e9
-        now = next((item for item in read(config).actors if item.name == actor), None)
-        if now is not None and now.pid != before.pid and now.state in ("ready", "degraded"):
-            click.echo(f"{actor}: pid {before.pid} -> {now.pid} in {waited_s:.1f} s")
-            return
-        if waited_s > RESTART_WAIT_S:
-            raise TimedOut(
-                f"{actor} is not ready after {RESTART_WAIT_S:g} s; see: hunter logs {actor}"
-            )
-        clock.sleep_s(POLL_S)

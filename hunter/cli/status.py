@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 import msgspec
 
@@ -17,7 +19,7 @@ from hunter.cli.options import (
     table,
 )
 from hunter.config import Config
-from hunter.errors import NotRunning
+from hunter.errors import HunterError, NotRunning
 from hunter.status.report import StatusReport, stopped_report
 
 WATCH_EVERY_S = 1.0
@@ -62,7 +64,25 @@ def read(config: Config) -> StatusReport:
         with Instance(config) as instance:
             return instance.status()
     except NotRunning as error:
+        _refuse_another_users(config)
         return stopped_report(config.hunter.name, "", str(error))
+
+
+def _refuse_another_users(config: Config) -> None:
+    """What runs as somebody else cannot be seen from here, which is not the same as "stopped"."""
+    try:
+        info = config.runtime_dir.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except PermissionError as error:
+        raise HunterError(
+            f"{config.runtime_dir} cannot be looked into: {error.strerror}; ask as its user"
+        ) from None
+    if info.st_uid != os.getuid():
+        raise HunterError(
+            f"{config.runtime_dir} belongs to user {info.st_uid}, and so does what runs there;"
+            f" ask as that user: sudo -u '#{info.st_uid}' hunter status"
+        )
 
 
 def text(report: StatusReport) -> str:
@@ -75,7 +95,7 @@ def text(report: StatusReport) -> str:
         f'"{report.name}" {report.version}',
         f"pid {report.pid}" if report.pid else "no supervisor",
         f"up {duration(report.uptime_s)}",
-        f"restarts {restarts}",
+        f"restarts {restarts}" + (" (see: hunter deaths)" if restarts else ""),
         f"memory {size(report.memory.rss_bytes)} + {size(report.memory.shared_bytes)} shared",
     ]
     lines = [f"{head}  {'  '.join(facts)}", ""]

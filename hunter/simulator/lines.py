@@ -23,9 +23,13 @@ from typing import IO, Final, Protocol
 import zstandard
 
 READ_BYTES: Final = 64 << 10
+# Of packed data: four bytes of zstd can stand for 128 kB, and a file may come from anybody.
+PACKED_READ_BYTES: Final = 2 << 10
+LINE_BYTES_MAX: Final = 32 << 20  # twice the longest frame that is received
 _GZIP_WBITS: Final = 31  # zlib's number for a gzip member with its header and its checksum
 # A packed frame may say how much memory its reader needs; this is zstd's own default limit.
 _WINDOW_BYTES_MAX: Final = 128 << 20
+_TIME_DIGITS_MAX: Final = 20
 
 Line = tuple[int, bytes]
 
@@ -90,6 +94,9 @@ def file_lines(path: Path, counts: Counts) -> Iterator[Line]:
             for line in whole:
                 if (parsed := _parse(line, counts)) is not None:
                     yield parsed
+            if len(rest) > LINE_BYTES_MAX:
+                counts.torn += 1
+                return
     # Half a line is as good as none; a whole one may lack its line end in a file made by hand.
     if rest and counts.torn == torn_before and (parsed := _parse(rest, counts)) is not None:
         yield parsed
@@ -106,7 +113,7 @@ def _texts(file: IO[bytes], suffix: str, counts: Counts) -> Iterator[bytes]:
 
 def _unpacked(file: IO[bytes], begin: Callable[[], _Unpacker], counts: Counts) -> Iterator[bytes]:
     unpacker, is_inside = begin(), False
-    while packed := file.read(READ_BYTES):
+    while packed := file.read(min(READ_BYTES, PACKED_READ_BYTES)):
         while packed:
             try:
                 text = unpacker.decompress(packed)
@@ -124,6 +131,8 @@ def _unpacked(file: IO[bytes], begin: Callable[[], _Unpacker], counts: Counts) -
 
 def _parse(line: bytes, counts: Counts) -> Line | None:
     head, _, rest = line.rstrip(b"\r").partition(b" ")
+    if len(head) > _TIME_DIGITS_MAX:
+        head = b""
     if head.isdigit():
         return int(head), rest
     if head.endswith(b":") and head[:-1].replace(b".", b"", 1).isdigit():
@@ -137,4 +146,4 @@ def _parse(line: bytes, counts: Counts) -> Line | None:
 
 def _seconds_to_ns(text: str) -> int:
     whole, _, part = text.partition(".")
-    return int(whole) * 1_000_000_000 + int(part[:9].ljust(9, "0"))
+    return int(whole or "0") * 1_000_000_000 + int(part[:9].ljust(9, "0"))

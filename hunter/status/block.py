@@ -1,7 +1,8 @@
 """The status block: a file of pages, one per actor, in the instance's shared directory.
 
     0x0000 header page: magic 8s | version u4 | page_count u4 | page_bytes u8 | created wall ns u8
-           | boot id 16s | instance name 64s; from 0x100 the actors' names, 64 B each
+           | boot id 16s | instance name 64s | crc32 u4 of these and of the names;
+           from 0x100 the actors' names, 64 B each
     0x1000 pages
 
 Made by the composition root before the first actor; attached by everybody else.
@@ -10,6 +11,7 @@ Made by the composition root before the first actor; attached by everybody else.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -23,12 +25,13 @@ FILE_NAME: Final = "status"
 SUPERVISOR: Final = "supervisor"
 PAGES_MAX: Final = 60
 _MAGIC: Final = b"HUNTSTAT"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _HEADER: Final = struct.Struct("<8sIIQQ16s64s")
 _NAMES_OFFSET: Final = 0x100
 _NAME_BYTES: Final = 64
 _PAGES_OFFSET: Final = 0x1000
-assert _HEADER.size <= _NAMES_OFFSET
+_CRC: Final = struct.Struct("<I")
+assert _HEADER.size + _CRC.size <= _NAMES_OFFSET
 assert ACTORS_MAX < PAGES_MAX
 assert _NAMES_OFFSET + PAGES_MAX * _NAME_BYTES <= _PAGES_OFFSET
 
@@ -40,8 +43,12 @@ class StatusBlock:
         self._shared = shared
         view = shared.view
         magic, version, count, size, created, boot, name = _HEADER.unpack_from(view, 0)
-        if magic != _MAGIC or version != _VERSION or len(view) != _PAGES_OFFSET + count * size:
-            raise SegmentError(f"{shared.path} is not a status block of this hunter version")
+        fits = 1 <= count <= PAGES_MAX and len(view) == _PAGES_OFFSET + count * size
+        (crc,) = _CRC.unpack_from(view, _HEADER.size)
+        if magic != _MAGIC or version != _VERSION or not fits or crc != _crc(view, count):
+            raise SegmentError(
+                f"{shared.path} is damaged, or not a status block of this hunter version"
+            )
         if boot != segment.boot_id():
             raise SegmentError(f"{shared.path} is from before the last boot")
         self.created_wall_ns = created
@@ -62,6 +69,12 @@ class StatusBlock:
 
     def close(self) -> None:
         self._shared.close()
+
+
+def _crc(view: memoryview, name_count: int) -> int:
+    """Of all that never changes: a damaged name or size must not be followed."""
+    names = view[_NAMES_OFFSET : _NAMES_OFFSET + name_count * _NAME_BYTES]
+    return zlib.crc32(names, zlib.crc32(view[: _HEADER.size]))
 
 
 def create(
@@ -89,6 +102,7 @@ def create(
         for index, name in enumerate(names):
             start = _NAMES_OFFSET + index * _NAME_BYTES
             view[start : start + len(name)] = name.encode()
+        _CRC.pack_into(view, _HEADER.size, _crc(view, len(names)))
 
     return StatusBlock(
         segment.create(directory / FILE_NAME, _PAGES_OFFSET + len(names) * size, initialise)

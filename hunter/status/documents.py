@@ -103,9 +103,18 @@ class BrainDocument(msgspec.Struct, frozen=True):
     warm: bool = False
     latency_us: Percentiles = Percentiles()
     journal_errors: int = 0
+    """Signals that the disk refused when they came; most of them only have to wait."""
+    journal_waiting: int = 0
+    journal_lost: int = 0
+    """Signals that waited for the disk until there were too many."""
+    journal_trouble: str = ""
+    """Why the journal cannot be written now."""
+    checkpoint_trouble: str = ""
     failures: int = 0
     """Decisions of a user's brain that raised an error or made no sense."""
     note: str = ""
+    damaged: int = 0
+    """Rows of the rings that are not as they were put, and were left out."""
 
 
 class ChildDocument(msgspec.Struct, frozen=True):
@@ -118,6 +127,12 @@ class ChildDocument(msgspec.Struct, frozen=True):
     restarts: int = 0
     last_exit: str | None = None
     started_wall_ns: int = 0
+    exits: dict[str, int] = {}
+    """How often it ended, by cause."""
+    wanted: bool = True
+    """False: stopped by the operator, until it is restarted by name."""
+    stopped_since_ns: int = 0
+    """Monotonic time since which a signal keeps it from running; 0: it runs."""
 
 
 class SupervisorDocument(msgspec.Struct, frozen=True):
@@ -127,6 +142,8 @@ class SupervisorDocument(msgspec.Struct, frozen=True):
     version: str
     children: tuple[ChildDocument, ...] = ()
     ring_ids: tuple[str, ...] = ()
+    deaths_unwritten: int = 0
+    """Records of deaths that the disk refused."""
 
 
 class WatchdogDocument(msgspec.Struct, frozen=True):
@@ -146,5 +163,5 @@ def decode(raw: bytes | None, kind: type[Document]) -> Document | None:
         return None
     try:
         return msgspec.json.decode(raw, type=kind)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):  # the latter: absurd nesting
         return None

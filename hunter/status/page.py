@@ -121,6 +121,15 @@ def process_start_ticks(pid: int) -> int:
     return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
+def is_suspended(pid: int) -> bool:
+    """Whether a signal (SIGSTOP, Ctrl-Z) or a debugger keeps a process from running now."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    return stat[stat.rfind(b")") + 2 :][:1] in (b"T", b"t")
+
+
 def is_alive(beat: Beat) -> bool:
     """Whether the very process that wrote this page is there (it may be stopped or wedged)."""
     return (

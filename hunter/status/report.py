@@ -20,106 +20,36 @@ from hunter.status.documents import (
     BrainDocument,
     ChildDocument,
     LimitDocument,
-    Percentiles,
     StreamDocument,
     SupervisorDocument,
     WatchdogDocument,
     decode,
 )
 from hunter.status.page import ActorState, Beat, is_alive
+from hunter.status.reasons import (
+    BEAT_LATE_MS,
+    actor_reasons,
+    elapsed_ms,
+    feed_reasons,
+    supervisor_notices,
+    supervisor_reasons,
+)
+from hunter.status.shapes import (
+    ActorReport,
+    BrainReport,
+    ConnectionReport,
+    FeedReport,
+    MemoryReport,
+    RingReport,
+    StatusReport,
+)
+
+__all__ = ["ActorReport", "FeedReport", "StatusReport", "make_report", "stopped_report"]
 
 SCHEMA: Final = 1
-BEAT_LATE_MS: Final = 1_000.0
-_MS: Final = 1_000_000
 
 # The supervisor's view of a child wins where the child itself cannot speak.
 _SPOKEN_FOR: Final = {"backoff", "parked", "stopped"}
-
-
-class ActorReport(msgspec.Struct):
-    name: str
-    role: str
-    pid: int
-    state: str
-    active: bool
-    restarts: int
-    last_exit: str | None
-    uptime_s: float
-    heartbeat_age_ms: float
-    rss_bytes: int
-    cpu_percent: float
-    errors: int
-    takeovers: int = 0
-    """How often this process took the writing over from another, and how old the newest row was."""
-    takeover_ms: float = 0.0
-
-
-class FeedReport(msgspec.Struct):
-    instrument: str
-    channel: str
-    state: str
-    messages: int
-    age_ms: float | None
-    gaps: int
-    backfilled: int
-    duplicates: int
-    lost: int
-    malformed: int
-    lag_ms_p50: float
-    lag_ms_p99: float
-    mismatches: int
-    resync_ms: float
-    note: str
-
-
-class ConnectionReport(msgspec.Struct):
-    actor: str
-    url: str
-    state: str
-    connects: int
-    last_close: str
-
-
-class RingReport(msgspec.Struct):
-    instrument: str
-    capacity: int
-    sequence: int
-    bytes: int
-
-
-class BrainReport(msgspec.Struct):
-    inputs: dict[str, int]
-    decisions: int
-    signals: int
-    lapped: int
-    warm: bool
-    latency_us: Percentiles
-
-
-class MemoryReport(msgspec.Struct):
-    rss_bytes: int
-    shared_bytes: int
-
-
-class StatusReport(msgspec.Struct):
-    """`hunter status --json`; every number's unit is in its name."""
-
-    schema: int
-    state: str
-    name: str
-    version: str
-    pid: int
-    uptime_s: float
-    reasons: list[str]
-    notices: list[str]
-    """What the exchange announces, and no fault of anybody."""
-    actors: list[ActorReport]
-    feeds: list[FeedReport]
-    connections: list[ConnectionReport]
-    limits: list[LimitDocument]
-    rings: list[RingReport]
-    brain: BrainReport
-    memory: MemoryReport
 
 
 def stopped_report(name: str, version: str, reason: str) -> StatusReport:
@@ -152,8 +82,9 @@ def make_report(
     """Read every page and head once and say what they add up to."""
     page = status.pages[SUPERVISOR]
     beat = page.beat()
-    tree = decode(page.read_document(), SupervisorDocument) or SupervisorDocument("stopped", "")
     alive = is_alive(beat)
+    said = decode(page.read_document(), SupervisorDocument)
+    tree = said or SupervisorDocument("running" if alive else "stopped", "")
     reasons: list[str] = []
     if not beat.pid:
         reasons.append("the supervisor is about to start")
@@ -162,8 +93,10 @@ def make_report(
             f"the supervisor (pid {beat.pid}) was killed and took every process with it;"
             " the rings are kept: hunter start continues them"
         )
-    elif (late_ms := _age_ms(beat.beat_monotonic_ns, now_monotonic_ns)) > 3 * BEAT_LATE_MS:
-        reasons.append(f"supervisor: no beat for {late_ms / 1000:.1f} s (stopped or wedged)")
+    else:
+        if said is None:
+            reasons.append("the supervisor's page is damaged; hunter stop, then hunter start")
+        reasons += supervisor_reasons(beat, now_monotonic_ns)
     actors: list[ActorReport] = []
     streams = _Streams(tree, now_monotonic_ns)
     brain: BrainDocument | None = None
@@ -178,8 +111,10 @@ def make_report(
         elif child.role == "watchdog" and alive and (watch := decode(document, WatchdogDocument)):
             reasons += watch.reasons
     feeds = streams.feeds
-    reasons += _actor_reasons(actors) if alive else []
-    reasons += _feed_reasons(feeds, tree.state) if alive else []
+    if alive:
+        for child, actor in zip(tree.children, actors, strict=True):
+            reasons += actor_reasons(child, actor, now_monotonic_ns)
+    reasons += feed_reasons(feeds, tree.state) if alive else []
     if not reasons:  # mostly a feed says better why its actor is degraded
         reasons += [f"{actor.name} is degraded" for actor in actors if actor.state == "degraded"]
     return StatusReport(
@@ -190,7 +125,7 @@ def make_report(
         pid=beat.pid if alive else 0,
         uptime_s=round((now_wall_ns - beat.started_wall_ns) / 1e9, 3) if alive else 0.0,
         reasons=list(dict.fromkeys(reasons)),
-        notices=list(streams.notices),
+        notices=[*supervisor_notices(tree), *streams.notices],
         actors=actors,
         feeds=feeds,
         connections=streams.connections,
@@ -258,7 +193,7 @@ def _actor(
     child: ChildDocument, beat: Beat, supervised: bool, now_wall_ns: int, now_monotonic_ns: int
 ) -> ActorReport:
     alive = supervised and beat.pid == child.pid and is_alive(beat)
-    if not supervised:
+    if not supervised or not child.wanted:
         state = "stopped"
     elif child.state in _SPOKEN_FOR:
         state = child.state
@@ -268,7 +203,7 @@ def _actor(
         state = {ActorState.READY: "ready", ActorState.DEGRADED: "degraded"}.get(
             beat.state, "starting"
         )
-    age_ms = _age_ms(beat.beat_monotonic_ns, now_monotonic_ns) if alive else 0.0
+    age_ms = elapsed_ms(beat.beat_monotonic_ns, now_monotonic_ns) if alive else 0.0
     if alive and state == "ready" and age_ms > BEAT_LATE_MS:
         state = "degraded"
     return ActorReport(
@@ -284,24 +219,8 @@ def _actor(
         rss_bytes=beat.rss_bytes if alive else 0,
         cpu_percent=beat.cpu_permille / 10 if alive else 0.0,
         errors=beat.errors,
+        exits=child.exits,
     )
-
-
-def _actor_reasons(actors: list[ActorReport]) -> list[str]:
-    reasons = []
-    for actor in actors:
-        after = f" after {actor.last_exit}" if actor.last_exit else ""
-        if actor.state == "parked":
-            reasons.append(f"{actor.name} is parked{after}: see hunter logs {actor.name}")
-        elif actor.state == "backoff":
-            reasons.append(f"{actor.name} waits to be restarted{after}")
-        elif actor.state == "starting":
-            reasons.append(f"{actor.name} is starting{after}")
-        elif actor.state == "stopped":
-            reasons.append(f"{actor.name} is stopped{after}")
-        elif actor.heartbeat_age_ms > BEAT_LATE_MS:
-            reasons.append(f"{actor.name}: no beat for {actor.heartbeat_age_ms / 1000:.1f} s")
-    return reasons
 
 
 def _feed(feed: msgspec.Struct, fed: bool, now_monotonic_ns: int) -> FeedReport:
@@ -309,25 +228,9 @@ def _feed(feed: msgspec.Struct, fed: bool, now_monotonic_ns: int) -> FeedReport:
     last = values.pop("last_data_ns")
     if not fed and values["state"] != "parked":
         values["state"] = "connecting"
-    return FeedReport(age_ms=round(_age_ms(last, now_monotonic_ns), 1) if last else None, **values)
-
-
-def _feed_reasons(feeds: list[FeedReport], tree_state: str) -> list[str]:
-    if tree_state == "starting":
-        return []
-    reasons = []
-    for feed in feeds:
-        if feed.note:
-            # mostly the same of all channels of an instrument: then it is one fact
-            reasons.append(f"{feed.instrument} is parked: {feed.note}")
-        elif feed.state != "live":
-            age = f", {feed.age_ms / 1000:.1f} s without data" if feed.age_ms else ""
-            reasons.append(f"{feed.instrument} {feed.channel}: {feed.state}{age}")
-    reasons = list(dict.fromkeys(reasons))
-    # One line for each is right for a few; a hundred instruments on one dead socket are one fact.
-    if len(reasons) > 8:
-        reasons = [*reasons[:7], f"and {len(reasons) - 7} more feeds that are not live"]
-    return reasons
+    return FeedReport(
+        age_ms=round(elapsed_ms(last, now_monotonic_ns), 1) if last else None, **values
+    )
 
 
 def _rings(rings: Sequence[tuple[Segment, RingLayout]]) -> list[RingReport]:
@@ -353,7 +256,3 @@ def _brain(document: BrainDocument | None) -> BrainReport:
         warm=known.warm,
         latency_us=known.latency_us,
     )
-
-
-def _age_ms(then_ns: int, now_ns: int) -> float:
-    return max(0.0, (now_ns - then_ns) / _MS)

@@ -39,6 +39,8 @@ def test_arbitrary_bytes_are_malformed_and_nothing_worse(raw: bytes) -> None:
         b'{"type":"RestartActor","reason":"hang"}',
         b'{"type":"RestartActor","actor":1,"reason":"hang"}',
         b'{"type":"StopAll"',
+        b'{"nested":' + b"[" * 100_000,
+        b'{"type":' + b"[" * 100_000,
     ],
 )
 def test_what_is_no_message_is_malformed(raw: bytes) -> None:

@@ -3,10 +3,19 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from hunter.bus.messages import SHAPE_VERSION, Answer, Describe, Message, RestartActor, StopAll
+from hunter.bus.messages import (
+    SHAPE_VERSION,
+    Answer,
+    Describe,
+    Message,
+    RestartActor,
+    StopActor,
+    StopAll,
+)
 
 EXAMPLES = [
     RestartActor(actor="brain-0", reason="hang", pid=7),
+    StopActor(actor="brain-0"),
     StopAll(),
     Describe(),
     Answer(ok=True, text="done"),

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
 import select
 import signal
+import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from socket import AF_UNIX
+from socket import socket as UnixSocket
 from typing import TypeVar
 
 import pytest
@@ -265,6 +269,104 @@ def test_oversized_message_cuts_its_sender_off(server: ControlServer, bus_dir: P
         ControlClient(bus_dir).tell(StopAll())
         assert [command for _, command in received(server)] == [StopAll()]
     assert server.malformed == 0
+
+
+def test_flood_of_nonsense_is_taken_in_parts_and_a_command_comes_through(
+    server: ControlServer, bus_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "MESSAGES_PER_CALL_MAX", 10)
+    with raw_socket(zmq.DEALER) as peer:
+        peer.connect(f"ipc://{bus_dir}/control.ipc")
+        for _ in range(50):
+            peer.send(b"nonsense")
+        peer.send_multipart([b"", codec.encode(StopAll())])
+        before = server.malformed
+        found: list[tuple[bytes, Command]] = []
+        for _ in range(PATIENCE_MS // 10):
+            found += server.receive()
+            assert server.malformed - before <= 10
+            before = server.malformed
+            if found:
+                break
+            select.select([server.fileno()], [], [], 0.01)
+    assert [command for _, command in found] == [StopAll()]
+    assert server.malformed == 50
+
+
+def test_flood_of_commands_is_taken_in_parts(
+    server: ControlServer, bus_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "COMMANDS_PER_CALL_MAX", 3)
+    with raw_socket(zmq.DEALER) as peer:
+        peer.connect(f"ipc://{bus_dir}/control.ipc")
+        for _ in range(20):
+            peer.send(codec.encode(Describe()))
+        count = 0
+        for _ in range(PATIENCE_MS // 10):
+            taken = server.receive()
+            assert len(taken) <= 3
+            count += len(taken)
+            if count == 20:
+                break
+            select.select([server.fileno()], [], [], 0.01)
+    assert count == 20
+
+
+def test_half_a_handshake_is_hung_up_on(
+    bus_dir: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "_HANDSHAKE_MS", 100)
+    opened(ControlServer(bus_dir))
+    with UnixSocket(AF_UNIX) as peer:
+        peer.settimeout(PATIENCE_MS / 1000)
+        peer.connect(f"{bus_dir}/control.ipc")
+        peer.send(b"\xff\0")  # the first two bytes of a greeting
+        while peer.recv(4096):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (SignalPublisher, "signals"),
+        (ControlServer, "control"),
+        (lambda path: WakeReceiver(path, "brain-0"), "wake-brain-0"),
+    ],
+    ids=["signals", "control", "wake"],
+)
+def test_socket_file_is_for_its_owner_alone(
+    bus_dir: Path, opened: Opened, make: Callable[[Path], Closeable], name: str
+) -> None:
+    before = os.umask(0o022)
+    try:
+        opened(make(bus_dir))
+        assert os.umask(0o022) == 0o022, "the umask is as it was"
+    finally:
+        os.umask(before)
+    mode = (bus_dir / f"{name}.ipc").stat().st_mode
+    assert stat.S_ISSOCK(mode)
+    assert stat.S_IMODE(mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        SignalPublisher,
+        ControlServer,
+        lambda path: WakeReceiver(path, "brain-0"),
+        lambda path: WakeSender(path, "brain-0"),
+    ],
+    ids=["signals", "server", "receiver", "sender"],
+)
+def test_every_socket_has_limits(
+    bus_dir: Path, opened: Opened, make: Callable[[Path], Closeable]
+) -> None:
+    inner = opened(make(bus_dir))._socket
+    assert 0 < inner.getsockopt(zmq.SNDHWM) <= sockets.SIGNAL_QUEUE_MAX
+    assert 0 < inner.getsockopt(zmq.RCVHWM) <= sockets.SIGNAL_QUEUE_MAX
+    assert 0 < inner.getsockopt(zmq.MAXMSGSIZE) <= sockets.ANSWER_BYTES_MAX
+    assert 0 <= inner.getsockopt(zmq.LINGER) <= 500
+    assert 0 < inner.getsockopt(zmq.HANDSHAKE_IVL) <= 2_000
 
 
 def test_server_that_talks_nonsense_is_malformed(bus_dir: Path) -> None:

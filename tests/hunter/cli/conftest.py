@@ -75,7 +75,7 @@ class Shown:
         self.show_feed("live")
         counts = BrainInputs(trades=10, books=4)
         latency = Percentiles(180.0, 900.0, 2_000.0)
-        self.stage.show("brain-0", BrainDocument(counts, 9, 3, 0, True, latency))
+        self.stage.show("brain-0", BrainDocument(counts, 9, 3, warm=True, latency_us=latency))
         self.stage.show("watchdog", WatchdogDocument())
 
     def states(self, *names: str) -> None:

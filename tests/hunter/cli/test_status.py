@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from fakes.actor_stage import SWAP
 
 from hunter.cli import status as status_module
 from hunter.cli.status import read, text
+from hunter.errors import HunterError
 
 
 def test_status_running_is_a_screen_and_exit_0(shown: Any) -> None:
@@ -110,3 +113,33 @@ def test_status_watch_prints_again(shown: Any, monkeypatch: pytest.MonkeyPatch) 
     assert [json.loads(line)["state"] for line in lines] == ["running"] * 3
     pauses.clear()
     assert shown.call("status", "--watch").stdout.count("● running") == 3
+
+
+def test_status_of_another_users_instance_says_whose_it_is(
+    shown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: own + 1)
+    error = shown.call("status").exception
+    assert isinstance(error, HunterError)
+    assert error.exit_code == 1
+    assert f"belongs to user {own}" in str(error)
+    assert f"sudo -u '#{own}' hunter status" in str(error)
+
+
+def test_status_of_what_it_may_not_even_look_for_says_so(
+    shown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    shown.down()
+    monkeypatch.setattr(Path, "lstat", refused)
+    assert "cannot be looked into: Permission denied" in str(shown.call("status").exception)
+
+
+def test_status_says_where_to_read_about_deaths(shown: Any) -> None:
+    shown.up()
+    assert "hunter deaths" not in shown.output("status")
+    shown.up(brain=2)
+    assert "restarts 2 (see: hunter deaths)" in shown.output("status")

@@ -56,6 +56,36 @@ def test_one_frame_of_flushed_blocks_is_read_whole_and_torn(tmp_path: Path) -> N
     assert counts.torn == 1
 
 
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_bomb_is_read_in_pieces_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr(lines, "LINE_BYTES_MAX", 1 << 20)
+    pack = gzip.compress if suffix == ".gz" else zstandard.ZstdCompressor().compress
+    path, counts = tmp_path / f"a{suffix}", Counts()
+    path.write_bytes(pack(LINES[0] + bytes(128 << 20) + LINES[1]))
+    assert path.stat().st_size < 200_000
+    with path.open("rb") as file:
+        texts = lines._texts(file, suffix, Counts())
+        assert max(map(len, texts)) <= 72 << 20
+    assert list(file_lines(path, counts)) == PARSED[:1]
+    assert counts.torn == 1
+
+
+@pytest.mark.parametrize("head", [b"9" * 5_000, b"1" * 21, b"9" * 5_000 + b".5:", b".:", b"5..1:"])
+def test_time_that_is_none_is_malformed(tmp_path: Path, head: bytes) -> None:
+    path, counts = tmp_path / "a.jsonl", Counts()
+    path.write_bytes(head + b" {}\n" + LINES[0])
+    assert list(file_lines(path, counts)) == PARSED[:1]
+    assert counts.malformed == 1
+
+
+def test_time_of_less_than_a_second_is_one(tmp_path: Path) -> None:
+    path, counts = tmp_path / "a.jsonl", Counts()
+    path.write_bytes(b".5: {}\n")
+    assert list(file_lines(path, counts)) == [(500_000_000, b"{}")]
+
+
 @given(suffix=st.sampled_from([".gz", ".zst"]), share=st.floats(0, 1))
 def test_file_cut_anywhere_gives_every_whole_part_and_counts_the_tear(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, share: float

@@ -17,6 +17,7 @@ from hunter.status.page import (
     Beat,
     Page,
     is_alive,
+    is_suspended,
     page_bytes,
     process_start_ticks,
 )
@@ -240,6 +241,16 @@ def test_stopped_process_is_alive() -> None:
         child.send_signal(signal.SIGSTOP)
         assert is_alive(beat_of(child.pid, process_start_ticks(child.pid)))
         child.kill()
+
+
+def test_stopped_process_is_suspended() -> None:
+    assert not is_suspended(os.getpid())
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as other:
+        other.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, other.pid, os.WSTOPPED | os.WNOWAIT)
+        assert is_suspended(other.pid)
+        other.kill()
+    assert not is_suspended(other.pid), "there is no such process any more"
 
 
 def test_name_of_a_process_may_hold_anything(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -101,7 +102,7 @@ def test_running_instance(instance: Instance) -> None:
         "name": "stream-0", "role": "stream", "pid": os.getpid(), "state": "ready", "active": True,
         "restarts": 0, "last_exit": None, "uptime_s": 5.0, "heartbeat_age_ms": 0.0,
         "rss_bytes": 1000, "cpu_percent": 12.3, "errors": 0,
-        "takeovers": 0, "takeover_ms": 0.0,
+        "takeovers": 0, "takeover_ms": 0.0, "exits": {},
     }  # fmt: skip
     assert report.memory.rss_bytes == 4000
     assert report.memory.shared_bytes == instance.status.total_bytes
@@ -228,11 +229,69 @@ def test_supervisor_that_has_not_signed_its_page_yet(status: StatusBlock) -> Non
     assert report.reasons == ["the supervisor is about to start"]
 
 
+def test_stopped_supervisor_is_told_at_once(instance: Instance) -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as other:
+        page = instance.status.pages[SUPERVISOR]
+        page.store("pid", other.pid)
+        page.store("process_start", process_start_ticks(other.pid))
+        other.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, other.pid, os.WSTOPPED | os.WNOWAIT)
+        report = instance.report()
+        other.kill()
+    assert report.state == "degraded"
+    assert report.reasons == [
+        "the supervisor does not answer: it is stopped by a signal;"
+        f" let it go on: kill -CONT {other.pid}"
+    ]
+
+
+def test_deaths_that_could_not_be_recorded_are_told(instance: Instance) -> None:
+    children = tuple(instance.children.values())
+    document = documents.SupervisorDocument("running", "1", children, deaths_unwritten=3)
+    instance.say(SUPERVISOR, document)
+    report = make_report(instance.status, [], NOW_WALL_NS, NOW_NS)
+    assert report.notices == ["3 deaths could not be recorded: was the disk full?"]
+    assert report.reasons == []
+
+
+def test_actor_stopped_by_the_operator_says_how_to_start_it(instance: Instance) -> None:
+    instance.child("brain-0", "stopped", pid=0, wanted=False, last_exit="exit 0")
+    report = instance.report()
+    assert report.state == "degraded"
+    assert report.actors[1].state == "stopped"
+    assert report.reasons == [
+        "brain-0 was stopped by the operator; start it: hunter restart brain-0"
+    ]
+
+
+def test_actor_on_its_way_down_for_the_operator_says_so(instance: Instance) -> None:
+    instance.child("brain-0", "stopping", wanted=False)
+    report = instance.report()
+    assert report.actors[1].state == "stopped"
+    assert report.reasons == [
+        "brain-0 is being stopped by the operator; start it: hunter restart brain-0"
+    ]
+
+
+def test_actor_stopped_by_a_signal_is_told_instead_of_its_late_beat(instance: Instance) -> None:
+    instance.live("stream-0", age_ns=1_400_000_000)
+    instance.child("stream-0", stopped_since_ns=NOW_NS - 1_400_000_000)
+    assert instance.report().reasons == [
+        f"stream-0 is stopped by a signal since 1.4 s: kill -CONT {os.getpid()},"
+        " or it is replaced soon"
+    ]
+
+
+def test_ends_are_counted_by_cause(instance: Instance) -> None:
+    instance.child("brain-0", restarts=3, exits={"signal": 2, "hang": 1})
+    assert instance.actor("brain-0").exits == {"signal": 2, "hang": 1}
+
+
 def test_wedged_supervisor_is_told(instance: Instance) -> None:
     instance.live(SUPERVISOR, age_ns=4 * SECOND_NS)
     report = instance.report()
     assert report.state == "degraded"
-    assert report.reasons == ["supervisor: no beat for 4.0 s (stopped or wedged)"]
+    assert report.reasons == ["the supervisor does not answer: no beat for 4.0 s"]
 
 
 def test_feed_fields(instance: Instance) -> None:

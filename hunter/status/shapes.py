@@ -1,0 +1,97 @@
+"""The shapes of `hunter status --json`, which others rely on: a name that is here stays. Every
+number's unit is in its name. Filled by `report`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hunter.status.documents import LimitDocument, Percentiles
+
+
+class ActorReport(msgspec.Struct):
+    name: str
+    role: str
+    pid: int
+    state: str
+    active: bool
+    restarts: int
+    last_exit: str | None
+    uptime_s: float
+    heartbeat_age_ms: float
+    rss_bytes: int
+    cpu_percent: float
+    errors: int
+    takeovers: int = 0
+    """How often this process took the writing over from another, and how old the newest row was."""
+    takeover_ms: float = 0.0
+    exits: dict[str, int] = {}
+    """How often it ended, by cause."""
+
+
+class FeedReport(msgspec.Struct):
+    instrument: str
+    channel: str
+    state: str
+    messages: int
+    age_ms: float | None
+    gaps: int
+    backfilled: int
+    duplicates: int
+    lost: int
+    malformed: int
+    lag_ms_p50: float
+    lag_ms_p99: float
+    mismatches: int
+    resync_ms: float
+    note: str
+
+
+class ConnectionReport(msgspec.Struct):
+    actor: str
+    url: str
+    state: str
+    connects: int
+    last_close: str
+
+
+class RingReport(msgspec.Struct):
+    instrument: str
+    capacity: int
+    sequence: int
+    bytes: int
+
+
+class BrainReport(msgspec.Struct):
+    inputs: dict[str, int]
+    decisions: int
+    signals: int
+    lapped: int
+    warm: bool
+    latency_us: Percentiles
+
+
+class MemoryReport(msgspec.Struct):
+    rss_bytes: int
+    shared_bytes: int
+
+
+class StatusReport(msgspec.Struct):
+    """`hunter status --json`; every number's unit is in its name."""
+
+    schema: int
+    state: str
+    name: str
+    version: str
+    pid: int
+    uptime_s: float
+    reasons: list[str]
+    notices: list[str]
+    """What is worth knowing and asks for nothing: the exchange's announcements, what is over."""
+    actors: list[ActorReport]
+    feeds: list[FeedReport]
+    connections: list[ConnectionReport]
+    limits: list[LimitDocument]
+    rings: list[RingReport]
+    brain: BrainReport
+    memory: MemoryReport

@@ -1,0 +1,51 @@
+"""The composition root: from a configuration to shared memory, child specifications and a running
+supervisor.
+
+    specs        child specifications, and what each actor may have of the host
+    environment  which variables and modules an actor gets of ours
+    layouts      which lanes a ring has
+    demo         the configuration pointed at the embedded exchange
+    locks        one supervisor for an instance, one instance for a data directory
+    leases       the writers of a former run are gone
+    orphans      what actors of a killed run have left is ended
+    places       the runtime directory is fit for sockets, and nobody else's
+    shared       what stands in shared memory before the first actor, and after the last
+    control      the bus as the supervisor's source of commands
+    observer     the supervisor's page and log
+    post_mortem  a record for each death
+    instance     one whole life
+
+Order at the start: places, lock, directories, leases, orphans, rings (adopted or made), status
+block, effective configuration, control socket, actors. At an orderly end everything but the lock
+file and the data is removed again; after a kill it stays, and the next start goes on from it.
+"""
+
+from __future__ import annotations
+
+from hunter.system.demo import free_port, with_simulator
+from hunter.system.environment import interpreter
+from hunter.system.instance import run
+from hunter.system.layouts import ring_layout
+from hunter.system.locks import LOCK_FILE, refuse_running, running_pid
+from hunter.system.observer import hunter_version
+from hunter.system.places import check_places, make_folders
+from hunter.system.shared import Prepared, prepare, remove_leftovers
+from hunter.system.specs import child_specs
+
+__all__ = [
+    "LOCK_FILE",
+    "Prepared",
+    "check_places",
+    "child_specs",
+    "free_port",
+    "hunter_version",
+    "interpreter",
+    "make_folders",
+    "prepare",
+    "refuse_running",
+    "remove_leftovers",
+    "ring_layout",
+    "run",
+    "running_pid",
+    "with_simulator",
+]

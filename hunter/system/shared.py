@@ -1,0 +1,122 @@
+"""What stands in shared memory and in the runtime directory before the first actor is started, and
+what is left after the last. The caller holds the instance lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hunter.clock import SystemClock
+from hunter.config import Config, save_effective
+from hunter.ring.adopt import adopt_or_create
+from hunter.ring.layout import RingLayout
+from hunter.ring.segment import make_private_dir, shared_dir
+from hunter.runtime.runner import EFFECTIVE_CONFIG
+from hunter.status import block
+from hunter.system.layouts import ring_layout
+from hunter.system.locks import take_lock
+from hunter.system.orphans import end_orphans
+from hunter.system.specs import child_specs
+from supervisor.spec import ChildSpec
+
+SIMULATED: Final = "simulator"
+_DOCUMENT_BYTES_BASE: Final = 64 << 10
+_DOCUMENT_BYTES_PER_FEED: Final = 512
+
+
+@dataclass
+class Prepared:
+    """What stands before the first actor is started."""
+
+    config: Config
+    children: tuple[ChildSpec, ...]
+    status: block.StatusBlock
+    ring_ids: tuple[str, ...]
+    rings: tuple[tuple[Path, RingLayout], ...]
+
+
+def prepare(config: Config, log: logging.Logger, *, demo: bool) -> Prepared:
+    """Make or adopt everything in shared memory.
+
+    When that fails, what was there before stays (rings of a killed run are the market's record),
+    and else nothing does.
+    """
+    directory = shared_dir(config.hunter.name, config.runtime_dir)
+    with contextlib.ExitStack() as undo:
+        if not directory.exists():
+            undo.callback(shutil.rmtree, directory, ignore_errors=True)
+        make_private_dir(directory)
+        source = SIMULATED if demo else config.okx.public_url
+        rings = tuple(
+            (directory / f"ring-{shard}", ring_layout(config, shard, source))
+            for shard in range(config.stream.shards)
+        )
+        ring_ids = _adopt(rings, log)
+        _remove_others(directory, {path for path, _ in rings})
+        children = child_specs(config, demo=demo)
+        feeds = len(config.okx.instruments) * len(config.okx.channels)
+        status = block.create(
+            directory,
+            config.hunter.name,
+            [child.name for child in children],
+            _DOCUMENT_BYTES_BASE + _DOCUMENT_BYTES_PER_FEED * feeds,
+            SystemClock().wall_ns(),
+        )
+        save_effective(config, config.runtime_dir / EFFECTIVE_CONFIG)
+        undo.pop_all()
+    return Prepared(config, children, status, ring_ids, rings)
+
+
+def _adopt(rings: tuple[tuple[Path, RingLayout], ...], log: logging.Logger) -> tuple[str, ...]:
+    """Go on with each ring, or make it anew; their ids."""
+    ring_ids = []
+    for path, layout in rings:
+        adopted = adopt_or_create(path, layout, SystemClock().wall_ns())
+        state = "continues" if adopted.kept else f"is new ({adopted.reason})"
+        log.info("%s %s: %s bytes", path.name, state, f"{layout.total_bytes:,}")
+        ring_ids.append(adopted.ring_id)
+    return tuple(ring_ids)
+
+
+def _remove_others(directory: Path, ours: set[Path]) -> None:
+    """Rings of a former run with more shards. What was put aside is evidence, and stays."""
+    for stale in set(directory.glob("ring-*")) - ours:
+        if stale.suffix != ".rejected":
+            stale.unlink()
+
+
+def remove_shared(config: Config) -> None:
+    """After an orderly end: nothing in shared memory."""
+    shutil.rmtree(shared_dir(config.hunter.name, config.runtime_dir), ignore_errors=True)
+
+
+def clear_runtime_dir(config: Config) -> None:
+    """After any end that we see: no socket, no lease, no configuration but the file's."""
+    # *.limits stay: what was asked of the exchange a moment ago counts after a restart too.
+    # Only names of ours: the directory may be one that a user keeps other things in.
+    for pattern in ("control.ipc", "signals.ipc", "wake-*.ipc", "ring-*.lock"):
+        for path in config.runtime_dir.glob(pattern):
+            with contextlib.suppress(OSError):  # somebody's folder of that name, say
+                path.unlink()
+    with contextlib.suppress(OSError):
+        (config.runtime_dir / EFFECTIVE_CONFIG).unlink()
+
+
+def remove_leftovers(config: Config) -> bool:
+    """Of an instance whose supervisor was killed; whether there was anything.
+
+    Raises AlreadyRunning when the instance is up after all.
+    """
+    if not shared_dir(config.hunter.name, config.runtime_dir).exists():
+        return False
+    lock = take_lock(config)
+    end_orphans(config)
+    remove_shared(config)
+    clear_runtime_dir(config)
+    lock.release()
+    return True

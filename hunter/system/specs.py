@@ -1,0 +1,73 @@
+"""The actors as specifications for the supervisor, in start order.
+
+Pure, but for the environment, of which the actors inherit a part.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from hunter.config import Config
+from hunter.runtime.logs import log_path
+from hunter.system import orphans
+from hunter.system.environment import actor_environment, interpreter
+from supervisor.spec import ChildSpec, RestartIntensity, TreeSpec
+
+SECOND_NS: Final = 1_000_000_000
+# Whom the kernel ends first when memory runs out, above the supervisor's own oom_score_adj (to go
+# below it takes a privilege). Only the supervisor's end would take the others with it.
+OOM_SCORE_ADJ: Final = {
+    "brain": 300,  # holds what a user's code holds; warm again from its checkpoint in a moment
+    "stream": 100,  # reconnects and refills, which takes longer
+    "exchange": 100,  # of the demo; nobody misses its market
+    "watchdog": 100,  # small; back before the next look is due
+}
+_OOM_SCORE_ADJ_MAX: Final = 1000
+
+
+def child_specs(config: Config, *, demo: bool) -> tuple[ChildSpec, ...]:
+    """Actors in start order; they stop in reverse."""
+    names = [("exchange", "exchange", "hunter.simulator")] if demo else []
+    for shard in range(config.stream.shards):
+        names.append((f"stream-{shard}", "stream", "hunter.stream"))
+        if config.stream.standby:
+            names.append((f"stream-{shard}b", "stream", "hunter.stream"))
+    names += [("brain-0", "brain", "hunter.brain"), ("watchdog", "watchdog", "hunter.watchdog")]
+    own_adj, python = _own_oom_score_adj(), interpreter()
+    ours = {"PYTHONUNBUFFERED": "1", orphans.VARIABLE: str(config.runtime_dir)}
+    return tuple(
+        ChildSpec(
+            name=name,
+            role=role,
+            argv=(*python, "-m", module, name, str(config.runtime_dir)),
+            env=actor_environment(os.environ, role, config.brain.kind) | ours,
+            log_path=str(log_path(config.log_dir, name)),
+            stop_timeout_ns=int(config.supervisor.stop_timeout_s * SECOND_NS),
+            oom_score_adj=min(_OOM_SCORE_ADJ_MAX, own_adj + OOM_SCORE_ADJ[role]),
+            # The others' beats are read by the watchdog; its own go to the supervisor.
+            hang_after_ns=5 * config.watchdog.hang_after_ms * 1_000_000
+            if role == "watchdog"
+            else None,
+        )
+        for name, role, module in names
+    )
+
+
+def _own_oom_score_adj() -> int:
+    try:
+        return int(Path("/proc/self/oom_score_adj").read_text())
+    except (OSError, ValueError):  # a /proc that is hidden from us
+        return 0
+
+
+def tree_spec(config: Config, children: tuple[ChildSpec, ...]) -> TreeSpec:
+    """The tree of these children."""
+    return TreeSpec(
+        children=children,
+        intensity=RestartIntensity(
+            max_restarts=config.supervisor.max_restarts,
+            period_ns=config.supervisor.period_s * SECOND_NS,
+        ),
+    )

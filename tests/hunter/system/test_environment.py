@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from hunter.system import environment
+from hunter.system.environment import actor_environment, interpreter
+
+SESSION = {
+    "PATH": "/usr/bin",
+    "LC_ALL": "C.UTF-8",
+    "PYTHONPATH": "here",
+    "SSL_CERT_FILE": "trusted.pem",
+    "COVERAGE_PROCESS_START": "x",
+    "HTTPS_PROXY": "http://anna:secret@proxy.example:1",
+    "no_proxy": "localhost",
+    "DATABASE_TOKEN": "secret",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "NOTIFY_SOCKET": "@systemd",
+    "HUNTER_CONFIG": "hunter.toml",
+}
+COMMON = {"PATH", "LC_ALL", "PYTHONPATH", "SSL_CERT_FILE", "COVERAGE_PROCESS_START"}
+
+
+@pytest.mark.parametrize("role", ["brain", "watchdog", "exchange"])
+def test_actor_gets_what_every_program_needs_and_no_secret(role: str) -> None:
+    found = actor_environment(SESSION, role, "flow")
+    assert found.keys() == COMMON
+    assert "secret" not in str(found)
+
+
+def test_stream_gets_the_way_to_the_exchange_too() -> None:
+    found = actor_environment(SESSION, "stream", "mine:Brain")
+    assert found.keys() == COMMON | {"HTTPS_PROXY", "no_proxy"}
+
+
+def test_users_brain_gets_all_because_it_is_the_users_program() -> None:
+    assert actor_environment(SESSION, "brain", "mine:Brain") == SESSION
+    assert actor_environment(SESSION, "watchdog", "mine:Brain").keys() == COMMON
+
+
+ROOT = Path(environment.__file__).resolve().parents[2]
+
+
+def test_modules_do_not_come_from_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path), str(ROOT)])
+    assert interpreter() == (sys.executable, "-P")
+
+
+def test_source_tree_that_is_not_installed_is_found_in_the_working_directory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", ["", str(ROOT)])
+    assert interpreter() == (sys.executable,)
+
+
+def test_source_tree_is_not_mixed_with_another_hunter_that_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hunter").mkdir()
+    (tmp_path / "hunter" / "__init__.py").touch()
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", ["", str(ROOT), str(tmp_path)])
+    assert interpreter() == (sys.executable,)
