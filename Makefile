@@ -7,7 +7,7 @@
 
 PYTHON ?=
 ARGS ?=
-SOAK ?= kill_actors
+SOAK ?= nemesis
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -23,7 +23,8 @@ help:
 	@echo "make test    run the whole default test suite"
 	@echo "make check   style, types and import contracts"
 	@echo "make bench   run every benchmark in tests/benchmarks"
-	@echo "make soak    tests/soak/kill_actors.py for a long time; SOAK=storm|outage|quiet|fuzz|memory"
+	@echo "make soak    tests/soak/nemesis.py, 1,000 kills; ARGS='--kills 10000', or another:"
+	@echo "             SOAK=storm|outage|quiet|fuzz|memory|kill_actors|supervisor_kills"
 	@echo "make lock    resolve requirements/*.lock anew from pyproject.toml"
 	@echo "make clean   remove the environment and the tools' caches; data/ stays"
 

@@ -11,6 +11,7 @@ import pytest
 from hunter import config
 from hunter.cli import main as cli
 from hunter.ring import rows
+from supervisor import lifecycle
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +109,10 @@ def test_architecture_names_folders_that_exist(root: Path, architecture: str) ->
 def test_architecture_names_every_folder(root: Path, architecture: str) -> None:
     folders = {path.parent.name for path in (root / "hunter").glob("*/__init__.py")}
     assert not [name for name in folders if f"`hunter/{name}/" not in architecture]
+
+
+def test_architecture_draws_the_states_that_the_supervisor_has(architecture: str) -> None:
+    assert f"```mermaid\n{lifecycle.diagram()}\n```" in architecture
 
 
 @pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"])

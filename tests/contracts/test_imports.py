@@ -30,7 +30,7 @@ PLANTS = [
     ),
     ("hunter/stream/__init__.py", "import hunter.access", "hunter.stream -> hunter.access"),
     ("hunter/access.py", "import hunter.brain", "hunter.access -> hunter.brain"),
-    ("hunter/system.py", "import hunter.cli", "hunter.system -> hunter.cli"),
+    ("hunter/system/specs.py", "import hunter.cli", "hunter.system.specs -> hunter.cli"),
     (
         "hunter/simulator/__init__.py",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import hunter.stream",
