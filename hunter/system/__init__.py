@@ -11,7 +11,7 @@ supervisor.
     places       the runtime directory is fit for sockets, and nobody else's
     shared       what stands in shared memory before the first actor, and after the last
     control      the bus as the supervisor's source of commands
-    observer     the supervisor's page and log
+    observer     the supervisor's page and log, and the file that restarted actors read
     post_mortem  a record for each death
     instance     one whole life
 

@@ -1,4 +1,5 @@
-"""The supervisor's page, log and records of deaths: the Observer of the supervisor package.
+"""The supervisor's page, log and records of deaths: the Observer of the supervisor package. It also
+keeps the file there that a restarted actor reads.
 
 What it raises is survived by the supervisor, so that nobody loses a process to a status page.
 """
@@ -10,6 +11,8 @@ import os
 from importlib.metadata import PackageNotFoundError, version
 
 from hunter.clock import SystemClock
+from hunter.config import save_effective
+from hunter.runtime.runner import EFFECTIVE_CONFIG
 from hunter.status import block, documents
 from hunter.status.deaths import DeathLog
 from hunter.status.page import ActorState, Page, process_start_ticks
@@ -29,11 +32,14 @@ def hunter_version() -> str:
 
 
 class StatusWriter:
-    """Writes the supervisor's page and log."""
+    """Writes the supervisor's page and log, and the effective configuration should it vanish."""
 
     def __init__(self, prepared: Prepared, log: logging.Logger) -> None:
         self._page: Page = prepared.status.pages[block.SUPERVISOR]
         self._ring_ids = prepared.ring_ids
+        self._config = prepared.config
+        self._effective = prepared.config.runtime_dir / EFFECTIVE_CONFIG
+        self._told_unwritable = False
         self._log = log
         self._clock = SystemClock()
         self._usage = UsageMeter(self._page)
@@ -90,10 +96,26 @@ class StatusWriter:
         now_ns = self._clock.monotonic_ns()
         self._page.store("beat_monotonic_ns", now_ns)
         self._usage.measure(now_ns)
+        self._keep_effective()
 
     def finish(self) -> None:
         self._page.store("state", ActorState.STOPPED)
         self._log.info("stopped")
+
+    def _keep_effective(self) -> None:
+        """Actors read it at their start; systemd-tmpfiles takes what is ten days old from /tmp."""
+        try:
+            if self._effective.exists():
+                return
+            save_effective(self._config, self._effective)
+        except OSError as error:
+            if not self._told_unwritable:
+                text = "%s is gone, no actor can start without it, and it cannot be written: %s"
+                self._log.warning(text, self._effective, error)
+            self._told_unwritable = True
+        else:
+            self._told_unwritable = False
+            self._log.warning("%s was removed by somebody, and is written again", self._effective)
 
     def _started(self, pid: int) -> int:
         """Wall time at which a pid was first seen: the policy knows monotonic time only."""

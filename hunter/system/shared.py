@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from hunter.clock import SystemClock
-from hunter.config import Config, save_effective
+from hunter.config import Config, remove_effective, save_effective
 from hunter.ring.adopt import adopt_or_create
 from hunter.ring.layout import RingLayout
 from hunter.ring.segment import make_private_dir, shared_dir
@@ -103,8 +103,7 @@ def clear_runtime_dir(config: Config) -> None:
         for path in config.runtime_dir.glob(pattern):
             with contextlib.suppress(OSError):  # somebody's folder of that name, say
                 path.unlink()
-    with contextlib.suppress(OSError):
-        (config.runtime_dir / EFFECTIVE_CONFIG).unlink()
+    remove_effective(config.runtime_dir / EFFECTIVE_CONFIG)
 
 
 def remove_leftovers(config: Config) -> bool:

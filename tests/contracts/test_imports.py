@@ -19,7 +19,11 @@ import pytest
 PLANTS = [
     ("hunter/market/side.py", "import hunter.ring.rows", "hunter.market.side -> hunter.ring.rows"),
     ("hunter/errors.py", "import hunter.clock", "hunter.errors -> hunter.clock"),
-    ("hunter/config.py", "import hunter.status", "hunter.config -> hunter.status"),
+    (
+        "hunter/config/schema.py",
+        "import hunter.status",
+        "hunter.config.schema -> hunter.status",
+    ),
     ("hunter/ring/reader.py", "import hunter.bus", "hunter.ring.reader -> hunter.bus"),
     ("hunter/status/__init__.py", "import hunter.runtime", "hunter.status -> hunter.runtime"),
     ("hunter/brain/__init__.py", "import hunter.stream", "hunter.brain -> hunter.stream"),

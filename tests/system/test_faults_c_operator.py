@@ -1,5 +1,5 @@
-"""What operators do at the wrong moment, and what they find: C3, C8 to C11, and one actor that they
-stop. Each with real processes and the command line.
+"""What operators do at the wrong moment, and what they find: C3, C8 to C11, one actor that they
+stop, and a cleaner of /tmp. Each with real processes and the command line.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 from fakes.instance import HUNTER, HunterInstance, is_gone, wait_until
+
+from hunter.runtime.runner import EFFECTIVE_CONFIG
 
 pytestmark = pytest.mark.system
 
@@ -426,6 +428,28 @@ def test_c11_missing_runtime_directory_is_made_private(home: Path) -> None:
         assert (home / "a" / "b").stat().st_mode & 0o777 == 0o700
     finally:
         assert hunter(instance, "stop").returncode == 0
+
+
+# -- a cleaner of /tmp ---------------------------------------------------------------------------
+
+
+def test_effective_configuration_removed_by_a_cleaner_comes_back(home: Path) -> None:
+    # systemd-tmpfiles removes from /tmp what nobody has touched for ten days.
+    with demo(home) as instance:
+        effective = instance.config.runtime_dir / EFFECTIVE_CONFIG
+        before = effective.read_bytes()
+        effective.unlink()
+        wait_until("the file again", effective.exists)
+        assert effective.read_bytes() == before
+        assert effective.stat().st_mode & 0o777 == 0o600
+        assert f"{effective} was removed" in instance.log("supervisor")
+        pid = instance.actor("brain-0")["pid"]
+        os.kill(pid, signal.SIGKILL)
+        wait_until("its death", lambda: instance.actor("brain-0")["pid"] != pid)
+        wait_until("another brain", lambda: state_of(instance, "brain-0") == "ready")
+        assert instance.actor("brain-0")["exits"] == {"signal": 1}
+        assert hunter(instance, "stop").returncode == 0
+        assert not effective.exists()
 
 
 # -- under systemd --------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import os
 import pytest
 from fakes.actor_stage import LogLines
 
+from hunter.config import load_effective
+from hunter.runtime.runner import EFFECTIVE_CONFIG
 from hunter.status import usage
 from hunter.status.block import PAGES_MAX, SUPERVISOR
 from hunter.status.documents import SupervisorDocument, decode
@@ -36,6 +38,8 @@ class Observed:
     """The supervisor's page and log as its observer writes them."""
 
     def __init__(self, prepared: Prepared) -> None:
+        self.config = prepared.config
+        self.effective = prepared.config.runtime_dir / EFFECTIVE_CONFIG
         self.log = LogLines()
         logger = logging.Logger("supervisor")
         logger.addHandler(self.log)
@@ -122,6 +126,37 @@ def test_status_tick_beats_and_measures(
     beat = observed.page.beat()
     assert beat.beat_monotonic_ns == before + 2_000_000_000
     assert 450 <= beat.cpu_permille <= 550
+
+
+def test_effective_configuration_that_a_cleaner_removed_is_written_again(
+    observed: Observed,
+) -> None:
+    before = observed.effective.stat().st_ino
+    observed.writer.tick()
+    assert observed.effective.stat().st_ino == before, "what is there is left alone"
+    assert observed.log.lines == []
+    observed.effective.unlink()
+    observed.writer.tick()
+    assert load_effective(observed.effective) == observed.config
+    assert observed.effective.stat().st_mode & 0o777 == 0o600
+    assert observed.log.lines == [
+        f"WARNING {observed.effective} was removed by somebody, and is written again"
+    ]
+
+
+def test_effective_configuration_that_cannot_be_written_is_told_once_and_tried_again(
+    observed: Observed,
+) -> None:
+    observed.effective.unlink()
+    aside = observed.config.runtime_dir.with_name("aside")
+    observed.config.runtime_dir.rename(aside)
+    for _ in range(3):
+        observed.writer.tick()
+    (told,) = observed.log.lines
+    assert told.startswith(f"WARNING {observed.effective} is gone, no actor can start without it")
+    aside.rename(observed.config.runtime_dir)
+    observed.writer.tick()
+    assert load_effective(observed.effective) == observed.config
 
 
 def test_log_tells_what_happened_and_how_bad_it_is(observed: Observed) -> None:

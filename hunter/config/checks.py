@@ -1,0 +1,90 @@
+"""What the types cannot say: how names are spelt, which addresses are fit, what goes with what.
+
+Called by `load` on a complete configuration; the first fault is raised as a ConfigError.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from hunter.config.places import Places
+from hunter.config.schema import ACTORS_MAX, CHANNELS, INSTRUMENTS_MAX, Config
+from hunter.config.wording import nearest, told
+from hunter.errors import ConfigError
+from hunter.market.instrument import is_instrument
+
+
+def check(config: Config, places: Places) -> None:
+    """What the types cannot say."""
+
+    def refuse(section: str, key: str, reason: str) -> None:
+        raise ConfigError(f"{places.of(section, key)}: {section}.{key}: {reason}")
+
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", config.hunter.name):
+        refuse("hunter", "name", "1 to 32 letters, digits, '-' or '_'")
+    instruments = config.okx.instruments
+    if not 1 <= len(instruments) <= INSTRUMENTS_MAX:
+        refuse("okx", "instruments", f"name 1 to {INSTRUMENTS_MAX} instruments")
+    for name in instruments:
+        if not is_instrument(name):
+            hint = f'; did you mean "{name.upper()}"?' if is_instrument(name.upper()) else ""
+            refuse(
+                "okx",
+                "instruments",
+                f'"{told(name)}" is not spelt like BTC-USDT or BTC-USDT-SWAP{hint}',
+            )
+        if instruments.count(name) > 1:
+            refuse("okx", "instruments", f'"{name}" is named twice')
+    for channel in config.okx.channels:
+        if channel not in CHANNELS:
+            near = nearest(channel, CHANNELS)
+            refuse("okx", "channels", f'unknown channel "{told(channel)}"{near}')
+    if not {"trades", "trades-all"} & set(config.okx.channels):
+        refuse("okx", "channels", 'must contain "trades": the ring is made of them')
+    for key, schemes in (("public_url", "ws"), ("business_url", "ws"), ("rest_url", "http")):
+        if why := _url_fault(getattr(config.okx, key), schemes):
+            refuse("okx", key, why)
+    if config.okx.proxy and not _is_proxy(config.okx.proxy):
+        refuse("okx", "proxy", "must be of the form http://[user:password@]host:port")
+    if config.ring.capacity & (config.ring.capacity - 1):
+        above = 1 << config.ring.capacity.bit_length()
+        refuse("ring", "capacity", f"must be a power of two: {above >> 1} or {above}")
+    if config.stream.shards > len(instruments):
+        refuse("stream", "shards", f"at most one per instrument, and there are {len(instruments)}")
+    streams = config.stream.shards * (1 + config.stream.standby)
+    if streams + 3 > ACTORS_MAX:
+        refuse("stream", "shards", f"{streams} stream processes; at most {ACTORS_MAX - 3} fit")
+    if config.stream.backoff_max_ms < config.stream.backoff_min_ms:
+        refuse(
+            "stream",
+            "backoff_max_ms",
+            f"must be at least backoff_min_ms = {config.stream.backoff_min_ms}",
+        )
+    kind = config.brain.kind
+    if kind != "flow" and not re.fullmatch(r"[\w.]+:\w+", kind):
+        refuse("brain", "kind", f'"{told(kind)}" is no brain; write "flow" or "module:Class"')
+
+
+def _url_fault(text: str, scheme: str) -> str:
+    """Why this is no address of a server; "" if it is one."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in (scheme, scheme + "s") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        good = False
+    if not good:
+        return f"must begin with {scheme}:// or {scheme}s:// and name a host"
+    if "@" in parts.netloc:
+        return "must hold no user or password: market data need none"
+    if not text.isprintable() or {" ", "#"} & set(text) or (scheme == "http" and parts.query):
+        return "must hold no blank, '#' or control character, and that of REST no '?'"
+    return ""
+
+
+def _is_proxy(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme == "http" and bool(parts.hostname) and bool(parts.port)
+    except ValueError:
+        return False

@@ -1,0 +1,186 @@
+"""What can be configured: sections, their keys, types, ranges and defaults, and the constants of
+OKX's regions and channels. No reading and no judging: that is `loading` and `checks`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Final, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+INSTRUMENTS_MAX: Final = 300
+SHARDS_MAX: Final = 64
+ACTORS_MAX: Final = 56  # processes of one instance; each has a page of the status block
+CHANNELS: Final = (
+    *("trades", "trades-all", "tickers", "books", "books5", "bbo-tbt"),
+    *("mark-price", "index-tickers", "funding-rate", "open-interest", "liquidation-orders"),
+    *("instruments", "status"),
+    *(f"candle{bar}" for bar in ("1s", "1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H")),
+    *(
+        f"candle{bar}{utc}"
+        for bar in ("6H", "12H", "1D", "2D", "3D", "5D", "1W", "1M", "3M")
+        for utc in ("", "utc")
+    ),
+)
+
+
+class Site(NamedTuple):
+    """Where a region of OKX is; `is_simulated`: its market is the demo one."""
+
+    public_url: str
+    business_url: str
+    rest_url: str
+    is_simulated: bool
+
+
+def _site(socket_host: str, rest_host: str, is_simulated: bool = False) -> Site:
+    sockets = f"wss://{socket_host}.okx.com:8443/ws/v5"
+    return Site(
+        f"{sockets}/public", f"{sockets}/business", f"https://{rest_host}.okx.com", is_simulated
+    )
+
+
+# https://www.okx.com/docs-v5/en/#overview-production-trading-services and, for the demo ones,
+# #overview-demo-trading-services; the regional pages are those of my.okx.com and app.okx.com.
+REGIONS: Final[dict[str, Site]] = {
+    "global": _site("ws", "openapi"),
+    "eea": _site("wseea", "eea"),
+    "us": _site("wsus", "us"),
+    "demo": _site("wspap", "openapi", is_simulated=True),
+    "eea-demo": _site("wseeapap", "eea", is_simulated=True),
+    "us-demo": _site("wsuspap", "us", is_simulated=True),
+}
+SITE_URLS: Final = ("public_url", "business_url", "rest_url")
+Milliseconds = Annotated[int, Meta(ge=1, le=86_400_000)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+def host_runtime_dir() -> Path:
+    """What all instances of this user on this host share."""
+    parent = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(parent) / "hunter" if parent else Path(f"/tmp/hunter-{os.getuid()}")
+
+
+class HunterSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[hunter]`: which instance this is and where it keeps things."""
+
+    name: str = "default"
+    runtime_dir: str = ""
+    data_dir: str = "data"
+    log_dir: str = ""
+
+
+class OkxSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[okx]`: what to subscribe, and where. `load` sets the addresses that are not given to those
+    of the region. proxy: "" leaves it to the environment (HTTPS_PROXY, NO_PROXY).
+    """
+
+    region: str = "global"
+    public_url: str = REGIONS["global"].public_url
+    business_url: str = REGIONS["global"].business_url
+    rest_url: str = REGIONS["global"].rest_url
+    proxy: str = ""
+    instruments: tuple[str, ...] = ("BTC-USDT-SWAP",)
+    channels: tuple[str, ...] = ("trades", "tickers", "books", "bbo-tbt")
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether REST has to be told that the demo market is meant."""
+        return REGIONS[self.region].is_simulated
+
+
+class StreamSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[stream]`: connections. Times in milliseconds.
+
+    stale_after_ms: without a data frame for so long, the feed has to prove that the market is
+    quiet. ping_after_ms: a text ping after so much silence; OKX closes at 30,000.
+    """
+
+    standby: bool = False
+    shards: Annotated[int, Meta(ge=1, le=SHARDS_MAX)] = 1
+    stale_after_ms: Milliseconds = 8_000
+    ping_after_ms: Annotated[int, Meta(ge=100, le=25_000)] = 5_000
+    backoff_min_ms: Milliseconds = 1_000
+    backoff_max_ms: Milliseconds = 30_000
+    stable_after_ms: Milliseconds = 30_000
+
+
+class RingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ring]`: trades kept per instrument, a power of two."""
+
+    capacity: Annotated[int, Meta(ge=64, le=1 << 22)] = 8_192
+
+
+class BrainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[brain]`: who decides, how often, and how far ahead."""
+
+    kind: str = "flow"
+    interval_ms: Annotated[int, Meta(ge=10, le=3_600_000)] = 1_000
+    horizon_ms: Annotated[int, Meta(ge=100, le=600_000)] = 5_000
+
+
+class WatchdogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[watchdog]`: how often it looks, and what it does not accept."""
+
+    interval_ms: Annotated[int, Meta(ge=50, le=60_000)] = 100
+    hang_after_ms: Annotated[int, Meta(ge=250, le=600_000)] = 1_000
+    memory_limit_mb: Annotated[int, Meta(ge=64)] = 1_024
+
+
+class SupervisorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[supervisor]`: restarts allowed in a period before an actor is parked, and patience at a
+    stop.
+    """
+
+    max_restarts: Count = 5
+    period_s: Count = 60
+    stop_timeout_s: Annotated[float, Meta(gt=0, le=600)] = 5.0
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A checked configuration. `base_dir` (of the file) is what relative paths count from."""
+
+    hunter: HunterSection = HunterSection()
+    okx: OkxSection = OkxSection()
+    stream: StreamSection = StreamSection()
+    ring: RingSection = RingSection()
+    brain: BrainSection = BrainSection()
+    watchdog: WatchdogSection = WatchdogSection()
+    supervisor: SupervisorSection = SupervisorSection()
+    base_dir: str = "."
+
+    @property
+    def runtime_dir(self) -> Path:
+        """Sockets, locks and the effective configuration; mode 0700."""
+        if self.hunter.runtime_dir:
+            return self._resolve(self.hunter.runtime_dir)
+        return host_runtime_dir() / self.hunter.name
+
+    @property
+    def data_dir(self) -> Path:
+        return self._resolve(self.hunter.data_dir)
+
+    @property
+    def log_dir(self) -> Path:
+        return self._resolve(self.hunter.log_dir) if self.hunter.log_dir else self.data_dir / "logs"
+
+    def shard_instruments(self, shard: int) -> tuple[str, ...]:
+        """Instruments of stream process `shard`: dealt out in turn, so that each gets its share."""
+        return self.okx.instruments[shard :: self.stream.shards]
+
+    def _resolve(self, text: str) -> Path:
+        return (Path(self.base_dir) / Path(text).expanduser()).resolve()
+
+
+SECTIONS: Final[dict[str, Any]] = {
+    "hunter": HunterSection,
+    "okx": OkxSection,
+    "stream": StreamSection,
+    "ring": RingSection,
+    "brain": BrainSection,
+    "watchdog": WatchdogSection,
+    "supervisor": SupervisorSection,
+}
