@@ -327,7 +327,7 @@ class Audit:
 
     def _compare_book(self, instrument: str, row: tuple[float, ...]) -> None:
         seq_id, bid_count, ask_count = int(row[2]), int(row[6]), int(row[7])
-        levels = list(zip(row[9::2], row[10::2], strict=True))
+        levels = list(zip(row[9:-1:2], row[10:-1:2], strict=True))
         bids = levels[:bid_count]
         asks = levels[BOOK_LEVELS : BOOK_LEVELS + ask_count]
         query = urlencode({"instId": instrument, "seqId": seq_id})
