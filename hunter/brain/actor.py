@@ -47,7 +47,7 @@ class BrainActor:
         self._publisher = SignalPublisher(config.runtime_dir)
         self._disk_sync = DiskSync()
         self._journal = Journal(config.data_dir / "signals", disk_sync=self._disk_sync)
-        self._troubles_told: dict[str, str] = {}
+        self._troubles_told: dict[tuple[str, str], str] = {}
         self._checkpoint_trouble = ""
         self._latency_us = Histogram()
         self._signals_before = 0
@@ -64,8 +64,7 @@ class BrainActor:
             self._note = ring.restore()
             self._log.info("ring-%d: %s", shard, self._note)
             self._rings.append(ring)
-            # reads the journal once, now: the loop must not stand still for it later
-            self._journal.last_decided(ring.layout.ring_id, "")
+        self._journal.read_known()  # now: the loop must not stand still for it later
         if self._journal.damaged or self._journal.cut_bytes:
             self._log.warning(
                 "journal: %d bytes of a torn end were cut off; %d damaged lines are passed over",
@@ -87,7 +86,9 @@ class BrainActor:
         if now_ns >= self._retry_due_ns:
             self._retry_due_ns = now_ns + RETRY_EVERY_NS
             self._retry()
-        if now_ns >= self._save_due_ns or self._rows_since_save >= CHECKPOINT_EVERY_ROWS:
+        # not on each turn while it cannot be written
+        many = self._rows_since_save >= CHECKPOINT_EVERY_ROWS and not self._checkpoint_trouble
+        if many or now_ns >= self._save_due_ns:
             self._save(now_ns)
         if now_ns >= self._halve_due_ns:
             self._halve_due_ns = now_ns + LATENCY_WINDOW_NS
@@ -103,10 +104,11 @@ class BrainActor:
             # No checkpoint: a brain that is started again on this ring makes them again.
             self._log.error("journal: %d signals could not be written", self._journal.waiting)
         else:
-            for ring in self._rings:
-                self._save_ring(ring)
+            self._save_rings()
         self._journal.close()
-        self._disk_sync.close()
+        if not self._disk_sync.close():
+            why = self._disk_sync.error or "the disk stands still"
+            self._log.warning("journal not written through to the disk at the end: %s", why)
         self._publisher.close()
         self._wake.close()
 
@@ -131,10 +133,11 @@ class BrainActor:
             journal_errors=self._journal.refused,
             journal_waiting=self._journal.waiting,
             journal_lost=self._journal.lost,
-            journal_trouble=self._journal.trouble or self._disk_sync.error,
+            journal_trouble=self._journal.trouble,
             checkpoint_trouble=self._checkpoint_trouble,
             failures=sum(tracked.brain.errors for tracked in every),
             note=self._note,
+            write_through_trouble=self._disk_sync.error,
         )
 
     def _read(self, tracked: Tracked) -> int:
@@ -184,33 +187,40 @@ class BrainActor:
             for signal in self._journal.retry():
                 self._publish(signal)
         self._tell_trouble("journal", self._journal.trouble)
+        self._tell_trouble("journal", self._disk_sync.error, "written through to the disk")
 
     def _save(self, now_ns: int) -> None:
         self._save_due_ns = now_ns + CHECKPOINT_EVERY_NS
         if not self._rows_since_save or self._journal.waiting:
             return
-        self._rows_since_save = 0
-        for ring in self._rings:
-            self._save_ring(ring)
+        self._save_rings()
 
-    def _save_ring(self, ring: RingTracked) -> None:
-        try:
-            ring.save()
-            self._checkpoint_trouble = ring.store.trouble
-        except StateError as error:
-            # A user's brain that cannot say its state runs on; only its next restart is cold.
-            self._checkpoint_trouble = str(error)
+    def _save_rings(self) -> None:
+        troubles = [trouble for ring in self._rings if (trouble := _save_ring(ring))]
+        if not troubles:
+            self._rows_since_save = 0
+        self._checkpoint_trouble = "; ".join(dict.fromkeys(troubles))
         self._tell_trouble("checkpoint", self._checkpoint_trouble)
 
-    def _tell_trouble(self, what: str, why: str) -> None:
+    def _tell_trouble(self, what: str, why: str, how: str = "written") -> None:
         """Once when it begins and once when it is over: it may last for hours."""
-        if why == self._troubles_told.get(what, ""):
+        if why == self._troubles_told.get((what, how), ""):
             return
-        self._troubles_told[what] = why
+        self._troubles_told[what, how] = why
         if why:
-            self._log.warning("%s not written: %s; tried again until it can be", what, why)
+            self._log.warning("%s not %s: %s; tried again until it can be", what, how, why)
         else:
-            self._log.info("%s is written again", what)
+            self._log.info("%s is %s again", what, how)
+
+
+def _save_ring(ring: RingTracked) -> str:
+    """Why a ring's checkpoint could not be written; "" when it could."""
+    try:
+        ring.save()
+    except StateError as error:
+        # A user's brain that cannot say its state runs on; only its next restart is cold.
+        return str(error)
+    return ring.store.trouble
 
 
 def _think(brain: Brain, kind: Kind, row: Row) -> Decision | None:

@@ -1,7 +1,8 @@
 """Checkpoints of a brain process: how far it read and what it knew, for every instrument.
 
     file    magic 8s | version u4 | generation u8 | body length u4 | body | crc32 u4 of all before
-    body    msgpack: config hash, ring id, instruments (name, arrival, positions, brain, rule)
+    body    msgpack: config hash, ring id, instruments (name, arrival, positions, brain, rule,
+            whether rows are missing after `arrival`)
 
 Two files, NAME.0 and NAME.1, written in turn, each under a temporary name and renamed: a death at
 any instruction leaves at least the generation before. They are not written through to the disk:
@@ -23,7 +24,7 @@ import msgspec
 from hunter.files import private_opener
 
 MAGIC = b"HUNTBRN\0"
-VERSION = 1
+VERSION = 2
 FILE_BYTES_MAX = 64 * 1024 * 1024
 
 _HEADER = struct.Struct("<8sIQI")
@@ -33,13 +34,16 @@ assert _CRC.size == 4
 
 
 class InstrumentCheckpoint(msgspec.Struct, frozen=True, array_like=True):
-    """One instrument: rows up to `arrival` are in `brain`; `positions` are the lanes' cursors."""
+    """One instrument: rows up to `arrival` are in `brain`; `positions` are the lanes' cursors; with
+    a `gap`, rows before them went by unread and `brain` does not know it yet.
+    """
 
     instrument: str
     arrival: int
     positions: tuple[int, int, int, int]
     brain: bytes
     rule: bytes
+    gap: bool
 
 
 class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
@@ -73,11 +77,20 @@ class CheckpointStore:
         """Why the last one could not be written; "" when it could."""
 
     def save(self, checkpoint: Checkpoint) -> bool:
-        """Write the next generation. False when the disk refuses: counted, the old ones stay."""
+        """Write the next generation. False when the disk refuses, or when it is larger than `load`
+        would take: counted, the old ones stay.
+        """
         generation = self._generation + 1
         body = _ENCODER.encode(checkpoint)
         whole = _HEADER.pack(MAGIC, VERSION, generation, len(body)) + body
         whole += _CRC.pack(zlib.crc32(whole))
+        if len(whole) > FILE_BYTES_MAX:
+            self.write_errors += 1
+            self.trouble = (
+                f"it would be {len(whole)} bytes, limit {FILE_BYTES_MAX};"
+                " make the brain's snapshot() smaller"
+            )
+            return False
         try:
             self._write(whole)
             os.replace(self._temporary, self._paths[generation % 2])

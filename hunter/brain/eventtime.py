@@ -56,6 +56,11 @@ class EventClock:
         self.now_ns = self._run_ns
         return self.now_ns
 
+    @property
+    def doubts(self) -> bool:
+        """Whether the newest row's stamp is not believed so far."""
+        return self._run > 0
+
     def state(self) -> tuple[int, int, int, int, int]:
         """For the snapshot."""
         return self.now_ns, self.start_ns, self.glitches, self._run, self._run_ns

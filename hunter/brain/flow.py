@@ -24,7 +24,7 @@ from hunter.brain.window import FlowWindow, WindowState
 from hunter.signals.decision import Decision, Direction, Regime
 
 NAME = "flow@1"
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 CALM_BELOW = 0.7
 VOLATILE_ABOVE = 1.5
@@ -107,8 +107,8 @@ class FlowBrain:
             return None
         return self._decide(exchange_ts_ns, row.received_ts_ns)
 
-    def on_gap(self, exchange_ts_ns: int, received_ts_ns: int) -> None:
-        self._intake.on_gap(exchange_ts_ns, received_ts_ns)
+    def on_gap(self) -> None:
+        self._intake.on_gap()
 
     def on_bbo(self, row: BboRow) -> Decision | None:
         intake = self._intake

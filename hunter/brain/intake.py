@@ -2,7 +2,9 @@
 
 It is the part every brain shares: event time, the grid of decision boundaries (multiples of the
 interval since the epoch), counts, positions and the quality of the input. The first row seen never
-triggers: whether it is the first of its interval cannot be known. Owned by one brain.
+triggers: whether it is the first of its interval cannot be known. A gap counts from its end on,
+which is event time as soon as the clock believes a row after it: until then it has no time, and
+shows. Owned by one brain.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ class IntakeState(msgspec.Struct, array_like=True):
     quote_stamp_ns: int
     quote_seen: bool
     gaps: list[int]
+    gaps_without_time: int
 
 
 class Intake:
@@ -49,6 +52,7 @@ class Intake:
         "_book_seq_id",
         "_clock",
         "_gaps",
+        "_gaps_without_time",
         "_interval_ns",
         "_quote_stamp_ns",
         "_stale_ns",
@@ -78,6 +82,7 @@ class Intake:
         self._quote_stamp_ns = 0
         self.quote_seen = False
         self._gaps: deque[int] = deque(maxlen=GAPS_MAX)
+        self._gaps_without_time = 0
 
     def on_trade(self, row: TradeRow) -> int:
         """Also finds holes in the chain: a row covers (trade_id - count, trade_id]."""
@@ -88,20 +93,20 @@ class Intake:
         trade_id = row.trade_id
         hole = self.trades and trade_id - row.count > self._trade_id
         if hole or row.flags & _AFTER_LOSS:
-            self._gaps.append(now_ns)
+            self._gaps_without_time += 1
+        if self._gaps_without_time:
+            self._time_gaps()
         self._trade_id = trade_id
         self.trades += 1
         return now_ns
 
-    def on_gap(self, exchange_ts_ns: int, received_ts_ns: int) -> int:
-        """Rows went by unread, of whatever kind; the stamps are those of the first row after them.
+    def on_gap(self) -> None:
+        """Rows went by unread, of whatever kind; the next row is the first after them.
 
         One gap, whatever else shows it: the next trade is not held against the last one seen.
         """
-        now_ns = self._clock.advance(exchange_ts_ns, received_ts_ns)
-        self._gaps.append(now_ns)
+        self._gaps_without_time += 1
         self._trade_id = _NEXT_TRADE_FITS
-        return now_ns
 
     def on_bbo(self, row: BboRow) -> int:
         self.bbo += 1
@@ -123,7 +128,9 @@ class Intake:
         if not self.next_boundary_ns:
             self._start(now_ns)
         if self.book_valid:
-            self._gaps.append(now_ns)
+            self._gaps_without_time += 1
+        if self._gaps_without_time:
+            self._time_gaps()
         self.book_valid = False
         return now_ns
 
@@ -131,11 +138,19 @@ class Intake:
         now_ns = self._clock.advance(exchange_ts_ns, received_ts_ns)
         if not self.next_boundary_ns:
             self._start(now_ns)
+        if self._gaps_without_time:
+            self._time_gaps()
         self.quote_seen = True
         stamp_ns = min(exchange_ts_ns, now_ns)
         if stamp_ns > self._quote_stamp_ns:
             self._quote_stamp_ns = stamp_ns
         return now_ns
+
+    def _time_gaps(self) -> None:
+        """Not while the clock doubts: its leap would leave a gap from before it behind at once."""
+        if not self._clock.doubts:
+            self._gaps.extend([self._clock.now_ns] * self._gaps_without_time)
+            self._gaps_without_time = 0
 
     def _start(self, now_ns: int) -> None:
         self.next_boundary_ns = (now_ns // self._interval_ns + 1) * self._interval_ns
@@ -197,8 +212,9 @@ class Intake:
         elif self.quote_age_ns > self._stale_ns:
             feed = "stale"
         lag_ms = (received_ts_ns - exchange_ts_ns) / 1e6
+        gap_count = min(len(gaps) + self._gaps_without_time, GAPS_MAX)
         return Quality(
-            feed=feed, book_valid=self.book_valid, lag_ms=lag_ms, gaps_in_window=len(gaps)
+            feed=feed, book_valid=self.book_valid, lag_ms=lag_ms, gaps_in_window=gap_count
         )
 
     def state(self) -> IntakeState:
@@ -215,6 +231,7 @@ class Intake:
             quote_stamp_ns=self._quote_stamp_ns,
             quote_seen=self.quote_seen,
             gaps=list(self._gaps),
+            gaps_without_time=self._gaps_without_time,
         )
 
     def load(self, state: IntakeState) -> None:
@@ -230,3 +247,4 @@ class Intake:
         self._quote_stamp_ns = state.quote_stamp_ns
         self.quote_seen = state.quote_seen
         self._gaps = deque(state.gaps, GAPS_MAX)
+        self._gaps_without_time = state.gaps_without_time

@@ -18,10 +18,12 @@ from hunter.brain.inputs import BboRow, BookRow, TickerRow, TradeRow
 from hunter.brain.intake import Intake, IntakeState
 from hunter.brain.protocol import StateError, UserBrain
 from hunter.brain.settings import BrainSettings
-from hunter.signals.decision import Decision
+from hunter.signals.decision import Decision, Quality
+from hunter.text import printable
 
 BATCH_ROWS_MAX = 1_024
-STATE_VERSION = 1
+FAILURE_CHARACTERS_MAX = 500
+STATE_VERSION = 2
 
 
 class Outcome(NamedTuple):
@@ -42,6 +44,14 @@ def attempt(function: Callable[..., Any], *arguments: object) -> Outcome:
         raise
     except Exception as error:
         return Outcome(None, error)
+
+
+def _failure_text(error: object) -> str:
+    """What foreign code raised, in characters that can be written anywhere, and not endless."""
+    text, wrong = attempt(str, error)
+    if wrong is not None:
+        text = "an error that cannot say what it is"
+    return printable(text)[:FAILURE_CHARACTERS_MAX]
 
 
 class PluginState(msgspec.Struct, array_like=True):
@@ -111,10 +121,10 @@ class PluginBrain:
         self._hand_over()
         return self._decide(row.exchange_ts_ns, row.received_ts_ns)
 
-    def on_gap(self, exchange_ts_ns: int, received_ts_ns: int) -> None:
+    def on_gap(self) -> None:
         """The user reads of it in the decisions' quality."""
         self._hand_over()
-        self._intake.on_gap(exchange_ts_ns, received_ts_ns)
+        self._intake.on_gap()
 
     def on_bbo(self, row: BboRow) -> Decision | None:
         now_ns = self._intake.on_bbo(row)
@@ -148,12 +158,12 @@ class PluginBrain:
     def _call(self, method: str, argument: object) -> Any:
         value, error = attempt(getattr(self._user, method), argument)
         if error is not None:
-            self._fail(f"{method} raised {type(error).__name__}: {error}")
+            self._fail(f"{method} raised {type(error).__name__}: {_failure_text(error)}")
         return value
 
     def _fail(self, what: str) -> None:
         self.errors += 1
-        self._failure = self._failure or what
+        self._failure = self._failure or _failure_text(what)
 
     def _decide(self, exchange_ts_ns: int, received_ts_ns: int) -> Decision | None:
         intake = self._intake
@@ -192,7 +202,7 @@ class PluginBrain:
             return None
         wrong = attempt(_fault, said)
         if wrong.error is not None or wrong.value:
-            self._fail(f"decide returned {wrong.value or wrong.error}")
+            self._fail(f"decide returned {wrong.value or _failure_text(wrong.error)}")
             return None
         return said
 
@@ -209,7 +219,8 @@ class PluginBrain:
         value, error = attempt(self._user.snapshot)
         if not isinstance(value, bytes):
             self.errors += 1
-            raise StateError(f"{self.name}: snapshot returned no bytes: {error or type(value)}")
+            why = _failure_text(error or type(value))
+            raise StateError(f"{self.name}: snapshot returned no bytes: {why}")
         return _ENCODER.encode(
             PluginState(
                 version=STATE_VERSION,
@@ -255,8 +266,9 @@ def _fault(said: Decision) -> str:
         return f"direction {said.direction!r}, expected up, down or flat"
     if (said.direction == "up" and p < 0.5) or (said.direction == "down" and p > 0.5):
         return f"direction {said.direction} with probability_up {p}"
-    # Types are only hints to a user; what cannot be encoded must not reach the journal.
-    msgspec.convert(msgspec.to_builtins(said), Decision)
     if not all(isfinite(value) for value in said.features.values()):
         return "a feature that is not finite"
+    # Types are only hints to a user; what cannot be encoded must not reach the journal.
+    kept = msgspec.structs.replace(said, confidence=0.0, quality=Quality())  # the others are ours
+    msgspec.json.decode(msgspec.json.encode(kept), type=Decision)
     return ""

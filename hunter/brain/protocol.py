@@ -49,8 +49,8 @@ class Brain(Protocol):
     def on_trade(self, row: TradeRow) -> Decision | None:
         """Consume a trade row; the decision, if a boundary was passed."""
 
-    def on_gap(self, exchange_ts_ns: int, received_ts_ns: int) -> None:
-        """Rows went by unread; the stamps are those of the next row, which is consumed after."""
+    def on_gap(self) -> None:
+        """Rows went by unread before the next one."""
 
     def on_bbo(self, row: BboRow) -> Decision | None:
         """Consume a best bid/offer."""

@@ -2,15 +2,15 @@
 
 Owned by the brain actor. A checkpoint is of all instruments of a ring at once. Rows that a reader
 could not give (it was lapped, also before a restore, or they were damaged) are a gap, which the
-brain is told of before it sees the next row; until then there is no checkpoint, because a restart
-has to find the gap again.
+brain is told of before it sees the next row; a checkpoint made until then says so, because after a
+restart the brain has to be told all the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from hunter.brain.checkpoint import Checkpoint, CheckpointStore, InstrumentCheckpoint
 from hunter.brain.load import load_brain
@@ -18,12 +18,10 @@ from hunter.brain.protocol import Brain, StateError
 from hunter.brain.settings import BrainSettings
 from hunter.config import Config
 from hunter.ring.adopt import open_ring
-from hunter.ring.merge import MERGED_KINDS, Cursors, MergedReader
+from hunter.ring.merge import Cursors, MergedReader
 from hunter.ring.reader import Row
-from hunter.ring.rows import Kind, place_of
+from hunter.ring.rows import Kind
 from hunter.signals.rules import RuleStateError, SignalRule
-
-_STAMPS: Final = {kind: place_of(kind, "exchange_ts_ns") for kind in MERGED_KINDS}
 
 
 class Missed(NamedTuple):
@@ -58,9 +56,7 @@ class Tracked:
         if rows:
             if self.gap:
                 self.gap = False
-                kind, row = rows[0]
-                place = _STAMPS[kind]
-                self.brain.on_gap(int(row[place]), int(row[place + 1]))
+                self.brain.on_gap()
             self.arrival = int(rows[-1][1][1])
         return rows, Missed(now.lapped - before.lapped, now.damaged - before.damaged)
 
@@ -114,9 +110,7 @@ class RingTracked:
         return found
 
     def save(self) -> None:
-        """Write a checkpoint, if it is the time for one. Raises StateError."""
-        if any(tracked.gap for tracked in self.tracked):
-            return
+        """Write a checkpoint; `store` says whether it could be. Raises StateError."""
         self.store.save(
             Checkpoint(
                 self.config_hash,
@@ -128,6 +122,7 @@ class RingTracked:
                         tracked.reader.cursors,
                         tracked.brain.snapshot(),
                         tracked.rule.snapshot(),
+                        tracked.gap,
                     )
                     for tracked in self.tracked
                 ),
@@ -146,6 +141,7 @@ def _restore(tracked: Tracked, found: InstrumentCheckpoint | None) -> bool:
         return False
     tracked.reader.seek(Cursors(*found.positions))
     tracked.arrival = found.arrival
+    tracked.gap = found.gap
     return True
 
 

@@ -19,7 +19,8 @@ def decode(raw: bytes) -> Message:
     """Raises MalformedMessage."""
     try:
         message: Message = _decoder.decode(raw)
-    except (msgspec.MsgspecError, RecursionError) as error:  # the latter: absurd nesting
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        # the latter two: bytes that are no text, absurd nesting
         raise MalformedMessage(f"not a bus message: {error}") from None
     if message.version != SHAPE_VERSION:
         raise MalformedMessage(f"a bus message of version {message.version}, not {SHAPE_VERSION}")

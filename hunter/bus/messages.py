@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-SHAPE_VERSION: Final = 1
+SHAPE_VERSION: Final = 2
 
 
 class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
@@ -14,7 +14,7 @@ class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True
 
 
 class RestartActor(_Message, frozen=True, kw_only=True):
-    """Ask the supervisor to restart an actor by name. `reason`: operator|hang|memory.
+    """Ask the supervisor to restart an actor by name. `reason`: operator|hang|memory|stalled.
 
     A verdict names the `pid` it is about, so that it cannot hit the successor; 0: whoever.
     """
@@ -39,10 +39,13 @@ class Describe(_Message, frozen=True):
 
 
 class Answer(_Message, frozen=True, kw_only=True):
-    """The supervisor's answer: done or not, and why, in words."""
+    """The supervisor's answer: done or not, and why, in words. `leaving_pid` is the process that
+    goes before a wish about its actor is fulfilled; 0: none goes.
+    """
 
     ok: bool
     text: str
+    leaving_pid: int = 0
 
 
 Command = RestartActor | StopActor | StopAll | Describe

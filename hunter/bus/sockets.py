@@ -195,9 +195,14 @@ class ControlClient:
             raise MalformedMessage("the supervisor sent something that is not an answer")
         return answer
 
-    def tell(self, command: Command) -> None:
-        """Send without waiting: for actors, whose loop must not stand still."""
-        request = _open(zmq.DEALER, _QUEUE_MAX, ANSWER_BYTES_MAX, linger_ms=500)
-        request.connect(self._endpoint)
-        request.send_multipart([b"", codec.encode(command)], zmq.NOBLOCK)
-        request.close()
+    def tell(self, command: Command) -> bool:
+        """Send without waiting: for actors, whose loop must not stand still. False: there was no
+        descriptor for a socket, or the like, and nobody was told.
+        """
+        try:
+            with _open(zmq.DEALER, _QUEUE_MAX, ANSWER_BYTES_MAX, linger_ms=500) as request:
+                request.connect(self._endpoint)
+                request.send_multipart([b"", codec.encode(command)], zmq.NOBLOCK)
+        except zmq.ZMQError:
+            return False
+        return True

@@ -4,7 +4,9 @@ sequence in the order the rows came.
 The arrival head is loaded first. Every row up to it was published before it was stored, so rows
 with arrival numbers up to it are complete in all lanes; later ones wait for the next poll. Reading
 the same ring again from the same cursors gives the same sequence: that is what makes the brain's
-restart exact. Rows of the other kinds take no arrival numbers.
+restart exact. Rows of the other kinds take no arrival numbers. While a lane's head is damaged so
+that it is not to be believed, no lane is read: the order is worth more than the time, and the
+writer's next batch for that lane mends it.
 """
 
 from __future__ import annotations
@@ -96,6 +98,8 @@ class MergedReader:
         limit = self._words[self._arrival_word]
         if limit == self._arrival_seen:
             return []
+        if not all(lane.is_believed for lane in self._fed):
+            return []  # rows of the others would come before rows that they came after
         batches: list[tuple[LaneReader, list[Row]]] = []
         for lane in self._fed:
             rows = lane.poll(row_count_max)

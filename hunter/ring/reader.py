@@ -8,7 +8,7 @@ memory fails. Always: rows returned + lapped + damaged = rows published meanwhil
 
 from __future__ import annotations
 
-import struct
+from typing import Final
 
 from hunter.errors import SegmentError
 from hunter.ring.check import are_sound
@@ -17,7 +17,7 @@ from hunter.ring.rows import ROW_BYTES, STRUCTS, Kind
 from hunter.ring.segment import Segment
 
 ROWS_PER_POLL_MAX = 4096
-_sequence_at = struct.Struct("<Q").unpack_from
+_SEQUENCE_BYTES: Final = 8  # it opens every row, which is a multiple of it
 Row = tuple[float, ...]
 
 
@@ -53,6 +53,15 @@ class LaneReader:
         return self._words[self._intent_word + 1] if self.capacity else 0
 
     @property
+    def is_believed(self) -> bool:
+        """Whether the head may be the writer's: never ahead of the intent, which is stored before.
+
+        If it is, the word is damaged. The writer has its own copy, which comes with its next batch.
+        """
+        head = self.head  # loaded first
+        return not self.capacity or head <= self._words[self._intent_word]
+
+    @property
     def tail(self) -> int:
         """Position of the oldest row that is safe to read now."""
         return max(0, self._words[self._intent_word] - self.capacity) if self.capacity else 0
@@ -72,9 +81,7 @@ class LaneReader:
                 return bytearray()
             intent = self._words[self._intent_word]
             if head > intent:
-                # No writer leaves it so: the word is damaged. The writer has its own copy, and
-                # stores it with its next batch.
-                return bytearray()
+                return bytearray()  # see is_believed
             if self.cursor < intent - self.capacity:
                 self._jump(intent - self.capacity + (self.capacity >> 3))
                 continue
@@ -101,6 +108,7 @@ class LaneReader:
 
     def rewind(self, position: int) -> None:
         """Read on at `position`, which the last poll went by; damaged rows are met again."""
+        position = max(position, self.cursor - self.polled_row_count)
         again = [place for place in self._damaged_positions if place >= position]
         self.damaged -= len(again)
         self.cursor = position
@@ -129,15 +137,15 @@ class LaneReader:
         return list(self._struct.iter_unpack(self.last_bytes(row_count)))
 
     def _is_sound(self, rows: bytearray, position: int) -> bool:
-        """Whether these are the rows from `position` on. Sequences between the first and the last
-        are part of what their checks prove.
+        """Whether these are the rows from `position` on: whole, and each in its place. A row of an
+        earlier lap, where a store never arrived, has a check that is right.
         """
         size = self._row_bytes
         count = len(rows) // size
         return not count or (
             are_sound(rows, size)
-            and _sequence_at(rows)[0] == position + 1
-            and _sequence_at(rows, (count - 1) * size)[0] == position + count
+            and memoryview(rows).cast("Q")[:: size // _SEQUENCE_BYTES].tolist()
+            == list(range(position + 1, position + count + 1))
         )
 
     def _without_damaged(self, rows: bytearray, position: int) -> tuple[bytearray, list[int]]:

@@ -13,8 +13,9 @@ later has had no successor. The epoch is the second guard, for a lease file that
 It is looked at before a batch's first row and before the heads are stored, and plain stores cannot
 be made to depend on that look: a writer fenced between two looks may still store rows and intents
 of the batch it is in, and if it was stopped within `publish`, heads. After that it stores nothing
-any more; its rows do not pass the readers' check where they tear others, and the next batch of the
-new writer puts the heads right.
+any more. Where its rows tear others, or lie in the place of a later lap's, readers leave them out;
+one that lies whole where a row of the same sequence was passes for that. The next batch of the new
+writer puts the heads right.
 """
 
 from __future__ import annotations

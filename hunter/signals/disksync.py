@@ -3,7 +3,9 @@
 What a process has written survives the process by itself: it is in the kernel's page cache. Only a
 host that crashes, or loses its power, takes what was not written through: with this thread, what
 is younger than about a second. It opens the files by their names, holds none open, and nobody
-waits for it: a disk that stands still makes the promise weaker and nothing slower. Owned by the
+waits for it here; a disk that stands still makes the promise weaker, and the kernel may let a write
+wait for it all the same. What failed is tried again. After an error of the disk itself that says
+little about the bytes that failed: the kernel takes them for written (fsync(2)). Owned by the
 journal's owner.
 """
 
@@ -25,7 +27,7 @@ class DiskSync:
     def __init__(self, every_s: float = EVERY_S) -> None:
         self.syncs = 0
         self.error = ""
-        """Why the last attempt failed; "" when it did not."""
+        """Why something is not written through now; "" when all is that was tried."""
         self._every_s = every_s
         self._lock = threading.Lock()  # held for a look at the set only
         self._pending: set[Path] = set()
@@ -40,16 +42,25 @@ class DiskSync:
             self._pending.add(path)
         self._asked.set()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="disk-sync", daemon=True)
-            self._thread.start()
+            self._begin()
+
+    def _begin(self) -> None:
+        thread = threading.Thread(target=self._run, name="disk-sync", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # a limit of threads or memory; the next write tries again
+            self.error = str(error)
+            return
+        self._thread = thread
 
     def close(self) -> bool:
-        """Write through what is left; False when the disk does not take it in time."""
+        """Write through what is left; False when the disk does not take it, or not in time."""
         self._ended.set()
         self._asked.set()
         if self._thread is not None:
             self._thread.join(END_TIMEOUT_S)
-        return self._thread is None or not self._thread.is_alive()
+        ended = self._thread is None or not self._thread.is_alive()
+        return ended and not self.error
 
     def _run(self) -> None:
         while True:
@@ -58,26 +69,31 @@ class DiskSync:
             with self._lock:
                 self._asked.clear()
                 paths, self._pending = self._pending, set()
-            for path in paths:
-                self._write_through(path)
+            troubles = {path: why for path in paths if (why := self._write_through(path))}
+            self.error = next(iter(troubles.values()), "")
+            if troubles:
+                with self._lock:
+                    self._pending |= troubles.keys()
+                    self._asked.set()
             if last:
                 return
             if self._ended.wait(self._every_s):
                 self._asked.set()
 
-    def _write_through(self, path: Path) -> None:
+    def _write_through(self, path: Path) -> str:
+        """Why it could not be done, or nothing."""
         try:
             _sync(path, os.fdatasync)
             if path not in self._named:
                 _sync(path.parent, os.fsync)  # a new file's name is the directory's content
                 self._named.add(path)
         except FileNotFoundError:
-            return  # removed meanwhile: there is nothing to save
+            self._named.discard(path)  # removed meanwhile: there is nothing to save
+            return ""
         except OSError as error:
-            self.error = error.strerror or str(error)
-            return
-        self.error = ""
+            return error.strerror or str(error)
         self.syncs += 1
+        return ""
 
 
 def _sync(path: Path, write_through: Callable[[int], None]) -> None:

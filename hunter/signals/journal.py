@@ -4,11 +4,13 @@
 
 Invariants: a line is whole or not there; a half line (a crash, a full disk) is cut off at the next
 chance. Signals stand in the order they were told. The files together stay below `budget_bytes`,
-the oldest go first. A disk that refuses never stops the caller: the signals wait here, in order
-and at most `waiting_max` of them (the oldest are dropped and counted), and `retry` writes them
-when the disk takes them again. Whoever keeps a checkpoint must not go past what waits: then a
-restart makes those signals again, and none is missing or doubled. One writer per directory;
-readers are in journal_reader.py and need no writer alive.
+the oldest go first. A file that is not under its name any more (removed, moved) is followed by one
+with the next number, because readers go on from number to number. A disk that refuses never stops
+the caller: the signals wait here, in order and at most `waiting_max` of them (the oldest are
+dropped and counted), and `retry` writes them when the disk takes them again. Whoever keeps a
+checkpoint must not go past what waits: then a restart makes those signals again, and none is
+missing or doubled. One writer per directory; readers are in journal_reader.py and need no writer
+alive.
 """
 
 from __future__ import annotations
@@ -60,7 +62,10 @@ class Journal:
         self._number = 0
         self._size = 0
         self._torn = False
-        self._newest: dict[tuple[str, str], int] | None = None
+        # The newest boundary by ring and instrument, from all files once `_is_known`.
+        self._newest: dict[tuple[str, str], int] = {}
+        self._scanned: set[int] = set()
+        self._is_known = False
         self._waiting: deque[Signal] = deque()
         self.written = 0
         self.repeated = 0
@@ -105,6 +110,7 @@ class Journal:
         try:
             if self._descriptor < 0:
                 self._open()
+            self._known()
             while self._waiting:
                 if self._append(self._waiting[0]):
                     done.append(self._waiting[0])
@@ -114,18 +120,15 @@ class Journal:
             self._note(error)
         return done
 
-    def last_decided(self, ring_id: str, instrument: str) -> int | None:
-        """The newest boundary (ms) of a signal of this ring and instrument, or None.
+    def read_known(self) -> None:
+        """Read which signals there are, now and not at the first `append`: it takes a while.
 
-        A brain that reads rows again after a restart suppresses its signals up to it. The first
-        call reads the whole journal, which `budget_bytes` limits. None, too, when it cannot be
-        read now: nothing is written before it can.
+        What cannot be read now is tried again later; nothing is written before it can be.
         """
         try:
-            return self._known().get((ring_id, instrument))
+            self._known()
         except OSError as error:
             self._note(error)
-            return None
 
     def close(self) -> None:
         """Give the file back. Every line written is already in the kernel's hands."""
@@ -134,7 +137,7 @@ class Journal:
             self._descriptor = -1
 
     def _note(self, error: OSError) -> None:
-        self.trouble = error.strerror or str(error)
+        self.trouble = _why(error)
 
     def _append(self, signal: Signal) -> bool:
         """Whether it was written now; False: the journal has it. Raises OSError."""
@@ -150,12 +153,11 @@ class Journal:
         return True
 
     def _open(self) -> None:
-        """Open the newest file, or the first; cut its half line."""
+        """Open the newest file, or the first; cut its half line. Numbers never go back."""
         self.close()
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            numbers = journal_files(self._directory)
-            self._number = numbers[-1] if numbers else 1
+            self._number = max(1, self._number, *journal_files(self._directory))
             self._open_file()
         except OSError:
             self.close()
@@ -176,7 +178,10 @@ class Journal:
             self._size = size
 
     def _write(self, line: bytes) -> None:
-        if self._descriptor < 0 or not self._is_in_place():
+        if self._descriptor < 0:
+            self._open()
+        elif not self._is_in_place():
+            self._number += 1
             self._open()
         if self._torn:
             os.ftruncate(self._descriptor, self._size)
@@ -229,16 +234,28 @@ class Journal:
 
     def _known(self) -> dict[tuple[str, str], int]:
         """The newest boundary by ring and instrument. Raises OSError: half of it must not count,
-        or what could not be read would be written once more.
+        or what could not be read would be written once more. What was read is not read again.
         """
-        if self._newest is None:
-            newest: dict[tuple[str, str], int] = {}
-            damaged = sum(
-                _scan(journal_path(self._directory, number), newest)
-                for number in journal_files(self._directory)
-            )
-            self._newest, self.damaged = newest, damaged
+        if self._is_known:
+            return self._newest
+        trouble = None
+        for number in journal_files(self._directory):
+            if number in self._scanned:
+                continue
+            path = journal_path(self._directory, number)
+            try:
+                self.damaged += _scan(path, self._newest)
+                self._scanned.add(number)
+            except OSError as error:
+                trouble = trouble or OSError(error.errno, f"{path.name}: {_why(error)}")
+        if trouble is not None:
+            raise trouble
+        self._is_known = True
         return self._newest
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _write_whole(descriptor: int, line: bytes) -> None:
@@ -247,9 +264,13 @@ def _write_whole(descriptor: int, line: bytes) -> None:
 
 
 def _scan(path: Path, newest: dict[tuple[str, str], int]) -> int:
-    """Add what a file holds to `newest`; how many of its lines are no signals."""
+    """Add what a file holds to `newest`; how many of its lines are no signals.
+
+    A last line without its end does not count: readers do not see it, and it is cut.
+    """
     damaged = 0
-    for line in path.read_bytes().splitlines():
+    *lines, _ = path.read_bytes().split(b"\n")
+    for line in lines:
         found = _id_of(line)
         if found is None:
             damaged += 1

@@ -37,6 +37,7 @@ LATE_MS: Final = 2_000.0
 CLOCK_MS: Final = 60_000.0  # no network and no loop is a minute behind without worse signs
 REPLAY_MS: Final = 3_600_000.0  # nobody is an hour behind the market: this is a recording
 TROUBLE_SHOWN_NS: Final = 60_000_000_000
+_NO_SOCKET: Final = "cannot ask for a restart: no socket to be had; tried again until there is one"
 # Channels whose messages need not make a row each.
 _ROWLESS: Final = frozenset(("trades-all", "books5", "instruments", "status"))
 
@@ -54,6 +55,7 @@ class WatchdogActor:
         self._status: block.StatusBlock | None = None
         self._due_ns = 0  # the first look is not late, whenever it comes
         self._asked: dict[tuple[str, int], int] = {}
+        self._unasked: set[tuple[str, int]] = set()
         self._restarts_asked = 0
         self._hangs: tuple[str, ...] = ()
         self._reasons: tuple[str, ...] = ()
@@ -176,8 +178,9 @@ class WatchdogActor:
     def _act_on(self, child: documents.ChildDocument, verdict: Verdict, now_ns: int) -> list[str]:
         if verdict in (Verdict.FINE, Verdict.WAIT):
             return []
-        self._ask(child, verdict, now_ns)
-        return [f"{child.name}: {verdict.value}; the supervisor was asked to restart it"]
+        told = self._ask(child, verdict, now_ns)
+        how = "was asked to restart it" if told else "cannot be asked for a restart"
+        return [f"{child.name}: {verdict.value}; the supervisor {how}"]
 
     def _is_stalled(
         self, child: documents.ChildDocument, raw: bytes | None, arrived: int, now_ns: int
@@ -208,17 +211,24 @@ class WatchdogActor:
     def _shard_of(self, stream: str) -> int:
         return int(stream.rpartition("-")[2].rstrip("b"))
 
-    def _ask(self, child: documents.ChildDocument, verdict: Verdict, now_ns: int) -> None:
+    def _ask(self, child: documents.ChildDocument, verdict: Verdict, now_ns: int) -> bool:
+        """Whether the supervisor has been asked, now or a moment ago."""
         incarnation = (child.name, child.pid)
         if now_ns - self._asked.get(incarnation, -ASK_AGAIN_NS) < ASK_AGAIN_NS:
-            return
+            return True
+        command = RestartActor(actor=child.name, reason=verdict.value, pid=child.pid)
+        told = self._control.tell(command)
+        if told or incarnation not in self._unasked:
+            text = "asking for a restart" if told else _NO_SOCKET
+            self._log.warning("%s (pid %d): %s; %s", *incarnation, verdict.value, text)
+        if not told:
+            self._unasked.add(incarnation)
+            return False
+        self._unasked.clear()
         self._asked = {key: at for key, at in self._asked.items() if now_ns - at < ASK_AGAIN_NS}
         self._asked[incarnation] = now_ns
         self._restarts_asked += 1
-        self._log.warning(
-            "%s (pid %d): %s; asking for a restart", child.name, child.pid, verdict.value
-        )
-        self._control.tell(RestartActor(actor=child.name, reason=verdict.value, pid=child.pid))
+        return True
 
     def _judge_brain(self, raw: bytes | None, now_ns: int) -> list[str]:
         """What has gone wrong in the brain within the last minute."""
@@ -254,6 +264,8 @@ def _disk_troubles(brain: documents.BrainDocument) -> list[str]:
         waiting = brain.journal_waiting
         held = f"{waiting} signals wait for it" if waiting else "no signal waits for it yet"
         found.append(f"the journal cannot be written: {brain.journal_trouble}; {held}")
+    if why := brain.write_through_trouble:
+        found.append(f"the journal is not written through to the disk: {why}")
     if brain.checkpoint_trouble:
         found.append(f"the brain's checkpoint cannot be written: {brain.checkpoint_trouble}")
     return found

@@ -206,7 +206,7 @@ def test_p4_stopped_writer_is_dead_before_its_standby_writes(home: Path) -> None
             wait_until("the other one writes", lambda before=epoch: ring.epoch > before)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-            wait_until("its end", lambda gone=pid: is_gone(gone), timeout_s=2)
+            wait_until("its end", lambda gone=pid: is_gone(gone))
             wait_until("the other one", lambda old=name: writer_of(instance) != old)
         head = ring.trades.head
         wait_until("rows of the last one", lambda: ring.trades.head > head + 100)

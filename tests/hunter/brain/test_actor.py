@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -10,8 +11,14 @@ import zmq
 from fakes.actor_stage import SWAP
 from fakes.brain_rows import random_rows
 from fakes.brain_stage import Head, put
+from fakes.instance import wait_until
 
-from hunter.brain.actor import CHECKPOINT_EVERY_NS, LATENCY_WINDOW_NS, BrainActor
+from hunter.brain.actor import (
+    CHECKPOINT_EVERY_NS,
+    LATENCY_WINDOW_NS,
+    RETRY_EVERY_NS,
+    BrainActor,
+)
 from hunter.brain.checkpoint import Checkpoint, CheckpointStore, InstrumentCheckpoint
 from hunter.brain.inputs import TradeRow
 from hunter.bus.sockets import WakeSender
@@ -168,12 +175,12 @@ def test_brain_starts_cold_what_its_checkpoint_does_not_fit(head: Callable[..., 
     kept = store.load(ring.config_hash, ring.layout.ring_id)
     assert kept is not None
     good = {item.instrument: item for item in kept.instruments}
-    bad = InstrumentCheckpoint(SWAP, 5, (1, 1, 1, 1), b"not a state", good[SWAP].rule)
+    bad = InstrumentCheckpoint(SWAP, 5, (1, 1, 1, 1), b"not a state", good[SWAP].rule, False)
     store.save(Checkpoint(kept.config_hash, kept.ring_id, (bad, good[OTHER])))
     second = there.start()
     assert second.document().note == f"cold: {SWAP}"
     assert there.read(second) == 500, "from the oldest row on"
-    bad = InstrumentCheckpoint(SWAP, 5, (1, 1, 1, 1), good[SWAP].brain, b"not a rule")
+    bad = InstrumentCheckpoint(SWAP, 5, (1, 1, 1, 1), good[SWAP].brain, b"not a rule", False)
     store.save(Checkpoint(kept.config_hash, kept.ring_id, (bad,)))
     store.save(Checkpoint(kept.config_hash, kept.ring_id, (bad,)))
     third = there.start()
@@ -287,6 +294,81 @@ def test_brain_whose_checkpoint_cannot_be_written_says_so_and_goes_on(
     actor.do_work(there.clock.now_ns)
     assert there.stage.log.having("checkpoint is written again")
     assert actor.document().checkpoint_trouble == ""
+
+
+def test_brain_whose_journal_does_not_get_through_to_the_disk_says_so_in_its_own_words(
+    head: Callable[..., Head], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = head()
+    actor = there.start()
+
+    def refuse(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", refuse)
+    there.write(ROWS)
+    there.read(actor)
+    wait_until("the trouble", lambda: actor.document().write_through_trouble)
+    for _ in range(3):
+        there.clock.skip(RETRY_EVERY_NS / 1e6)
+        actor.do_work(there.clock.now_ns)
+    document = actor.document()
+    assert (document.journal_trouble, document.journal_waiting) == ("", 0)
+    assert document.write_through_trouble == "Input/output error"
+    said = "journal not written through to the disk"
+    assert there.stage.log.having("journal not") == [
+        f"WARNING {said}: Input/output error; tried again until it can be"
+    ]
+    actor.on_stop()
+    there.actors.remove(actor)
+    assert there.stage.log.having(f"{said} at the end: Input/output error")
+
+
+@pytest.mark.parametrize("shard", [0, 1])
+def test_brain_says_of_its_checkpoints_once_that_one_of_two_cannot_be_written(
+    head: Callable[..., Head], shard: int
+) -> None:
+    there = head('okx.instruments=["BTC-USDT-SWAP", "ETH-USDT-SWAP"]', "stream.shards=2")
+    actor = there.start()
+    in_the_way = there.stage.config.data_dir / "checkpoints" / f"ring-{shard}.tmp"
+    in_the_way.mkdir(parents=True)
+    for at in range(0, 300, 100):
+        there.write(ROWS[at : at + 100])
+        there.read(actor)
+        there.save(actor)
+        assert actor.document().checkpoint_trouble == "Is a directory"
+    assert len(there.stage.log.having("checkpoint")) == 1
+    in_the_way.rmdir()
+    there.save(actor)
+    assert actor.document().checkpoint_trouble == ""
+    assert len(there.stage.log.having("checkpoint is written again")) == 1
+
+
+def test_brain_in_a_quiet_market_tries_a_checkpoint_again_once_a_second(
+    head: Callable[..., Head], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = head()
+    actor = there.start()
+    in_the_way = there.stage.config.data_dir / "checkpoints" / "ring-0.tmp"
+    in_the_way.mkdir(parents=True)
+    monkeypatch.setattr("hunter.brain.actor.CHECKPOINT_EVERY_ROWS", 50)
+    there.write(ROWS[:100])
+    there.read(actor)
+    for _ in range(10):
+        actor.do_work(there.clock.now_ns)
+    (ring,) = actor._rings
+    assert ring.store.write_errors == 1, "not on each turn"
+    there.clock.skip(CHECKPOINT_EVERY_NS / 1e6)
+    actor.do_work(there.clock.now_ns)
+    assert ring.store.write_errors == 2
+    in_the_way.rmdir()
+    there.clock.skip(CHECKPOINT_EVERY_NS / 1e6)
+    actor.do_work(there.clock.now_ns)
+    assert actor.document().checkpoint_trouble == ""
+    assert len(there.checkpoints()) == 1
+    there.clock.skip(CHECKPOINT_EVERY_NS / 1e6)
+    actor.do_work(there.clock.now_ns)
+    assert len(there.checkpoints()) == 1, "nothing new to keep"
 
 
 SPEECHLESS = """

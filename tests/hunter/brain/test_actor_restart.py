@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from fakes.actor_stage import SWAP
 from fakes.brain_rows import Row, random_rows
-from fakes.brain_stage import Head
+from fakes.brain_stage import Head, put
 
 from hunter.brain.actor import RETRY_EVERY_NS, BrainActor
 from hunter.brain.checkpoint import CheckpointStore
@@ -22,7 +22,7 @@ from hunter.brain.flow import FlowBrain
 from hunter.brain.inputs import BookRow, TradeRow
 from hunter.ring import segment
 from hunter.ring.layout import RingLayout
-from hunter.ring.rows import Kind
+from hunter.ring.rows import ROW_BYTES, Kind
 from hunter.signals.journal_reader import journal_path
 
 
@@ -220,11 +220,11 @@ def test_r10_brain_stopped_in_order_while_the_disk_is_full_says_what_is_missing(
     assert there.journal_bytes() == never_killed(there), "the ring was still there"
 
 
-def gaps(actor: BrainActor) -> int:
+def gaps(actor: BrainActor, index: int = 0) -> int:
     (ring,) = actor._rings
-    (tracked,) = ring.tracked
-    assert isinstance(tracked.brain, FlowBrain)
-    return tracked.brain._intake.quality(0, 0).gaps_in_window
+    brain = ring.tracked[index].brain
+    assert isinstance(brain, FlowBrain)
+    return brain._intake.quality(0, 0).gaps_in_window
 
 
 def test_r3_brain_that_was_down_too_long_goes_on_with_a_gap_counted_and_declared(
@@ -263,24 +263,42 @@ def test_r3_gap_in_books_alone_is_declared_too(head: Callable[..., Head]) -> Non
     assert gaps(actor) == 1
 
 
-def test_r3_gap_that_the_brain_was_not_told_of_yet_is_in_no_checkpoint(
+def test_r3_gap_of_a_quiet_instrument_stops_no_checkpoint_and_is_told_after_a_restart(
     head: Callable[..., Head],
 ) -> None:
-    there = head("ring.capacity=256")
+    there = head('okx.instruments=["BTC-USDT-SWAP", "ETH-USDT-SWAP"]')
     actor = there.start()
     there.write(ROWS[:200])
+    for row in ROWS[:20]:
+        put(there.writer, row, 1)
+    there.writer.publish()
+    assert there.read(actor) == 220
+    there.writer.put_trade(1, 5, (9_000, ROWS[20].exchange_ts_ns, 1.0, 1.0, 1, 1))
+    there.writer.publish()
+    layout = there.writer.layout
+    last = there.writer._trade_lanes[1].position - 1
+    with segment.attach(there.stage.ring_path(), writable=True) as shared:
+        start = layout.lane_offset(1, Kind.TRADE) + last * ROW_BYTES[Kind.TRADE]
+        shared.view[start + 30] ^= 1
+    assert there.read(actor) == 0
+    assert actor.document().damaged == 1
+    there.save(actor)
+    kept = there.checkpoints()
+    there.write(ROWS[200:300])
     there.read(actor)
     there.save(actor)
-    kept = [path.read_bytes() for path in there.checkpoints()]
-    (tracked,) = actor._rings[0].tracked
-    tracked.gap = True
-    actor._rings[0].save()
-    assert [path.read_bytes() for path in there.checkpoints()] == kept
-    there.write(ROWS[200:210])
+    assert len(there.checkpoints()) == len(kept) + 1, "the busy one goes on"
+    there.kill(actor)
+    actor = there.start()
+    assert actor.document().note == "restored from its checkpoint"
+    assert there.read(actor) == 0
+    assert actor._rings[0].tracked[1].gap
+    for row in ROWS[21:30]:
+        put(there.writer, row, 1)
+    there.writer.publish()
     there.read(actor)
-    assert gaps(actor) == 1
-    there.save(actor)
-    assert [path.read_bytes() for path in there.checkpoints()] != kept
+    assert (gaps(actor, 0), gaps(actor, 1)) == (0, 1)
+    assert actor.document().damaged == 0, "it was counted before"
 
 
 def test_r18_journal_copied_from_a_running_host_is_gone_on_with(

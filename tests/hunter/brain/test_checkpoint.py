@@ -13,7 +13,9 @@ HASH, RING = b"\x01" * 8, "0011aabb"
 
 
 def made(arrival: int, ring_id: str = RING, config_hash: bytes = HASH) -> Checkpoint:
-    one = InstrumentCheckpoint("BTC-USDT", arrival, (1, 2, 3, arrival), b"\x00state\xff", b"+")
+    one = InstrumentCheckpoint(
+        "BTC-USDT", arrival, (1, 2, 3, arrival), b"\x00state\xff", b"+", False
+    )
     return Checkpoint(config_hash, ring_id, (one,))
 
 
@@ -127,6 +129,26 @@ def test_disk_that_refuses_is_counted_and_leaves_the_old_ones(tmp_path: Path) ->
     assert store.save(made(30))
     assert store.trouble == ""
     assert CheckpointStore(path).load(HASH, RING) == made(30)
+
+
+def test_checkpoint_that_no_load_would_take_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "brain-0"
+    saved(path, 9, 10)
+    size = newest(path).stat().st_size
+    store = CheckpointStore(path)
+    monkeypatch.setattr(module, "FILE_BYTES_MAX", size - 1)
+    assert not store.save(made(20))
+    assert store.write_errors == 1
+    assert store.trouble == (
+        f"it would be {size} bytes, limit {size - 1}; make the brain's snapshot() smaller"
+    )
+    monkeypatch.setattr(module, "FILE_BYTES_MAX", size)
+    assert CheckpointStore(path).load(HASH, RING) == made(10), "the one before is still there"
+    assert store.save(made(20))
+    assert store.trouble == ""
+    assert CheckpointStore(path).load(HASH, RING) == made(20), "just as large as it may be"
 
 
 def test_half_written_temporary_file_of_a_killed_writer_is_no_checkpoint(tmp_path: Path) -> None:

@@ -141,7 +141,8 @@ def test_state_continues() -> None:
 def test_gap_is_counted_once_at_the_time_after_it() -> None:
     intake = Intake(BrainSettings())
     intake.on_trade(trade(START_NS, trade_id=5))
-    intake.on_gap(START_NS + 50_000 * MS, START_NS + 50_000 * MS)
+    intake.on_gap()
+    assert intake.now_ns == START_NS, "the row after it moves the clock, once"
     intake.on_trade(trade(START_NS + 50_000 * MS, trade_id=900))
     intake.on_trade(trade(START_NS + 50_001 * MS, trade_id=901))
     assert intake.quality(0, 0).gaps_in_window == 1
@@ -149,3 +150,57 @@ def test_gap_is_counted_once_at_the_time_after_it() -> None:
     other.load(intake.state())
     other.on_trade(trade(START_NS + 50_002 * MS, trade_id=910))
     assert other.quality(0, 0).gaps_in_window == 2, "a hole after it is one more"
+    other.on_bbo(bbo(START_NS + 110_000 * MS))
+    assert other.quality(0, 0).gaps_in_window == 2, "a minute after its end it is still there"
+    other.on_bbo(bbo(START_NS + 110_001 * MS))
+    assert other.quality(0, 0).gaps_in_window == 1
+
+
+@pytest.mark.parametrize("gap_ms", [1_000, 60_000, 60_001, 120_000, 3_600_000])
+@pytest.mark.parametrize("shown_by", ["rows unread", "hole", "loss", "book"])
+@pytest.mark.parametrize("reception_ns", [0, 10**18])
+def test_gap_of_any_length_shows_from_the_first_row_after_it(
+    gap_ms: int, shown_by: str, reception_ns: int
+) -> None:
+    """The clock does not believe the first rows after a long one: the gap must outlive its leap.
+    Reception is another in a replay, and must change nothing.
+    """
+    made = intake()
+    made.on_trade(trade(START_NS, trade_id=5))
+    made.on_book(book(START_NS))
+    if shown_by == "rows unread":
+        made.on_gap()
+    next_id = {"hole": 9, "rows unread": 9}.get(shown_by, 6)
+    flags = int(TradeFlag.AFTER_LOSS) if shown_by == "loss" else 0
+    seen = []
+    for number in range(12):
+        at_ns = START_NS + (gap_ms + number) * MS
+        if shown_by == "book" and not number:
+            made.on_book(book(at_ns, valid=0)._replace(received_ts_ns=reception_ns))
+        else:
+            made.on_trade(
+                trade(at_ns, trade_id=next_id + number - (shown_by == "book"), flags=flags)
+                ._replace(received_ts_ns=reception_ns)
+            )  # fmt: skip
+            flags = 0
+        seen.append(made.quality(0, 0).gaps_in_window)
+        again = intake()
+        again.load(made.state())
+        made = again
+    assert seen == [1] * 12
+    assert made.now_ns == START_NS + (gap_ms + 11) * MS
+    made.on_bbo(bbo(made.now_ns + 60_000 * MS))
+    assert made.quality(0, 0).gaps_in_window == 0
+
+
+def test_gap_beside_a_lone_stamp_far_ahead_leaves_the_window_like_any_other() -> None:
+    made = intake()
+    made.on_bbo(bbo(START_NS))
+    made.on_gap()
+    made.on_bbo(bbo(START_NS + 3_600_000 * MS))
+    assert made.quality(0, 0).gaps_in_window == 1
+    made.on_bbo(bbo(START_NS + 10 * MS))
+    made.on_bbo(bbo(START_NS + 60_010 * MS))
+    assert made.quality(0, 0).gaps_in_window == 1
+    made.on_bbo(bbo(START_NS + 60_011 * MS))
+    assert made.quality(0, 0).gaps_in_window == 0

@@ -119,6 +119,10 @@ def test_exception_abstains_once_and_is_counted(method: str) -> None:
         (said("up", 0.7, features={"x": nan}), "a feature that is not finite"),
         (said("up", 0.7, regime="wild"), "Invalid enum value 'wild'"),
         (said("up", "much"), "must be real number"),
+        (said("up", 0.7, model="\udc80"), "surrogates not allowed"),
+        (said("up", 0.7, features={"\udc80": 1.0}), "surrogates not allowed"),
+        (msgspec.structs.replace(said("up", 0.7), reason="\udc80"), "surrogates not allowed"),
+        (said("\udc80", 0.7), "direction '\\udc80'"),
         ("up", "decide returned str, expected Decision or None"),
     ],
 )
@@ -132,6 +136,66 @@ def test_decision_that_is_none_abstains_and_is_counted(answer: Any, why: str) ->
     assert why in decision.reason
     assert brain.errors == 1
     msgspec.json.encode(decision)
+
+
+def test_failure_in_characters_that_cannot_be_written_is_said_and_kept() -> None:
+    """A file name that is no text gives such characters; they would end the whole process."""
+    brain, user = plugged()
+
+    def raise_it(_: object) -> None:
+        raise OSError("no \udc80 file\n2026-11-23 INFO all is well")
+
+    user.on_ticker = raise_it  # type: ignore[method-assign]
+    brain.on_ticker(ticker(at(0)))
+    state = brain.snapshot()
+    other, _ = plugged()
+    other.restore(state)
+    for one in (brain, other):
+        decision = one.on_ticker(ticker(at(1_000)))
+        assert decision is not None
+        assert "no \\udc80 file\\x0a2026" in decision.reason
+        msgspec.json.encode(decision)
+
+
+def test_error_that_cannot_say_what_it_is_is_counted_like_any() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("not even that")
+
+    def raise_it(_: object = None) -> Any:
+        raise Mute
+
+    brain, user = plugged()
+    user.on_ticker = raise_it  # type: ignore[method-assign]
+    user.snapshot = raise_it  # type: ignore[method-assign]
+    brain.on_ticker(ticker(at(0)))
+    decision = brain.on_ticker(ticker(at(1_000)))
+    assert decision is not None
+    assert "on_ticker raised Mute: an error that cannot say what it is" in decision.reason
+    with pytest.raises(StateError, match="cannot say what it is"):
+        brain.snapshot()
+
+
+def test_snapshot_that_fails_in_odd_characters_says_so_in_plain_ones() -> None:
+    """The text goes onto the status page."""
+    brain, user = plugged()
+
+    def raise_it() -> bytes:
+        raise OSError("\udc80\n")
+
+    user.snapshot = raise_it  # type: ignore[method-assign]
+    with pytest.raises(StateError) as caught:
+        brain.snapshot()
+    assert str(caught.value).endswith("\\udc80\\x0a")
+
+
+def test_failure_that_goes_on_for_pages_is_cut() -> None:
+    brain, user = plugged()
+    user.answer = said("x" * 100_000, 0.5)
+    brain.on_trade(trade(at(0)))
+    decision = brain.on_trade(trade(at(1_000)))
+    assert decision is not None
+    assert len(decision.reason) < 1_000
 
 
 def test_model_of_the_users_decision_is_kept() -> None:
@@ -193,7 +257,7 @@ def test_r13_brain_out_of_memory_is_no_failure_of_the_users_code() -> None:
 def test_gap_ends_a_batch_and_shows_in_the_quality() -> None:
     brain, user = plugged()
     brain.on_trade(trade(at(1), trade_id=1))
-    brain.on_gap(at(900), at(900))
+    brain.on_gap()
     assert user.calls == [("on_trades", [1])]
     decision = brain.on_trade(trade(at(1_004), trade_id=50))
     assert decision is not None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,10 +24,15 @@ def test_message_round_trip(message: Message) -> None:
     assert codec.decode(codec.encode(message)) == message
 
 
-@given(st.one_of(st.binary(), texts.map(str.encode)))
-def test_arbitrary_bytes_are_malformed_and_nothing_worse(raw: bytes) -> None:
+@given(st.one_of(st.binary(), texts.map(str.encode)), messages, st.integers(0, 200))
+def test_arbitrary_bytes_are_malformed_and_nothing_worse(
+    raw: bytes, message: Message, at: int
+) -> None:
     with pytest.raises(MalformedMessage):
         codec.decode(raw)
+    whole = codec.encode(message)
+    with contextlib.suppress(MalformedMessage):
+        codec.decode(whole[:at] + raw + whole[at + len(raw) :])
 
 
 @pytest.mark.parametrize(
@@ -41,6 +48,9 @@ def test_arbitrary_bytes_are_malformed_and_nothing_worse(raw: bytes) -> None:
         b'{"type":"StopAll"',
         b'{"nested":' + b"[" * 100_000,
         b'{"type":' + b"[" * 100_000,
+        b'{"type":"StopActor","actor":"\xff"}',
+        b'{"type":"StopActor","\xff":"a"}',
+        b'{"type":"\xff"}',
     ],
 )
 def test_what_is_no_message_is_malformed(raw: bytes) -> None:
@@ -49,5 +59,5 @@ def test_what_is_no_message_is_malformed(raw: bytes) -> None:
 
 
 def test_other_version_is_malformed() -> None:
-    with pytest.raises(MalformedMessage, match="version 2, not 1"):
-        codec.decode(b'{"type":"StopAll","version":2}')
+    with pytest.raises(MalformedMessage, match="version 1, not 2"):
+        codec.decode(b'{"type":"StopAll","version":1}')

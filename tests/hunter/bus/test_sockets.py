@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import stat
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from socket import AF_UNIX
@@ -203,6 +205,52 @@ def test_tell_does_not_wait(server: ControlServer, bus_dir: Path) -> None:
     for _ in range(3):
         ControlClient(bus_dir).tell(Describe())
     assert [command for _, command in received(server, 3)] == [Describe()] * 3
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Not one more in this process; those that are open go on."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_r14_tell_without_a_descriptor_says_that_it_told_nobody(
+    server: ControlServer, bus_dir: Path
+) -> None:
+    client = ControlClient(bus_dir)
+    with no_descriptors():
+        for _ in range(50):
+            assert not client.tell(Describe())
+    assert client.tell(StopAll())
+    assert [command for _, command in received(server)] == [StopAll()]
+
+
+FIRST_SOCKET = """
+import resource, sys
+from pathlib import Path
+from hunter.bus.messages import Describe, StopAll
+from hunter.bus.sockets import ControlClient
+before = resource.getrlimit(resource.RLIMIT_NOFILE)
+client = ControlClient(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+assert not client.tell(Describe())
+assert not client.tell(Describe())
+resource.setrlimit(resource.RLIMIT_NOFILE, before)
+assert client.tell(StopAll())
+"""
+
+
+def test_r14_process_whose_first_socket_cannot_be_had_tells_later(
+    server: ControlServer, bus_dir: Path
+) -> None:
+    """libzmq starts its threads with the first socket of a process."""
+    command = [sys.executable, "-c", FIRST_SOCKET, str(bus_dir)]
+    subprocess.run(command, check=True, timeout=60, cwd=Path(__file__).parents[3])
+    assert [command for _, command in received(server)] == [StopAll()]
 
 
 def test_nobody_there_times_out(bus_dir: Path) -> None:

@@ -45,6 +45,22 @@ def test_death_says_why_when_the_exit_does_not(shown: Any) -> None:
     assert "ended: no such program (spawn error)\n  no process, lived 1 m 15 s, rest" in output
 
 
+def test_death_tells_what_was_known_before_and_counts_in_english(shown: Any) -> None:
+    died(shown, "brain-0", cause="hang", last_exit="hang", detail="stopped by signal 19 for 1.0 s")
+    died(shown, "brain-0", restarts=1)
+    output = shown.output("deaths")
+    assert "ended: hang; stopped by signal 19 for 1.0 s\n" in output
+    assert "restarted 1 time before," in output
+
+
+def test_death_cannot_steer_a_terminal(shown: Any) -> None:
+    evil = "a\x1b[2J\r\u202eb"
+    died(shown, "brain-0", last_exit=evil, log=(evil,), cause="spawn error", detail=evil)
+    output = shown.output("deaths")
+    assert output.count(r"a\x1b[2J\x0d\u202eb") == 3
+    assert output.replace("\n", "").isprintable()
+
+
 def test_deaths_of_one_actor_newest_last(shown: Any) -> None:
     for pid in range(5):
         died(shown, "brain-0", pid)
@@ -55,6 +71,7 @@ def test_deaths_of_one_actor_newest_last(shown: Any) -> None:
     assert set(records[0]) == {
         "schema", "actor", "role", "pid", "restarts", "last_exit", "cause", "asked", "at_ns",
         "at_monotonic_ns", "uptime_s", "rss_bytes", "cpu_percent", "progress", "rings", "log",
+        "detail",
     }  # fmt: skip
     assert records[0]["rings"] == [{"ring": "ring-0", "arrivals": 12_345}]
     assert "3 of 5 deaths" in shown.output("deaths", "brain-0", "-n", "3")

@@ -72,6 +72,10 @@ def test_painted_colours_the_level_only(monkeypatch: pytest.MonkeyPatch) -> None
         assert painted(plain) == plain
 
 
+def test_painted_line_cannot_steer_a_terminal() -> None:
+    assert painted("printed \x1b[2J\r by a brain") == r"printed \x1b[2J\x0d by a brain"
+
+
 def test_follower_brings_what_is_new_and_whole(shown: Any) -> None:
     shown.log("stream-0", "old")
     path = shown.config.log_dir / "stream-0.log"

@@ -171,10 +171,18 @@ def test_restart_that_never_gets_ready_times_out(
 ) -> None:
     monkeypatch.setattr(orders, "RESTART_WAIT_S", 0.1)
     shown.up()
-    operator(Answer(ok=True, text=""))
+    operator(Answer(ok=True, text="", leaving_pid=os.getpid()))
     error = shown.call("restart", "stream-0").exception
     assert isinstance(error, TimedOut)
     assert "see: hunter logs stream-0" in str(error)
+
+
+def test_restart_of_what_is_starting_already_waits_for_that_process(
+    shown: Any, operator: Any
+) -> None:
+    shown.up()
+    operator(Answer(ok=True, text="stream-0 is starting already"))
+    assert shown.output("restart", "stream-0").startswith(f"stream-0: pid {os.getpid()} in ")
 
 
 def test_stop_of_one_actor_asks_for_that_alone(shown: Any, operator: Any) -> None:
@@ -208,7 +216,7 @@ def test_restart_names_both_processes(shown: Any, operator: Any) -> None:
     page = shown.stage.status.pages["stream-0"]
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as successor:
         page.store("process_start", process_start_ticks(successor.pid))
-        operator(Answer(ok=True, text=""), successor.pid)
+        operator(Answer(ok=True, text="", leaving_pid=os.getpid()), successor.pid)
         output = shown.output("restart", "stream-0")
         successor.kill()
     assert output.startswith(f"stream-0: pid {os.getpid()} -> {successor.pid} in ")
@@ -241,6 +249,18 @@ def test_stop_that_never_gets_the_lock_gives_up(
     monkeypatch.setattr(orders, "remove_leftovers", remove)
     monkeypatch.setattr(orders.clock, "sleep_s", lambda _: None)
     assert isinstance(shown.call("stop").exception, TimedOut)
+
+
+def test_stop_of_what_ends_between_two_signals_is_fine(
+    shown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: int, number: int) -> None:
+        raise ProcessLookupError
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", gone)
+    monkeypatch.setattr(orders, "_ended", lambda *_: True)
+    shown.lock()
+    assert "stopped in" in shown.output("stop")
 
 
 @pytest.mark.parametrize(

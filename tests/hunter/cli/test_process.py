@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import select
 import signal
+import subprocess
+import sys
 from typing import Any
 
+import msgspec
 import pytest
 
+from hunter.cli import process as process_module
 from hunter.cli.status import read
 from hunter.errors import AlreadyRunning
 from hunter.system import running_pid
@@ -29,6 +33,62 @@ def test_start_as_root_warns_in_one_line(shown: Any, monkeypatch: pytest.MonkeyP
     assert shown.call("start").stderr.count("running as root") == 1
     monkeypatch.setattr(os, "getuid", lambda: 1000)
     assert "root" not in shown.call("start").stderr
+
+
+STUBBORN = """
+import signal, sys
+left = int(sys.argv[1])
+def count(*_):
+    global left
+    left -= 1
+    if left == 0:
+        print("all killed", flush=True)
+        sys.exit(0)
+signal.signal(signal.SIGTERM, count)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize(
+    ("requests", "code"),
+    [(1, 0), (2, 0), (3, -signal.SIGKILL)],
+    ids=["polite", "fast", "deaf"],
+)
+def test_start_that_gives_up_asks_twice_before_it_kills_the_supervisor(
+    shown: Any, monkeypatch: pytest.MonkeyPatch, requests: int, code: int
+) -> None:
+    # Less than no time, so that half a second is left before the second request.
+    monkeypatch.setattr(process_module, "STOP_GRACE_S", 0.5 if requests == 3 else 20.0)
+    limits = msgspec.structs.replace(
+        shown.config.supervisor, stop_timeout_s=20.0 if requests == 1 else -19.5
+    )
+    config = msgspec.structs.replace(shown.config, supervisor=limits)
+    words = [sys.executable, "-S", "-c", STUBBORN, str(requests)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process_module._end(config, process)
+        assert process.returncode == code
+
+
+@pytest.mark.parametrize(
+    ("tree", "brain", "is_late"),
+    [("running", "stopped", False), ("degraded", "stopped", False), ("starting", "stopped", True),
+     ("running", "backoff", True)],
+)  # fmt: skip
+def test_actor_that_the_operator_has_stopped_is_not_waited_for(
+    shown: Any, tree: str, brain: str, is_late: bool
+) -> None:
+    shown.up()
+    report = read(shown.config)
+    report.state = tree
+    report.actors[1].state = brain
+    assert [actor.name for actor in process_module._late(report)] == ["brain-0"] * is_late
+    if tree != "starting":
+        assert process_module._all_ready(report) is not is_late
+    assert len(process_module._ready_lines(report)) == 2
 
 
 @pytest.mark.system

@@ -429,3 +429,45 @@ def test_r6_order_holds_when_damaged_rows_shorten_a_poll_and_another_lane_has_to
     assert [arrivals(items) for items in polls] == [[1, 3], [4, 5, 6], [7, 9]]
     assert merged.damaged == 2
     assert merged.cursors == (6, 3, 0, 0)
+
+
+@pytest.mark.parametrize("kind", MERGED_KINDS)
+@pytest.mark.parametrize("bit", [4, 40])
+def test_r6_order_holds_when_a_head_is_damaged_upwards_and_heals(
+    ring_path: Path,
+    layout: RingLayout,
+    feeder: Feeder,
+    merged: MergedReader,
+    kind: Kind,
+    bit: int,
+) -> None:
+    for each in (*MERGED_KINDS, *MERGED_KINDS):
+        feeder.put(0, each)
+    feeder.publish()
+    with segment.attach(ring_path, writable=True) as writable:
+        writable.words[layout.intent_word(0, kind) + 1] |= 1 << bit
+        assert merged.poll() == [], "nothing out of turn"
+        assert merged.cursors == Cursors()
+        for each in MERGED_KINDS:
+            if each is not kind:
+                feeder.put(0, each)
+        feeder.publish()
+        assert merged.poll() == []
+    feeder.put(0, kind)
+    feeder.publish()
+    assert arrivals(merged.poll()) == list(range(1, 13))
+    assert (merged.lapped, merged.damaged) == (0, 0)
+
+
+def test_r6_order_goes_on_when_a_damaged_head_is_mended_without_news(
+    ring_path: Path, layout: RingLayout, feeder: Feeder, merged: MergedReader
+) -> None:
+    feeder.put(0, Kind.TRADE)
+    feeder.put(0, Kind.BOOK)
+    feeder.publish()
+    word = layout.intent_word(0, Kind.TRADE) + 1
+    with segment.attach(ring_path, writable=True) as writable:
+        writable.words[word] = 3
+        assert merged.poll() == []
+        writable.words[word] = 1
+    assert arrivals(merged.poll()) == [1, 2]

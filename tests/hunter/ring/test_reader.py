@@ -342,6 +342,39 @@ def test_r6_row_of_another_place_is_no_row_of_this_one(
     assert reader.damaged == 1
 
 
+@pytest.mark.parametrize("kind", Kind)
+def test_r6_row_of_an_earlier_lap_among_newer_ones_is_left_out_and_counted(
+    shared: Segment, layout: RingLayout, feeder: Feeder, ring_path: Path, kind: Kind
+) -> None:
+    """A store that never arrived. The check is right, and the first and last row are in place."""
+    reader = LaneReader(shared, layout, 0, kind)
+    feeder.put(0, kind, 8)
+    feeder.publish()
+    start, size = layout.lane_offset(0, kind), ROW_BYTES[kind]
+    place = slice(start + 3 * size, start + 4 * size)
+    with segment.attach(ring_path, writable=True) as writable:
+        old = bytes(writable.view[place])
+        feeder.put(0, kind, 8)
+        feeder.publish()
+        feeder.put(0, kind, 8)
+        feeder.publish()
+        writable.view[place] = old
+    reader.cursor = 16
+    assert sequences(reader.last(8)) == [17, 18, 19, 21, 22, 23, 24]
+    assert sequences(reader.poll()) == [17, 18, 19, 21, 22, 23, 24]
+    assert (reader.damaged, reader.lapped) == (1, 0)
+
+
+def test_reader_is_never_rewound_behind_its_last_poll(reader: LaneReader, feeder: Feeder) -> None:
+    feeder.put(0, Kind.TRADE, 6)
+    feeder.publish()
+    reader.poll(2)
+    reader.poll(2)
+    reader.rewind(0)
+    assert reader.cursor == 2
+    assert sequences(reader.poll()) == [3, 4, 5, 6]
+
+
 def test_r6_rewound_reader_meets_damaged_rows_again_and_counts_them_once(
     reader: LaneReader, layout: RingLayout, feeder: Feeder, ring_path: Path
 ) -> None:

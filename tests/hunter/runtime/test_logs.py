@@ -69,8 +69,8 @@ def test_traceback_follows_its_line(path: Path) -> None:
     run(path, "try:\n    1 / 0\nexcept ZeroDivisionError:\n    log.exception('oops')")
     first, *rest = path.read_text(encoding="utf-8").splitlines()
     assert LINE.fullmatch(first)
-    assert rest[0] == "Traceback (most recent call last):"
-    assert rest[-1] == "ZeroDivisionError: division by zero"
+    assert rest[0] == "    Traceback (most recent call last):"
+    assert rest[-1] == "    ZeroDivisionError: division by zero"
 
 
 def test_rotation_under_load_keeps_every_line(path: Path) -> None:
@@ -261,6 +261,17 @@ def test_message_cannot_forge_a_line_or_steer_a_terminal(written: list[bytes]) -
     assert line.count(b"\n") == 1
     assert b"\x1b" not in line
     assert rb"closed 1000 \x0a2026-" in line
+
+
+def test_exception_cannot_forge_a_line_or_steer_a_terminal(written: list[bytes]) -> None:
+    said = "boom\n2026-01-01T00:00:00.000Z ERROR brain-0 all lost\r\x1b[2J"
+    error = ValueError(said)
+    start_logging("test-forged", None)[0].error("unexpected error", exc_info=error)
+    (text,) = written
+    first, *rest = text.decode().removesuffix("\n").split("\n")
+    assert first.endswith("unexpected error")
+    assert all(line.startswith("    ") and line.isprintable() for line in rest)
+    assert rest[-1] == r"    2026-01-01T00:00:00.000Z ERROR brain-0 all lost\x0d\x1b[2J"
 
 
 def test_logger_is_set_up_once(tmp_path: Path) -> None:

@@ -387,12 +387,33 @@ def test_real_process_beats_and_stops_politely(
     assert log_of(instance).endswith("INFO sample-0 stops politely\n")
 
 
+def test_runner_that_was_long_in_starting_beats_before_it_says_ready(
+    run: Callable[..., FakeActor],
+    page: Page,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who hears of "ready" judges the beat from then on, and the one of the start is old by now."""
+    ages_ns: list[int] = []
+
+    def ready() -> None:
+        ages_ns.append(clock.now_ns - page.beat().beat_monotonic_ns)
+
+    def start_slowly(actor: FakeActor, now_ns: int) -> None:
+        clock.now_ns += 3_000 * MS
+
+    monkeypatch.setattr(FakeActor, "on_start", start_slowly)
+    monkeypatch.setattr(runner.supervisor.child, "notify_ready", ready)
+    run(lambda _: 1, 1)
+    assert ages_ns == [0]
+
+
 def test_real_process_with_a_bug_leaves_a_traceback(
     instance: tuple[Config, StatusBlock], spawn: Callable[[str], subprocess.Popen[bytes]]
 ) -> None:
     assert spawn("bug").wait(30) == 1
     text = log_of(instance)
-    assert "ERROR sample-0 unexpected error\nTraceback" in text
+    assert "ERROR sample-0 unexpected error\n    Traceback" in text
     assert text.endswith("ZeroDivisionError: integer division or modulo by zero\n")
 
 

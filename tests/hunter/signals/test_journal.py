@@ -22,6 +22,12 @@ Make = Callable[..., Signal]
 RING = "18c0ffee00000001"
 
 
+def last_decided(journal: Journal, ring_id: str, instrument: str) -> int | None:
+    """The newest boundary that it knows of; reads the journal if it has not done so yet."""
+    journal.read_known()
+    return journal._newest.get((ring_id, instrument))
+
+
 def boundaries(directory: Path) -> list[int]:
     return [int(signal.id.rsplit("-", 1)[1]) for signal in last_signals(directory, 10_000)]
 
@@ -58,7 +64,7 @@ def test_signals_read_again_after_a_restart_are_not_written_again(
         first.append(make_signal(i * 100))
     first.close()
     second = Journal(tmp_path, file_bytes_max=1_500, budget_bytes=10**6)
-    assert second.last_decided(RING, "BTC-USDT-SWAP") == 1_000
+    assert last_decided(second, RING, "BTC-USDT-SWAP") == 1_000
     for i in range(6, 15):
         second.append(make_signal(i * 100))
     second.close()
@@ -68,16 +74,16 @@ def test_signals_read_again_after_a_restart_are_not_written_again(
 
 def test_last_decided_is_kept_by_ring_and_instrument(tmp_path: Path, make_signal: Make) -> None:
     journal = Journal(tmp_path)
-    assert journal.last_decided(RING, "BTC-USDT-SWAP") is None
+    assert last_decided(journal, RING, "BTC-USDT-SWAP") is None
     journal.append(make_signal(7_000))
     journal.append(make_signal(300, instrument="ETH-USDT"))
     assert journal.append(make_signal(100, ring_id="00ff"))
     journal.close()
     again = Journal(tmp_path)
-    assert again.last_decided(RING, "BTC-USDT-SWAP") == 7_000
-    assert again.last_decided(RING, "ETH-USDT") == 300
-    assert again.last_decided("00ff", "BTC-USDT-SWAP") == 100
-    assert again.last_decided("00ff", "ETH-USDT") is None
+    assert last_decided(again, RING, "BTC-USDT-SWAP") == 7_000
+    assert last_decided(again, RING, "ETH-USDT") == 300
+    assert last_decided(again, "00ff", "BTC-USDT-SWAP") == 100
+    assert last_decided(again, "00ff", "ETH-USDT") is None
     again.close()
 
 
@@ -132,7 +138,7 @@ def test_r18_block_of_zeros_anywhere_is_passed_over(tmp_path: Path, make_signal:
     for start in range(0, len(whole) - 4_096, 4_096):
         path.write_bytes(whole[:start] + b"\0" * 4_096 + whole[start + 4_096 :])
         journal = Journal(tmp_path)
-        assert journal.last_decided(RING, "BTC-USDT-SWAP") == 79
+        assert last_decided(journal, RING, "BTC-USDT-SWAP") == 79
         assert journal.damaged == 1
         assert journal.append(make_signal(80))
         journal.close()
@@ -158,7 +164,7 @@ def test_junk_in_the_middle_hides_no_signal(tmp_path: Path, make_signal: Make) -
     path = journal_path(tmp_path, 1)
     path.write_bytes(lines[0] + b'{"id":"odd"}\njunk\n' + lines[1])
     journal = Journal(tmp_path)
-    assert journal.last_decided(RING, "BTC-USDT-SWAP") == 2
+    assert last_decided(journal, RING, "BTC-USDT-SWAP") == 2
     assert boundaries(tmp_path) == [1, 2]
     journal.close()
 
@@ -253,13 +259,93 @@ def test_r14_journal_that_cannot_be_read_is_not_written_either(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_bytes", refuse)
-        assert second.last_decided(RING, "BTC-USDT-SWAP") is None
-        assert second.trouble == "Too many open files"
+        second.read_known()
+        assert second.trouble == "signals-00000001.jsonl: Too many open files"
         assert not second.append(make_signal(2))
         assert not second.append(make_signal(3))
     assert second.retry() == [make_signal(3)]
     second.close()
     assert boundaries(tmp_path) == [1, 2, 3]
+
+
+def test_r12_one_unreadable_file_is_named_and_the_others_are_read_once(
+    tmp_path: Path, make_signal: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again four times a second, by a loop that has other things to do."""
+    first = Journal(tmp_path, file_bytes_max=600, budget_bytes=10**6)
+    for i in range(1, 9):
+        first.append(make_signal(i))
+    first.close()
+    aside = journal_path(tmp_path, 3).rename(tmp_path / "aside")
+    journal_path(tmp_path, 3).mkdir()
+    read: list[str] = []
+    real = Path.read_bytes
+
+    def noted(path: Path) -> bytes:
+        read.append(path.name)
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noted)
+    second = Journal(tmp_path, file_bytes_max=600, budget_bytes=10**6)
+    second.read_known()
+    assert second.trouble == "signals-00000003.jsonl: Is a directory"
+    assert len(read) == len(journal_files(tmp_path)) > 3
+    for _ in range(3):
+        read.clear()
+        assert second.retry() == []
+        assert second.trouble == "signals-00000003.jsonl: Is a directory", "nothing waits: still"
+        assert read == ["signals-00000003.jsonl"]
+    assert not second.append(make_signal(8))
+    assert not second.append(make_signal(9))
+    journal_path(tmp_path, 3).rmdir()
+    aside.rename(journal_path(tmp_path, 3))
+    assert second.retry() == [make_signal(9)]
+    assert second.trouble == ""
+    second.close()
+    assert boundaries(tmp_path) == list(range(1, 10))
+
+
+def test_r11_line_that_was_read_without_its_end_and_then_cut_is_written_again(
+    tmp_path: Path, make_signal: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = encode_line(make_signal(1)) + encode_line(make_signal(2))
+    journal_path(tmp_path, 1).write_bytes(whole[:-1])
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        journal = Journal(tmp_path)
+    assert last_decided(journal, RING, "BTC-USDT-SWAP") == 1
+    assert journal.damaged == 0
+    assert journal.append(make_signal(2))
+    journal.close()
+    assert journal_path(tmp_path, 1).read_bytes() == whole
+
+
+@pytest.mark.parametrize("taken", ["removed", "moved", "file removed"])
+def test_r12_follower_misses_nothing_when_the_journal_is_taken_away(
+    tmp_path: Path, make_signal: Make, taken: str
+) -> None:
+    directory = tmp_path / "signals"
+    journal = Journal(directory)
+    for i in (1, 2, 3):
+        assert journal.append(make_signal(i))
+    follower = JournalFollower(directory)
+    seen = []
+    for i in range(4, 12):
+        if i % 3 == 0 and taken == "removed":
+            shutil.rmtree(directory)
+        elif i % 3 == 0 and taken == "moved":
+            directory.rename(tmp_path / f"moved-{i}")
+        elif i % 3 == 0:
+            journal_path(directory, journal_files(directory)[-1]).unlink()
+        assert journal.append(make_signal(i))
+        seen += [int(signal.id.rsplit("-", 1)[1]) for signal in follower.poll()]
+    journal.close()
+    assert seen == list(range(4, 12))
+    assert journal_files(directory)[-1] == 3
 
 
 def test_r12_directory_that_is_renamed_away_is_made_again(

@@ -67,6 +67,16 @@ def test_torn_record_is_passed_over_and_costs_no_other(tmp_path: Path, kept: int
     assert [record.pid for record in read_deaths(tmp_path)] == [1, 2]
 
 
+@pytest.mark.parametrize("junk", [b'{"actor":"\xff"}', b'{"x":' + b"[" * 100_000, b"\xff", b"[]"])
+def test_line_that_is_no_record_is_passed_over(tmp_path: Path, junk: bytes) -> None:
+    log = DeathLog(tmp_path)
+    log.append(death(pid=1))
+    with (tmp_path / "deaths.jsonl").open("ab") as file:
+        file.write(junk + b"\n")
+    log.append(death(pid=2))
+    assert [record.pid for record in read_deaths(tmp_path)] == [1, 2]
+
+
 def test_disk_that_takes_half_a_record_is_as_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,19 @@ def test_document_is_frozen(document: msgspec.Struct) -> None:
         setattr(document, name, None)
 
 
-@pytest.mark.parametrize("raw", [None, b"", b"{", b"[]", b'{"state": 1}', b"\xff"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        b"",
+        b"{",
+        b"[]",
+        b'{"state": 1}',
+        b"\xff",
+        b'{"state":"\xff","version":"1"}',
+        b"[" * 99_999,
+    ],
+)
 def test_what_is_no_document_is_none(raw: bytes | None) -> None:
     assert documents.decode(raw, documents.SupervisorDocument) is None
 

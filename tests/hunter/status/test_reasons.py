@@ -49,7 +49,20 @@ def feed(name: str, state: str = "stale", note: str = "", age_ms: float = 4_000.
         (actor("starting"), ["brain-0 is starting"]),
         (actor("starting", "hang"), ["brain-0 is starting after hang"]),
         (actor("backoff", "exit 1"), ["brain-0 waits to be restarted after exit 1"]),
-        (actor("parked", "exit 78"), ["brain-0 is parked after exit 78: see hunter logs brain-0"]),
+        (
+            actor("parked", "exit 78"),
+            [
+                "brain-0 is parked after exit 78, and not tried again until hunter restart brain-0;"
+                " see hunter deaths brain-0 and hunter logs brain-0"
+            ],
+        ),
+        (
+            actor("parked", "exit 1"),
+            [
+                "brain-0 is parked after exit 1, and tried again each minute;"
+                " see hunter deaths brain-0 and hunter logs brain-0"
+            ],
+        ),
         (actor("stopped"), ["brain-0 is stopped"]),
     ],
 )
@@ -61,7 +74,7 @@ def test_operators_stop_and_a_signals_stop_are_told_before_everything_else() -> 
     late = actor("ready", late_ms=9_000.0)
     stopped = child(stopped_since_ns=NOW_NS - 400_000_000)
     assert actor_reasons(stopped, late, NOW_NS) == [
-        "brain-0 is stopped by a signal since 0.4 s: kill -CONT 7, or it is replaced soon"
+        "brain-0 has been stopped by a signal for 0.4 s: kill -CONT 7, or it is replaced soon"
     ]
     (told,) = actor_reasons(child(wanted=False, stopped_since_ns=1), late, NOW_NS)
     assert told.endswith("by the operator; start it: hunter restart brain-0")

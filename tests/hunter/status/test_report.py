@@ -144,7 +144,11 @@ def test_restarted_actor_makes_the_instance_degraded(instance: Instance) -> None
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
-        ("parked", "brain-0 is parked after exit 1: see hunter logs brain-0"),
+        (
+            "parked",
+            "brain-0 is parked after exit 1, and tried again each minute;"
+            " see hunter deaths brain-0 and hunter logs brain-0",
+        ),
         ("backoff", "brain-0 waits to be restarted after exit 1"),
         ("stopped", "brain-0 is stopped after exit 1"),
     ],
@@ -277,7 +281,7 @@ def test_actor_stopped_by_a_signal_is_told_instead_of_its_late_beat(instance: In
     instance.live("stream-0", age_ns=1_400_000_000)
     instance.child("stream-0", stopped_since_ns=NOW_NS - 1_400_000_000)
     assert instance.report().reasons == [
-        f"stream-0 is stopped by a signal since 1.4 s: kill -CONT {os.getpid()},"
+        f"stream-0 has been stopped by a signal for 1.4 s: kill -CONT {os.getpid()},"
         " or it is replaced soon"
     ]
 
@@ -355,6 +359,38 @@ def test_connection_of_a_dead_stream_is_closed(instance: Instance, dead_pid: int
     instance.say("stream-0", StreamDocument(connections=(connection,)))
     instance.status.pages["stream-0"].store("pid", dead_pid)
     assert instance.report().connections[0].state == "closed"
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("backoff", ["stream-0 waits to be restarted after signal 9"]),
+        ("starting", ["stream-0 is starting after signal 9"]),
+    ],
+)
+def test_stream_that_is_down_is_one_fact_and_its_feeds_are_none(
+    instance: Instance, dead_pid: int, state: str, reason: list[str]
+) -> None:
+    pid = 0 if state == "backoff" else os.getpid()
+    instance.child("stream-0", state, pid=pid, restarts=1, last_exit="signal 9")
+    instance.say("stream-0", StreamDocument(feeds=(feed("live"), feed("live", "ETH-USDT"))))
+    instance.status.pages["stream-0"].store("pid", dead_pid)
+    assert instance.report().reasons == reason
+    assert [item.state for item in instance.report().feeds] == ["connecting"] * 2
+
+
+def test_feeds_of_a_live_stream_or_of_a_death_that_nobody_told_yet_are_told(
+    instance: Instance, dead_pid: int
+) -> None:
+    instance.say("stream-0", StreamDocument(feeds=(feed("stale"),)))
+    told = ["BTC-USDT-SWAP trades: stale, 0.2 s without data"]
+    assert instance.report().reasons == told
+    instance.child("brain-0", "backoff", pid=0, last_exit="exit 1")
+    assert instance.report().reasons == ["brain-0 waits to be restarted after exit 1", *told]
+    instance.live("stream-0", age_ns=1_400_000_000)
+    late = "stream-0: no beat for 1.4 s"
+    assert instance.report().reasons[0] == late, "it is there: its feeds are facts of their own"
+    assert told[0] in instance.report().reasons
 
 
 def test_watchdogs_reasons_are_told_once(instance: Instance) -> None:

@@ -37,7 +37,8 @@ def test_commands_of_the_bus_reach_the_tree_and_are_answered(stage: Stage) -> No
             select.select([source.fileno()], [], [], 0.02)
             for request in source.receive():
                 received.append(request.command)
-                request.answer(Answer(ok=len(received) != 2, text=f"number {len(received)}"))
+                number = len(received)
+                request.answer(Answer(number != 2, f"number {number}", leaving_pid=number))
     finally:
         asking.join(10)
         server.close()
@@ -47,9 +48,9 @@ def test_commands_of_the_bus_reach_the_tree_and_are_answered(stage: Stage) -> No
         DescribeTree(),
         StopChild("brain-0"),
     ]
-    assert [(answer.ok, answer.text) for answer in answers] == [
-        (True, "number 1"),
-        (False, "number 2"),
-        (True, "number 3"),
-        (True, "number 4"),
+    assert [(answer.ok, answer.text, answer.leaving_pid) for answer in answers] == [
+        (True, "number 1", 1),
+        (False, "number 2", 2),
+        (True, "number 3", 3),
+        (True, "number 4", 4),
     ]

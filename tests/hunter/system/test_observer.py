@@ -16,6 +16,7 @@ from hunter.status.page import ActorState, is_alive
 from hunter.system import observer
 from hunter.system.observer import StatusWriter, hunter_version
 from hunter.system.shared import Prepared
+from hunter.system.wishes import STOPPED_FILE, stopped_actors
 from supervisor.events import Report, ReportKind
 from supervisor.lifecycle import ChildState
 from supervisor.spec import TreeSpec
@@ -62,6 +63,16 @@ class Observed:
         ]
         self.tree = dataclasses.replace(self.tree, records=tuple(records), stopping=stopping)
         self.writer.changed(self.tree, reports)
+
+    def want(self, **wanted: bool) -> None:
+        records = [
+            dataclasses.replace(
+                record, wanted=wanted.get(record.name.replace("-", "_"), record.wanted)
+            )
+            for record in self.tree.records
+        ]
+        self.tree = dataclasses.replace(self.tree, records=tuple(records))
+        self.writer.changed(self.tree, ())
 
     def give_pids(self, **pids: int) -> None:
         records = [
@@ -159,11 +170,39 @@ def test_effective_configuration_that_cannot_be_written_is_told_once_and_tried_a
     assert load_effective(observed.effective) == observed.config
 
 
+def test_wish_of_an_operator_is_kept_before_the_page_tells_of_it(
+    observed: Observed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observed.change()
+    assert not (observed.config.runtime_dir / STOPPED_FILE).exists(), "nobody wished anything"
+    observed.want(brain_0=False)
+    assert stopped_actors(observed.config) == {"brain-0"}
+    with monkeypatch.context() as patch:
+        patch.setattr(observer, "keep_stopped", lambda *_: pytest.fail("written again"))
+        observed.change()
+    observed.want(brain_0=True)
+    assert stopped_actors(observed.config) == frozenset()
+
+
+def test_wish_that_cannot_be_kept_is_told_and_the_page_written(
+    observed: Observed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(observer, "keep_stopped", refuse)
+    observed.want(brain_0=False)
+    (told,) = observed.log.lines
+    assert told.startswith("WARNING who is stopped by name will be forgotten if the supervisor")
+    assert not observed.document.children[1].wanted
+
+
 def test_log_tells_what_happened_and_how_bad_it_is(observed: Observed) -> None:
     reports = (
         Report(ReportKind.READY, "stream-0", pid=5),
         Report(ReportKind.DIED, "stream-0", "signal 9", pid=5, uptime_ns=1_500_000_000),
         Report(ReportKind.DIED, "brain-0", "exit 0", pid=6, asked=True),
+        Report(ReportKind.STOPPING, "brain-0", "operator", pid=6),
         Report(ReportKind.STOPPING, ""),
     )
     observed.change(*reports)
@@ -171,5 +210,6 @@ def test_log_tells_what_happened_and_how_bad_it_is(observed: Observed) -> None:
         "INFO stream-0 ready (pid 5)",
         "WARNING stream-0 died (pid 5) after 1.5 s: signal 9",
         "INFO brain-0 ended (pid 6): exit 0",
+        "INFO brain-0 stopping (pid 6): operator",
         "INFO tree stopping",
     ]

@@ -102,6 +102,18 @@ def test_command_that_comes_out_of_an_actor_itself_ends_nobody(
     assert other.poll() is None
 
 
+def test_actors_whose_parent_does_not_ask_for_them_are_no_orphans(
+    stage: Stage, spawn: Spawn
+) -> None:
+    """In a container whose first process reaps nobody, zombies stay for good."""
+    dead = spawn(["true"], **{VARIABLE: str(stage.config.runtime_dir)})
+    start = process_start_ticks(dead.pid)
+    os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
+    sign(stage, dead.pid, start or 1)
+    assert os.getsid(dead.pid) == dead.pid, "it is still there, as a zombie"
+    assert end_orphans(stage.config) == 0
+
+
 def test_run_that_left_no_pages_left_no_sessions(stage: Stage) -> None:
     block = shared_dir(stage.config.hunter.name, stage.config.runtime_dir)
     for path in Path(block).glob("status*"):

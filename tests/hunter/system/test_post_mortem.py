@@ -71,6 +71,43 @@ def test_record_says_what_the_dead_left(
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "died", "detail"),
+    [
+        (
+            Report(ReportKind.HUNG, "brain-0", "stopped by signal 19 for 1.0 s"),
+            Report(ReportKind.DIED, "brain-0", "hang", 77, 1, False, "hang"),
+            "stopped by signal 19 for 1.0 s",
+        ),
+        (
+            Report(ReportKind.HUNG, "brain-0", "hang"),
+            Report(ReportKind.DIED, "brain-0", "hang", 77, 1, False, "hang"),
+            "",
+        ),
+        (
+            Report(ReportKind.RESTARTING, "brain-0", "memory"),
+            Report(ReportKind.DIED, "brain-0", "signal 11", 77, 1, False, "signal"),
+            "memory",
+        ),
+        (
+            Report(ReportKind.RESTARTING, "brain-0", "operator"),
+            Report(ReportKind.DIED, "brain-0", "exit 0", 77, 1, True, "asked"),
+            "",
+        ),
+        (Report(ReportKind.HUNG, "stream-0", "stopped by signal 19 for 1.0 s"), DIED, ""),
+    ],
+)
+def test_record_keeps_what_the_exit_does_not_say(
+    stage: Stage, post_mortem: PostMortem, before: Report, died: Report, detail: str
+) -> None:
+    for report in (STARTED, before, died):
+        post_mortem.hear(report, stopping=False)
+    assert only(stage).detail == detail
+    post_mortem.hear(STARTED, stopping=False)
+    post_mortem.hear(DIED, stopping=False)
+    assert read_deaths(stage.config.log_dir)[-1].detail == "", "of one life only"
+
+
 def test_page_of_a_successor_is_nothing_of_the_dead(
     stage: Stage, prepared: Prepared, post_mortem: PostMortem
 ) -> None:

@@ -14,6 +14,7 @@ from hunter.ring.writer import RingWriter
 from hunter.status.block import SUPERVISOR
 from hunter.system.locks import LOCK_FILE
 from hunter.system.shared import Prepared, prepare, remove_leftovers
+from hunter.system.wishes import keep_stopped
 from supervisor.lock import InstanceLock
 
 
@@ -62,6 +63,7 @@ def test_leftovers_of_a_killed_run_are_removed(stage: Stage, prepared: Prepared)
     foreign = {"database.lock", "other.ipc"}  # of whatever else lives in the directory
     for name in ("control.ipc", "ring-0.lock", LOCK_FILE, *foreign):
         (run / name).touch()
+    keep_stopped(stage.config, {"brain-0"})
     assert remove_leftovers(stage.config)
     assert not stage.shared.exists()
     assert {path.name for path in run.iterdir()} == {LOCK_FILE, *foreign}

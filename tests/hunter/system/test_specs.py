@@ -61,5 +61,6 @@ def test_specs_do_without_proc(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_tree_has_the_limits_of_the_configuration(stage: Stage) -> None:
-    tree = tree_spec(stage.config, child_specs(stage.config, demo=False))
+    tree = tree_spec(stage.config, child_specs(stage.config, demo=False), frozenset({"brain-0"}))
+    assert tree.down == {"brain-0"}
     assert (tree.intensity.max_restarts, tree.intensity.period_ns) == (5, 60 * 10**9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -386,6 +387,9 @@ def test_r10_watchdog_says_what_the_disk_does_not_take(watch: Watch) -> None:
         f"the journal cannot be written: {full}; 3 signals wait for it",
     )
     assert shown(checkpoint_trouble=full) == (f"the brain's checkpoint cannot be written: {full}",)
+    assert shown(write_through_trouble=full) == (
+        f"the journal is not written through to the disk: {full}",
+    )
     assert shown() == ()
     assert shown(journal_lost=2) == ("2 signals were lost: the disk has refused too many",)
     assert shown(journal_lost=2) != (), "for a minute"
@@ -415,6 +419,30 @@ def test_r14_watchdog_without_descriptors_says_so_and_still_finds_a_hang(
     watch.live(250, "stream-0")
     assert watch.actor.document().reasons == ()
     assert len(watch.stage.log.having("sees again")) == 1
+
+
+def test_r14_watchdog_without_a_descriptor_to_ask_with_lives_and_asks_when_it_has_one(
+    watch: Watch,
+) -> None:
+    pid = watch.run("stream-0")
+    watch.live(250, "stream-0")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        watch.live(2_000)
+        document = watch.actor.document()
+        assert watch.asked() == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert document.restarts_asked == 0
+    assert "stream-0: hang; the supervisor cannot be asked for a restart" in document.reasons
+    said = f"WARNING stream-0 (pid {pid}): hang; cannot ask for a restart: no socket to be had"
+    assert watch.stage.log.having("stream-0 (pid") == [f"{said}; tried again until there is one"]
+    watch.live(250)
+    assert watch.asked(wait=True) == [RestartActor(actor="stream-0", reason="hang", pid=pid)]
+    document = watch.actor.document()
+    assert document.restarts_asked == 1
+    assert document.reasons == ("stream-0: hang; the supervisor was asked to restart it",)
 
 
 def test_r17_watchdog_leaves_alone_an_actor_that_had_no_processor(
