@@ -59,10 +59,15 @@ Command = RestartChild | StopChild | StartChild | StopAll | Describe
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`ok` says that the wish is, or will be, fulfilled; a wish already fulfilled is fine."""
+    """`ok` says that the wish is, or will be, fulfilled; a wish already fulfilled is fine.
+
+    `leaving_pid` is the process of the child that goes before the wish is fulfilled; 0: none goes,
+    whichever is there, or comes, is the right one.
+    """
 
     ok: bool
     text: str
+    leaving_pid: int = 0
 
 
 class Request(Protocol):

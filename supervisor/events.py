@@ -15,6 +15,7 @@ EXIT = "exit"
 SIGNAL = "signal"
 OUT_OF_MEMORY = "out of memory"
 START_TIMEOUT = "start timeout"
+STOP_TIMEOUT = "stop timeout"
 SPAWN_ERROR = "spawn error"
 ASKED = "asked"
 
@@ -154,7 +155,7 @@ class ReportKind(enum.Enum):
     PARKED = "parked"
     RESTARTING = "restarting"
     STUCK = "stuck"  # not gone long after SIGKILL
-    STOPPING = "stopping"  # the whole tree
+    STOPPING = "stopping"  # the whole tree, or one child at an operator's wish
     GAVE_UP = "gave up"  # a critical child is at its limit
 
 
@@ -163,9 +164,10 @@ class Report:
     """One fact for people and logs. `name` is empty when it is about the tree.
 
     `pid` and `uptime_ns` belong to the incarnation it is about; `asked` says that a death was
-    wanted (a stop, an operator's restart) and is nothing to worry about. `cause` is set for DIED
-    and START_ERROR: the key under which ChildRecord.exits counts it. `at_ns`: when the policy
-    noticed, monotonic; whoever is told hears of it only when everything has been performed.
+    wanted (a stop, an operator's restart), came as it was to, and is nothing to worry about.
+    `cause` is set for DIED and START_ERROR: the key under which ChildRecord.exits counts it.
+    `at_ns`: when the policy noticed, monotonic; whoever is told hears of it only when everything
+    has been performed.
     """
 
     kind: ReportKind
@@ -180,10 +182,11 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to the command that was given to the policy."""
+    """The answer to the command that was given to the policy; see commands.Answer."""
 
     ok: bool
     text: str
+    leaving_pid: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,15 @@ import random
 from signal import SIGKILL, SIGTERM
 from typing import Final
 
-from supervisor.events import ASKED, EXIT, OUT_OF_MEMORY, SIGNAL, ChildExited, ReportKind
+from supervisor.events import (
+    ASKED,
+    EXIT,
+    OUT_OF_MEMORY,
+    SIGNAL,
+    STOP_TIMEOUT,
+    ChildExited,
+    ReportKind,
+)
 from supervisor.lifecycle import ChildState, Trigger
 from supervisor.spec import MILLISECOND_NS, Restart
 from supervisor.tree import ChildRecord, Leaving, counted
@@ -27,15 +35,25 @@ KILLED_BY_OTHERS_AFTER_NS: Final = 500 * MILLISECOND_NS
 _FROM_OUTSIDE: Final = (SIGKILL, SIGTERM)
 
 
-def cause_of(record: ChildRecord, event: ChildExited) -> str:
-    """Under what the end of this child's process is counted."""
+def verdict(record: ChildRecord, event: ChildExited) -> tuple[str, str]:
+    """How the end of this child's process is told, and under what cause it is counted: ASKED, if it
+    was told to go and did. One that crashed instead, or had to be killed, did not."""
+    if record.leaving in (Leaving.RESTART, Leaving.DOWN) and _went_as_asked(record, event):
+        return event.text, ASKED
     if record.blame is not None:
-        return record.blame
-    if record.leaving is not None:
-        return ASKED
+        return record.blame, record.blame
     if event.signal is None:
-        return EXIT
-    return OUT_OF_MEMORY if event.out_of_memory else SIGNAL
+        return event.text, EXIT
+    return event.text, OUT_OF_MEMORY if event.out_of_memory else SIGNAL
+
+
+def _went_as_asked(record: ChildRecord, event: ChildExited) -> bool:
+    if record.blame not in (None, STOP_TIMEOUT):
+        return False  # it hung, say, before somebody asked
+    if event.signal is None:
+        return not event.exit_code
+    is_fast_stop = record.state is ChildState.KILLING and record.blame is None
+    return event.signal == SIGTERM or (event.signal == SIGKILL and is_fast_stop)
 
 
 def settle(turn: Turn, i: int, last_exit: str, cause: str, event: ChildExited | None) -> None:

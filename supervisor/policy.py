@@ -25,8 +25,10 @@ from supervisor.commands import (
     StopChild,
 )
 from supervisor.events import (
+    ASKED,
     SPAWN_ERROR,
     START_TIMEOUT,
+    STOP_TIMEOUT,
     Action,
     ChildBeat,
     ChildContinued,
@@ -43,7 +45,7 @@ from supervisor.events import (
     StartExtended,
     Tick,
 )
-from supervisor.exit_rules import cause_of, settle
+from supervisor.exit_rules import settle, verdict
 from supervisor.lifecycle import ChildState, Trigger
 from supervisor.order_rules import start_in_order, stop_in_order
 from supervisor.spec import SECOND_NS
@@ -142,10 +144,8 @@ def _notice(turn: Turn, i: int, event: ChildEvent) -> None:
         case ChildExited():
             if record.state is ChildState.KILLING:
                 event = replace(event, out_of_memory=False)  # the SIGKILL was ours
-            text = record.blame or event.text
-            cause = cause_of(record, event)
-            asked = record.leaving in (Leaving.RESTART, Leaving.DOWN)
-            turn.report(ReportKind.DIED, i, text, asked=asked, cause=cause)
+            text, cause = verdict(record, event)
+            turn.report(ReportKind.DIED, i, text, asked=cause == ASKED, cause=cause)
             settle(turn, i, text, cause, event)
 
 
@@ -193,6 +193,7 @@ def _pass_deadline(turn: Turn, i: int) -> None:
         case ChildState.READY:
             turn.hang(i, HANG)
         case ChildState.STOPPING:
+            turn.set(i, blame=record.blame or STOP_TIMEOUT)
             turn.kill(i)
         case _:
             turn.report(ReportKind.STUCK, i, "not gone after SIGKILL: see /proc/PID/wchan")

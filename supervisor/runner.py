@@ -94,8 +94,12 @@ class Supervisor:
         """The tree as of the last decision."""
         return self._tree
 
-    def run(self) -> int:
-        """Start the tree and keep it until it is stopped; the exit code for the whole program."""
+    def run(self, was_stopped: Callable[[], bool] = lambda: False) -> int:
+        """Start the tree and keep it until it is stopped; the exit code for the whole program.
+
+        `was_stopped` is asked once, after our signal handlers stand: whether the host program's own
+        had been told to stop before. Between the two no request is lost.
+        """
         assert threading.current_thread() is threading.main_thread(), "run on the main thread"
         with contextlib.ExitStack() as at_the_end:
             self._notifier = Notifier()
@@ -106,6 +110,8 @@ class Supervisor:
                 self._poll.register(self._commands.fileno(), select.POLLIN)
             self._children.begin()
             at_the_end.callback(self._children.end)
+            if was_stopped():
+                self._hear_stop()
             self._loop(signal_fd)
         assert self._exit_code is not None
         return self._exit_code
@@ -114,7 +120,7 @@ class Supervisor:
 
     def _loop(self, signal_fd: int) -> None:
         asked_ns = ticked_ns = time.monotonic_ns()
-        while self._exit_code is None:
+        while True:
             timeout_ns = max(0, asked_ns - time.monotonic_ns())
             ready = [fd for fd, _ in self._poll.poll(-(-timeout_ns // MILLISECOND_NS))]
             now_ns = time.monotonic_ns()
@@ -133,6 +139,8 @@ class Supervisor:
                 ticked_ns = now_ns
                 self._tick(now_ns)
             self._notifier.beat(now_ns)
+            if self._exit_code is not None:
+                return
             due = (
                 ticked_ns + TICK_NS,
                 next_deadline_ns(self._tree),
@@ -173,10 +181,13 @@ class Supervisor:
             if number == signal.SIGCHLD:
                 self._stops_due = True
             elif number in (signal.SIGTERM, signal.SIGINT):
-                self._stop_signal_count += 1
-                self._decide(StopAll(fast=self._stop_signal_count > 1))
+                self._hear_stop()
             elif number == signal.SIGHUP:
                 self._decide(StopAll())
+
+    def _hear_stop(self) -> None:
+        self._stop_signal_count += 1
+        self._decide(StopAll(fast=self._stop_signal_count > 1))
 
     def _hear_children(self, ready: list[int]) -> None:
         for event in self._children.hear(ready):
@@ -206,7 +217,7 @@ class Supervisor:
     def _serve(self, request: Request) -> None:
         replies = self._decide(request.command)
         for reply in replies:
-            request.answer(Answer(reply.ok, reply.text))
+            request.answer(Answer(reply.ok, reply.text, reply.leaving_pid))
 
     # -- what is done ---------------------------------------------------------------------------
 

@@ -173,13 +173,18 @@ class ChildSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeSpec:
-    """The children in start order (stopped in reverse), and what happens when they end."""
+    """The children in start order (stopped in reverse), and what happens when they end.
+
+    `down` names those that an operator has stopped before, under another supervisor: they stay down
+    until they are started by name. Names of no child mean nothing.
+    """
 
     children: tuple[ChildSpec, ...]
     strategy: Strategy = Strategy.ONE_FOR_ONE
     intensity: RestartIntensity = field(default_factory=RestartIntensity)
     backoff: Backoff = field(default_factory=Backoff)
     parked_retry_ns: int = 60 * SECOND_NS
+    down: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         _require(

@@ -103,8 +103,10 @@ def counted(exits: Mapping[str, int], cause: str) -> Mapping[str, int]:
 
 
 def initial_tree(spec: TreeSpec, seed: int = 0) -> Tree:
-    """A tree of which nothing has been started; the first Tick starts it."""
-    records = tuple(ChildRecord(spec=child) for child in spec.children)
+    """A tree of which nothing has been started; the first Tick starts what is wanted."""
+    records = tuple(
+        ChildRecord(spec=child, wanted=child.name not in spec.down) for child in spec.children
+    )
     return Tree(spec=spec, records=records, seed=seed)
 
 

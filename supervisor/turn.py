@@ -81,8 +81,8 @@ class Turn:
         about = (record.name, text, record.pid, uptime_ns, asked, cause)
         self.actions.append(Report(kind, *about, at_ns=self.now_ns))
 
-    def reply(self, ok: bool, text: str) -> None:
-        self.actions.append(Reply(ok, text))
+    def reply(self, ok: bool, text: str, leaving_pid: int = 0) -> None:
+        self.actions.append(Reply(ok, text, leaving_pid))
 
     def spawn(self, i: int) -> None:
         record = self.records[i]

@@ -16,6 +16,7 @@ from hunter.cli.options import (
 from hunter.clock import utc_text
 from hunter.errors import NotFound
 from hunter.status.deaths import DeathRecord, read_deaths
+from hunter.text import printable
 
 
 @click.command()
@@ -47,17 +48,21 @@ def text(record: DeathRecord) -> str:
     asked = ", as the operator had asked" if record.asked else ""
     if not record.asked and record.cause not in record.last_exit:
         head += f" ({record.cause})"
+    if record.detail:
+        head += f"; {record.detail}"
+    shown = colour(printable(head), "cyan" if record.asked else "red")
+    times = "time" if record.restarts == 1 else "times"
     facts = [
         f"pid {record.pid}" if record.pid else "no process",
         f"lived {duration(record.uptime_s)}",
-        f"restarted {record.restarts} times before",
+        f"restarted {record.restarts} {times} before",
     ]
     if record.rss_bytes:
         facts += [f"memory {size(record.rss_bytes)}", f"processor {record.cpu_percent:.1f} %"]
     facts += [f"{ring.ring} at {ring.arrivals:,} rows" for ring in record.rings]
     lines = [
-        f"{utc_text(record.at_ns)}  {colour(head, 'cyan' if record.asked else 'red')}{asked}",
+        f"{utc_text(record.at_ns)}  {shown}{asked}",
         "  " + ", ".join(facts),
     ]
-    lines += [f"  | {line}" for line in record.log]
+    lines += [f"  | {printable(line)}" for line in record.log]
     return "\n".join([*lines, ""])

@@ -16,6 +16,7 @@ from hunter.cli.options import colour, config_option, load_config
 from hunter.config import Config
 from hunter.errors import NotFound
 from hunter.runtime.logs import log_path
+from hunter.text import printable
 
 FOLLOW_EVERY_S = 0.2
 TRACEBACK_LINES_MAX = 500
@@ -78,7 +79,8 @@ def _records(path: Path, count: int) -> list[tuple[str, list[str]]]:
 
 
 def painted(text: str) -> str:
-    """A line with its level in colour."""
+    """A line with its level in colour; what a program has printed past its log is foreign text."""
+    text = printable(text)
     stamp, _, rest = text.partition(" ")
     level, _, message = rest.partition(" ")
     return f"{stamp} {colour(level, _COLOURS[level])} {message}" if level in _COLOURS else text

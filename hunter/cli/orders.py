@@ -5,6 +5,7 @@ Asking twice is fine, also at the same moment, during a start, and when nothing 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -13,7 +14,7 @@ from typing import Final
 import click
 
 from hunter import clock
-from hunter.bus.messages import Command, RestartActor, StopActor
+from hunter.bus.messages import Answer, Command, RestartActor, StopActor
 from hunter.bus.sockets import ControlClient
 from hunter.cli.options import config_option, load_config
 from hunter.cli.status import read
@@ -86,10 +87,10 @@ def _stop_supervisor(config: Config, pid: int, timeout_s: float) -> None:
         click.echo(f'hunter "{config.hunter.name}" has just stopped')
         return
     if not _is_stopping(config):  # a second request would mean: do not be polite any more
-        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-    signal.pidfd_send_signal(descriptor, signal.SIGCONT)  # one that is stopped hears nothing else
+        _send(descriptor, signal.SIGTERM)
+    _send(descriptor, signal.SIGCONT)  # one that is stopped hears nothing else
     if not _ended(descriptor, timeout_s):
-        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+        _send(descriptor, signal.SIGTERM)
         if not _ended(descriptor, STOP_GRACE_S):
             raise TimedOut(
                 f"still running after {timeout_s:g} s (pid {pid}); the last resort: kill -9 {pid}"
@@ -106,6 +107,11 @@ def _is_stopping(config: Config) -> bool:
     tree = decode(status.pages[block.SUPERVISOR].read_document(), SupervisorDocument)
     status.close()
     return tree is not None and tree.state == "stopping"
+
+
+def _send(descriptor: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended, which is all that we want
+        signal.pidfd_send_signal(descriptor, number)
 
 
 def _ended(descriptor: int, timeout_s: float) -> bool:
@@ -138,13 +144,15 @@ def restart(actor: str, config_file: str | None) -> None:
     """Restart ACTOR: a polite stop, then a new process. Starts it, if it was stopped."""
     config = load_config(config_file)
     started_ns = SystemClock().monotonic_ns()
-    before = _known(config, actor)
-    _ask(config, RestartActor(actor=actor, reason="operator"), f"{actor} not restarted")
+    _known(config, actor)
+    command = RestartActor(actor=actor, reason="operator")
+    answer = _ask(config, command, f"{actor} not restarted")
+    old_pid = answer.leaving_pid
     while True:
         waited_s = _since_s(started_ns)
         now = _actor(read(config), actor)
-        if now is not None and now.pid != before.pid and now.state in ("ready", "degraded"):
-            pids = f"pid {before.pid} -> {now.pid}" if before.pid else f"pid {now.pid}"
+        if now is not None and now.pid != old_pid and now.state in ("ready", "degraded"):
+            pids = f"pid {old_pid} -> {now.pid}" if old_pid else f"pid {now.pid}"
             click.echo(f"{actor}: {pids} in {waited_s:.1f} s")
             return
         if waited_s > RESTART_WAIT_S:
@@ -169,10 +177,11 @@ def _actor(report: StatusReport, name: str) -> ActorReport | None:
     return next((actor for actor in report.actors if actor.name == name), None)
 
 
-def _ask(config: Config, command: Command, failed: str) -> None:
+def _ask(config: Config, command: Command, failed: str) -> Answer:
     answer = ControlClient(config.runtime_dir).ask(command, ANSWER_WAIT_MS)
     if not answer.ok:
         raise HunterError(f"{failed}: {answer.text}")
+    return answer
 
 
 def _since_s(started_ns: int) -> float:

@@ -26,7 +26,7 @@ from hunter.config import Config, find_file
 from hunter.errors import ConfigError, HunterError, TimedOut
 from hunter.files import private_opener
 from hunter.runtime.logs import log_path
-from hunter.status.report import StatusReport
+from hunter.status.report import ActorReport, StatusReport
 from hunter.system import (
     check_places,
     free_port,
@@ -36,6 +36,7 @@ from hunter.system import (
     run,
     with_simulator,
 )
+from hunter.text import printable
 
 POLL_S: Final = 0.05
 STOP_GRACE_S: Final = 1.5
@@ -166,14 +167,23 @@ def _await_ready(
 def _echo_new_lines(path: Path, before_bytes: int) -> None:
     with path.open("rb") as log:
         log.seek(before_bytes)
-        click.echo(log.read().decode("utf-8", "replace").rstrip(), err=True)
+        for line in log.read().decode("utf-8", "replace").rstrip().split("\n"):
+            click.echo(printable(line), err=True)
 
 
 def _all_ready(report: StatusReport) -> bool:
     """Every actor does its job; a feed that the exchange refuses is said, not waited for."""
     if report.state not in ("running", "degraded") or not report.actors:
         return False
-    return all(actor.state == "ready" for actor in report.actors)
+    return not _late(report)
+
+
+def _late(report: StatusReport) -> list[ActorReport]:
+    """Who is waited for. Not whom the operator has stopped, under a supervisor that was killed
+    since; but in a tree that is starting, "stopped" means that its turn is still to come.
+    """
+    fine = ("ready",) if report.state == "starting" else ("ready", "stopped")
+    return [actor for actor in report.actors if actor.state not in fine]
 
 
 def _is_beyond_help(report: StatusReport) -> bool:
@@ -183,7 +193,9 @@ def _is_beyond_help(report: StatusReport) -> bool:
 
 def _ready_lines(report: StatusReport) -> list[str]:
     return [
-        f"  {colour('ok', 'green')}  {actor.name:<12} pid {actor.pid}" for actor in report.actors
+        f"  {colour('ok', 'green')}  {actor.name:<12} pid {actor.pid}"
+        for actor in report.actors
+        if actor.state == "ready"
     ]
 
 
@@ -191,14 +203,14 @@ def _give_up(
     config: Config, process: subprocess.Popen[bytes], report: StatusReport, wait_s: float
 ) -> None:
     """Not ready in time: say who is not, with its last log lines, and leave nothing running."""
-    late = [actor for actor in report.actors if actor.state != "ready"]
+    late = _late(report)
     for reason in report.reasons:
         click.echo(f"  ! {reason}", err=True)
     for actor in late:
         click.echo(f"  {actor.name} is {actor.state}; its last lines:", err=True)
         path = log_path(config.log_dir, actor.name)
         for line in newest_lines([path], LOG_LINES_SHOWN) if path.is_file() else []:
-            click.echo(f"      {line}", err=True)
+            click.echo(f"      {printable(line)}", err=True)
     _end(config, process)
     if _is_beyond_help(report):
         raise ConfigError("bad configuration, see above; everything was stopped again")
@@ -207,9 +219,13 @@ def _give_up(
 
 
 def _end(config: Config, process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(config.supervisor.stop_timeout_s + STOP_GRACE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    """Politely, then at once; a supervisor that is killed could clear nothing away."""
+    for patience_s in (config.supervisor.stop_timeout_s + STOP_GRACE_S, STOP_GRACE_S):
+        process.terminate()  # a second request means: kill them all
+        try:
+            process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    process.kill()
+    process.wait()

@@ -24,6 +24,7 @@ from hunter.text import printable
 FILE_BYTES_MAX: Final = 8 << 20
 FILES_KEPT: Final = 3
 _STDERR: Final = 2
+_INDENT: Final = "    "
 
 
 class _LineFormatter(logging.Formatter):
@@ -31,7 +32,9 @@ class _LineFormatter(logging.Formatter):
         stamp = utc_text(int(record.created * 1e9))
         text = f"{stamp} {record.levelname} {record.name} {printable(record.getMessage())}"
         if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
+            # Indented and line by line: what an exception says may come from outside, too.
+            lines = self.formatException(record.exc_info).split("\n")
+            text += "".join(f"\n{_INDENT}{printable(line)}" for line in lines)
         return text
 
 

@@ -113,9 +113,11 @@ class Runner:
         actor.on_start(monotonic_ns())
         # Ready for the supervisor means: initialised and looping. Whether the exchange answers is
         # for the page's state to say; a stream must never be restarted because OKX is down.
-        supervisor.child.notify_ready()
         gc.collect()
         gc.freeze()  # what was built at the start lives for ever: no need to look at it again
+        # First a beat: the last one is of the start, and who is ready is judged by it from now on.
+        self._page.store("beat_monotonic_ns", monotonic_ns())
+        supervisor.child.notify_ready()
         next_beat_ns = 0
         while not self._stopping:
             now_ns = monotonic_ns()

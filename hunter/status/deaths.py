@@ -32,7 +32,8 @@ class RingPosition(msgspec.Struct, frozen=True):
 
 class DeathRecord(msgspec.Struct, frozen=True):
     """One death. `restarts`: how often the actor had been started again before it; `asked`: it was
-    wanted, by an operator; the measurements are 0 when its page had been taken over already.
+    wanted, by an operator; the measurements are 0 when its page had been taken over already;
+    `detail`: what was known of why, before it was ended.
     """
 
     actor: str
@@ -50,6 +51,7 @@ class DeathRecord(msgspec.Struct, frozen=True):
     progress: int = 0
     rings: tuple[RingPosition, ...] = ()
     log: tuple[str, ...] = ()
+    detail: str = ""
     schema: int = SCHEMA
 
 
@@ -106,7 +108,7 @@ def _records(path: Path) -> Iterator[DeathRecord]:
     except FileNotFoundError:
         return
     for line in raw.splitlines():
-        with contextlib.suppress(msgspec.MsgspecError):
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             yield msgspec.json.decode(line, type=DeathRecord)
 
 

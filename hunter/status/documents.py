@@ -115,6 +115,8 @@ class BrainDocument(msgspec.Struct, frozen=True):
     note: str = ""
     damaged: int = 0
     """Rows of the rings that are not as they were put, and were left out."""
+    write_through_trouble: str = ""
+    """Why the journal is not written through to the disk now; a host that crashes would show it."""
 
 
 class ChildDocument(msgspec.Struct, frozen=True):
@@ -163,5 +165,5 @@ def decode(raw: bytes | None, kind: type[Document]) -> Document | None:
         return None
     try:
         return msgspec.json.decode(raw, type=kind)
-    except (msgspec.MsgspecError, RecursionError):  # the latter: absurd nesting
-        return None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None  # the latter two: bytes that are no text, absurd nesting

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hunter.errors import ConfigError
 from hunter.status.documents import ChildDocument, SupervisorDocument
 from hunter.status.page import Beat, is_suspended
 from hunter.status.shapes import ActorReport, FeedReport
@@ -47,18 +48,27 @@ def actor_reasons(child: ChildDocument, actor: ActorReport, now_monotonic_ns: in
     if child.stopped_since_ns and actor.pid:
         age_s = elapsed_ms(child.stopped_since_ns, now_monotonic_ns) / 1000
         return [
-            f"{name} is stopped by a signal since {age_s:.1f} s:"
+            f"{name} has been stopped by a signal for {age_s:.1f} s:"
             f" kill -CONT {actor.pid}, or it is replaced soon"
         ]
     if actor.state == "ready" or actor.state == "degraded":
         late_ms = actor.heartbeat_age_ms
         return [f"{name}: no beat for {late_ms / 1000:.1f} s"] if late_ms > BEAT_LATE_MS else []
     return {
-        "parked": [f"{name} is parked{after}: see hunter logs {name}"],
+        "parked": [
+            f"{name} is parked{after}, {_when_again(actor)};"
+            f" see hunter deaths {name} and hunter logs {name}"
+        ],
         "backoff": [f"{name} waits to be restarted{after}"],
         "starting": [f"{name} is starting{after}"],
         "stopped": [f"{name} is stopped{after}"],
     }[actor.state]
+
+
+def _when_again(actor: ActorReport) -> str:
+    if actor.last_exit == f"exit {ConfigError.exit_code}":
+        return f"and not tried again until hunter restart {actor.name}"
+    return "and tried again each minute"
 
 
 def feed_reasons(feeds: list[FeedReport], tree_state: str) -> list[str]:

@@ -112,9 +112,12 @@ def make_report(
             reasons += watch.reasons
     feeds = streams.feeds
     if alive:
+        explained: set[str] = set()
         for child, actor in zip(tree.children, actors, strict=True):
-            reasons += actor_reasons(child, actor, now_monotonic_ns)
-    reasons += feed_reasons(feeds, tree.state) if alive else []
+            if told := actor_reasons(child, actor, now_monotonic_ns):
+                explained.add(actor.name)
+                reasons += told
+        reasons += feed_reasons(streams.feeds_to_tell(explained), tree.state)
     if not reasons:  # mostly a feed says better why its actor is degraded
         reasons += [f"{actor.name} is degraded" for actor in actors if actor.state == "degraded"]
     return StatusReport(
@@ -146,6 +149,7 @@ class _Streams:
         self._names = {child.name for child in tree.children}
         self._now_ns = now_monotonic_ns
         self._shards: dict[str, list[FeedReport]] = {}
+        self._fed: dict[str, bool] = {}
         self.connections: list[ConnectionReport] = []
         # All processes share them; a notice comes to each.
         self.limits: dict[tuple[str, str], LimitDocument] = {}
@@ -154,6 +158,15 @@ class _Streams:
     @property
     def feeds(self) -> list[FeedReport]:
         return [feed for shard in self._shards.values() for feed in shard]
+
+    def feeds_to_tell(self, explained: set[str]) -> list[FeedReport]:
+        """Those that are not down with their process, about which a sentence says so already."""
+        return [
+            feed
+            for shard, feeds in self._shards.items()
+            if self._fed[shard] or explained.isdisjoint((shard, shard + "b"))
+            for feed in feeds
+        ]
 
     def add(self, actor: ActorReport, stream: StreamDocument, *, fed: bool) -> None:
         """Take in one process's document; completes its actor's report."""
@@ -165,6 +178,7 @@ class _Streams:
         # Of a pair the active one speaks; while neither is, the first.
         if actor.active or shard not in self._shards:
             self._shards[shard] = [_feed(feed, fed, self._now_ns) for feed in stream.feeds]
+            self._fed[shard] = fed
         self.connections += [
             ConnectionReport(
                 actor.name, c.url, c.state if fed else "closed", c.connects, c.last_close

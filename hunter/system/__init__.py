@@ -11,13 +11,16 @@ supervisor.
     places       the runtime directory is fit for sockets, and nobody else's
     shared       what stands in shared memory before the first actor, and after the last
     control      the bus as the supervisor's source of commands
+    wishes       whom an operator has stopped by name, beyond a supervisor's death
     observer     the supervisor's page and log, and the file that restarted actors read
     post_mortem  a record for each death
+    former       a record of the supervisor that was killed before this one
     instance     one whole life
 
-Order at the start: places, lock, directories, leases, orphans, rings (adopted or made), status
-block, effective configuration, control socket, actors. At an orderly end everything but the lock
-file and the data is removed again; after a kill it stays, and the next start goes on from it.
+Order at the start: places, lock, directories, leases, control socket, the former supervisor,
+orphans, rings (adopted or made), status block, effective configuration, actors. At an orderly end
+everything but the lock file and the data is removed again; after a kill it stays, and the next
+start goes on from it.
 """
 
 from __future__ import annotations

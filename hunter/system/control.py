@@ -40,7 +40,9 @@ class BusRequest:
         return self._command
 
     def answer(self, answer: TreeAnswer) -> None:
-        self._control.answer(self._address, Answer(ok=answer.ok, text=answer.text))
+        self._control.answer(
+            self._address, Answer(ok=answer.ok, text=answer.text, leaving_pid=answer.leaving_pid)
+        )
 
 
 def tree_command(command: Command) -> tree_commands.Command:

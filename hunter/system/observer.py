@@ -19,6 +19,7 @@ from hunter.status.page import ActorState, Page, process_start_ticks
 from hunter.status.usage import UsageMeter
 from hunter.system.post_mortem import PostMortem
 from hunter.system.shared import Prepared
+from hunter.system.wishes import keep_stopped, stopped_actors
 from supervisor.events import Report, ReportKind
 from supervisor.tree import ChildRecord, Tree
 
@@ -46,6 +47,7 @@ class StatusWriter:
         self._deaths = DeathLog(prepared.config.log_dir)
         self._post_mortem = PostMortem(prepared, self._deaths, self._clock)
         self._settled: set[str] = set()
+        self._down = stopped_actors(self._config)
         self._started_wall_ns: dict[int, int] = {}
         page = self._page
         page.store("started_wall_ns", self._clock.wall_ns())
@@ -63,6 +65,7 @@ class StatusWriter:
         for report in reports:
             self._tell(report)
             self._post_mortem.hear(report, stopping=tree.stopping)
+        self._keep_wishes(tree)
         children = []
         live = {record.pid for record in tree.records}
         self._started_wall_ns = {
@@ -101,6 +104,18 @@ class StatusWriter:
     def finish(self) -> None:
         self._page.store("state", ActorState.STOPPED)
         self._log.info("stopped")
+
+    def _keep_wishes(self, tree: Tree) -> None:
+        """Before the page says so: who reads there that an actor is down may kill us."""
+        down = frozenset(record.name for record in tree.records if not record.wanted)
+        if tree.stopping or down == self._down:
+            return
+        self._down = down
+        try:
+            keep_stopped(self._config, down)
+        except OSError as error:
+            text = "who is stopped by name will be forgotten if the supervisor is killed: %s"
+            self._log.warning(text, error)
 
     def _keep_effective(self) -> None:
         """Actors read it at their start; systemd-tmpfiles takes what is ten days old from /tmp."""

@@ -67,6 +67,8 @@ def _pids() -> list[int]:
 def _is_orphan(pid: int, sessions: Collection[int], mark: bytes) -> bool:
     if pid == os.getpid():
         return False
+    if not process_start_ticks(pid):
+        return False  # a zombie: ended, and only its parent can make it go
     with contextlib.suppress(OSError):  # gone, or another user's
         if Path(f"/proc/{pid}").stat().st_uid != os.geteuid():
             return False

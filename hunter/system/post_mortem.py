@@ -24,11 +24,12 @@ from hunter.status.deaths import (
 )
 from hunter.status.page import Beat
 from hunter.system.shared import Prepared
+from supervisor.commands import OPERATOR
 from supervisor.events import Report, ReportKind
 
 
 class PostMortem:
-    """Hears every report; writes a record for each death but those of an orderly stop."""
+    """Hears every report; writes a record for each death but those of an orderly stop of all."""
 
     def __init__(self, prepared: Prepared, deaths: DeathLog, clock: Clock) -> None:
         self._pages = prepared.status.pages
@@ -39,12 +40,16 @@ class PostMortem:
         self._clock = clock
         self._starts: Counter[str] = Counter()
         self._log_marks: dict[str, LogMark] = {}
+        self._details: dict[str, str] = {}
 
     def hear(self, report: Report, *, stopping: bool) -> None:
         """`stopping`: the whole tree is on its way down."""
         if report.kind is ReportKind.STARTED:
             self._starts[report.name] += 1
             self._log_marks[report.name] = log_mark(self._log_path(report.name))
+            self._details.pop(report.name, None)
+        elif report.kind in (ReportKind.HUNG, ReportKind.RESTARTING):
+            self._details[report.name] = report.text
         elif report.kind is ReportKind.START_ERROR or (
             report.kind is ReportKind.DIED and not (stopping and report.asked)
         ):
@@ -53,6 +58,7 @@ class PostMortem:
     def _record(self, report: Report) -> DeathRecord:
         child = self._children[report.name]
         beat = self._beat(report)
+        detail = self._details.pop(report.name, "")
         now_ns = self._clock.monotonic_ns()
         noticed_ns = report.at_ns or now_ns  # the next one has been started since
         return DeathRecord(
@@ -73,6 +79,8 @@ class PostMortem:
             log=last_lines(
                 self._log_path(report.name), self._log_marks.get(report.name, LogMark())
             ),
+            # "hang", "memory" or "operator" is told already, in one way or the other
+            detail="" if detail in (report.text, report.cause, OPERATOR) else detail,
         )
 
     def _log_path(self, name: str) -> Path:

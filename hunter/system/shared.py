@@ -22,6 +22,7 @@ from hunter.system.layouts import ring_layout
 from hunter.system.locks import take_lock
 from hunter.system.orphans import end_orphans
 from hunter.system.specs import child_specs
+from hunter.system.wishes import forget_stopped
 from supervisor.spec import ChildSpec
 
 SIMULATED: Final = "simulator"
@@ -117,5 +118,6 @@ def remove_leftovers(config: Config) -> bool:
     end_orphans(config)
     remove_shared(config)
     clear_runtime_dir(config)
+    forget_stopped(config)
     lock.release()
     return True

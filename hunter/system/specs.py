@@ -62,10 +62,13 @@ def _own_oom_score_adj() -> int:
         return 0
 
 
-def tree_spec(config: Config, children: tuple[ChildSpec, ...]) -> TreeSpec:
-    """The tree of these children."""
+def tree_spec(
+    config: Config, children: tuple[ChildSpec, ...], down: frozenset[str] = frozenset()
+) -> TreeSpec:
+    """The tree of these children; those in `down` stay so until they are started by name."""
     return TreeSpec(
         children=children,
+        down=down,
         intensity=RestartIntensity(
             max_restarts=config.supervisor.max_restarts,
             period_ns=config.supervisor.period_s * SECOND_NS,

@@ -14,7 +14,9 @@ import pytest
 from hunter import config
 from hunter.cli.main import cli
 from hunter.errors import ConfigError
+from hunter.system import child_specs
 
+FOUR = '["BTC-USDT-SWAP","ETH-USDT-SWAP","BTC-USDT","ETH-USDT"]'
 UNIT = "configs/hunter.service"
 WANTED = {
     "Type": "notify",
@@ -28,6 +30,7 @@ WANTED = {
     "PrivateTmp": "yes",
     "RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6",
     "RuntimeDirectoryMode": "0700",
+    "RuntimeDirectoryPreserve": "restart",
     "CapabilityBoundingSet": "",
 }
 LIMITS = {"MemoryMax", "TasksMax", "LimitNOFILE", "TimeoutStartSec", "TimeoutStopSec"}
@@ -57,8 +60,10 @@ def test_unit_has_its_sections_and_is_hardened(text: str) -> None:
 
 def test_unit_leaves_the_supervisor_the_time_it_needs(text: str) -> None:
     service = parsed(text)["Service"]
-    limits = config.load(None).supervisor
-    assert float(service["TimeoutStopSec"]) >= 2 * limits.stop_timeout_s + 5
+    shards = ["stream.shards=4", "stream.standby=true"]
+    four = config.load(None, [*shards, f"okx.instruments={FOUR}"])
+    stops_s = len(child_specs(four, demo=False)) * four.supervisor.stop_timeout_s
+    assert float(service["TimeoutStopSec"]) >= stops_s + 5, "they go one after the other"
     assert float(service["TimeoutStartSec"]) >= 60
 
 

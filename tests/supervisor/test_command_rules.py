@@ -42,6 +42,45 @@ def test_an_operators_restart_is_polite_immediate_and_free(running_world):
     assert all(report.asked for report in world.reports(ReportKind.DIED))
 
 
+def test_an_answer_names_the_process_that_goes_and_none_that_stays(running_world):
+    world = running_world("a")
+    first = world.pids["a"]
+    for _ in range(2):  # the second finds it on its way out
+        assert world.ask(RestartChild("a")).leaving_pid == first
+    world.exit("a", code=0)
+    assert "starting already" in (reply := world.ask(RestartChild("a"))).text
+    assert reply.leaving_pid == 0, "nobody goes: the one that is there gets ready"
+    second = world.pids["a"]
+    world.ready("a")
+    assert world.ask(RestartChild("a", HANG, pid=first)).leaving_pid == 0
+    assert world.ask(StopChild("a")).leaving_pid == second
+    assert world.ask(StartChild("a")).leaving_pid == second, "it goes all the same"
+    world.exit("a", code=0)
+    world.crash("a")
+    assert world.states() == ["starting"], "a crash frees no one from its turn"
+
+
+def test_an_answer_about_a_child_that_was_killed_as_hung_names_it(running_world):
+    world = running_world("a")
+    pid = world.pids["a"]
+    world.ask(RestartChild("a", HANG))
+    assert world.ask(RestartChild("a")).leaving_pid == pid
+    world.exit("a", signal=9)
+    world.exit("a", code=78)
+    assert world.states() == ["parked"]
+    assert world.ask(RestartChild("a")).leaving_pid == 0
+
+
+def test_a_stop_by_name_is_told_once(running_world):
+    world = running_world("a")
+    for _ in range(3):
+        world.ask(StopChild("a"))
+    (report,) = world.reports(ReportKind.STOPPING)
+    assert (report.name, report.text) == ("a", "operator")
+    world.exit("a", code=0)
+    assert len(world.reports(ReportKind.STOPPING)) == 1
+
+
 def test_an_operators_restart_of_a_deaf_child_ends_in_a_kill(running_world):
     world = running_world("a")
     world.ask(RestartChild("a"))

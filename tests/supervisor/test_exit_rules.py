@@ -476,4 +476,4 @@ def test_our_own_kill_is_not_taken_for_one_of_the_kernels(make_world):
     world.ask(StopChild("a"))
     world.pass_ns(5 * S)
     world.exit("a", signal=9, out_of_memory=True)
-    assert world.record("a").last_exit == "signal 9"
+    assert world.record("a").last_exit == "stop timeout"

@@ -327,7 +327,7 @@ def test_a_deaf_child_is_killed_at_its_stop_timeout(play):
         yield stage.is_in(a="ready")
 
     stage = play({"a": DEAF}, scenario, each={"stop_timeout_ns": 100 * MS})
-    assert stage.record("a").last_exit == "signal 9"
+    assert stage.record("a").last_exit == "stop timeout"
     assert stage.exit_code == 0
 
 
@@ -363,6 +363,36 @@ def test_a_second_signal_kills(play):
 
     stage = play({"a": DEAF, "b": DEAF}, scenario, each={"stop_timeout_ns": 30 * S})
     assert [r.text for r in stage.kinds(ReportKind.DIED)] == ["signal 9"] * 2
+
+
+@pytest.mark.parametrize("came", [True, False])
+def test_a_request_to_stop_that_came_before_the_handlers_stood_is_not_lost(program, came):
+    asked = []
+
+    class Told(NoCommands):
+        def __init__(self):
+            self.reports = []
+
+        def changed(self, tree, reports):
+            self.reports += reports
+            if tree.record("a").state.value == "ready":
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        def tick(self):
+            pass
+
+    def was_stopped():
+        asked.append(signal.getsignal(signal.SIGTERM))
+        return came
+
+    told, before = Told(), signal.getsignal(signal.SIGTERM)
+    tree = TreeSpec(children=(ChildSpec(name="a", argv=program(POLITE)),))
+    assert Supervisor(tree, told, told).run(was_stopped) == 0
+    assert len(asked) == 1
+    assert asked[0] is not before, "the handlers stand when it is asked"
+    kinds = [report.kind for report in told.reports]
+    assert (ReportKind.STARTED in kinds) is not came
+    assert ReportKind.STOPPING in kinds
 
 
 def test_a_signal_that_the_terminals_end_must_not_give_stays_ignored(play):

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from supervisor.commands import StartChild
 from supervisor.lifecycle import ChildState
 from supervisor.spec import SECOND_NS, ChildSpec, Restart, TreeSpec
 from supervisor.tree import CAUSES_MAX, counted, describe, initial_tree
@@ -24,6 +25,16 @@ def test_at_first_every_child_waits_for_its_turn():
     assert [record.name for record in tree.records] == ["a", "b"]
     assert all(record.is_waiting_turn for record in tree.records)
     assert tree.seed == 3
+
+
+def test_a_child_that_is_to_stay_down_is_not_wanted_until_it_is_asked_for(world_class):
+    spec = dataclasses.replace(SPEC, down=frozenset(("a", "of another tree")))
+    tree = initial_tree(spec)
+    assert [record.wanted for record in tree.records] == [False, True]
+    world = world_class(spec)
+    assert world.states() == ["stopped", "starting"], "nobody waits for it"
+    assert world.ask(StartChild("a")).ok
+    assert world.states() == ["starting", "starting"]
 
 
 def test_a_record_is_found_by_name():

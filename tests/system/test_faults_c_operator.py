@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from fakes.instance import HUNTER, HunterInstance, is_gone, wait_until
+from fakes import blocked_brain
+from fakes.instance import HUNTER, HunterInstance, is_gone, uncovered, wait_until
 
 from hunter.runtime.runner import EFFECTIVE_CONFIG
 
@@ -65,7 +66,7 @@ def hunter(
         text=True,
         timeout=60,
         check=False,
-        env=environment,
+        env=environment if program is HUNTER else uncovered(),
     )
 
 
@@ -180,17 +181,25 @@ def test_c9_status_while_down_answers_and_makes_nothing(home: Path) -> None:
 
 
 def test_c9_status_while_starting_says_so(home: Path) -> None:
+    """The start is held up by a brain whose import takes its time."""
+    blocked_brain.put_beside(home)
     instance = HunterInstance(home, [], None)
-    command = [*HUNTER, "start", "--demo", "-c", str(instance.config_file)]
+    words = ("--demo", "--set", blocked_brain.KIND)
+    command = [*HUNTER, "start", *words, "-c", str(instance.config_file)]
     seen: list[tuple[str, int]] = []
     quiet = subprocess.DEVNULL
+
+    def status() -> tuple[str, int]:
+        done = hunter(instance, "status")
+        assert done.stderr == ""
+        seen.append((done.stdout.split()[1], done.returncode))
+        return seen[-1]
+
     with subprocess.Popen(command, stdout=quiet, stderr=quiet) as process:
         try:
-            while not seen or seen[-1][0] != "running":
-                done = hunter(instance, "status")
-                assert done.stderr == ""
-                seen.append((done.stdout.split()[1], done.returncode))
-                assert len(seen) < 200
+            wait_until("a start that lasts", lambda: status() == ("starting", 5), 30)
+            blocked_brain.go(home)
+            wait_until("running", lambda: status() == ("running", 0), 30)
         finally:
             instance.stop()
         assert process.wait(10) == 0

@@ -139,7 +139,9 @@ def test_p14_p17_brain_that_ignores_sigterm_is_killed_in_time_with_its_grandchil
         wait_until("everything gone", lambda: all(map(is_gone, pids)), 2)
         assert not instance.shared.exists()
     log = instance.log("supervisor")
-    assert "signal 9" in log
+    assert "WARNING supervisor brain-0 died" in log
+    (record,) = instance.command("deaths", "--json").stdout.splitlines()
+    assert '"last_exit":"stop timeout","cause":"stop timeout","asked":false' in record
     assert "stopped" in log.splitlines()[-1]
 
 

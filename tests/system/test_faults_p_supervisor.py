@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import json
 import os
+import random
 import signal
 import subprocess
 import time
@@ -16,7 +17,15 @@ from pathlib import Path
 
 import pytest
 from fakes import failing_brains
-from fakes.instance import HUNTER, HunterInstance, Simulator, is_gone, running, wait_until
+from fakes.instance import (
+    HUNTER,
+    HunterInstance,
+    Simulator,
+    is_gone,
+    running,
+    uncovered,
+    wait_until,
+)
 from fakes.whole_tree import (
     RING,
     data_failures,
@@ -30,9 +39,9 @@ from fakes.whole_tree import (
 pytestmark = pytest.mark.system
 
 SIM = ("--no-limits", "--rate", "100")
-HANG_AFTER_MS = 600
+HANG_AFTER_MS = 1500  # a busy machine holds up a beat for less
 # Longer than both the actors' allowance and the watchdog's own, which is five times theirs.
-PAUSE_S = 3.4
+PAUSE_S = 7.8
 
 
 def test_p10_killed_supervisor_leaves_neither_stopped_children_nor_grandchildren(
@@ -111,7 +120,7 @@ def test_c2_whole_tree_that_was_suspended_goes_on_and_nobody_is_blamed(
 
 
 def test_p16_without_a_watchdog_the_others_are_supervised_and_it_is_replaced(home: Path) -> None:
-    settings = (RING, "watchdog.hang_after_ms=500")
+    settings = (RING, "watchdog.hang_after_ms=2000")
     with running(home, *settings, sim=SIM) as (instance, simulator):
         wait_for_trades(instance)
         before = pids_of(instance)
@@ -155,12 +164,17 @@ def test_p18_all_actors_killed_at_once_are_back_once_each_and_connect_within_the
         assert data_failures(instance, simulator) == []
 
 
+START_S = 0.3  # about so long is an actor on its way
+
+
 def test_p19_killed_while_it_starts_or_stops_is_started_once_or_not_at_all(home: Path) -> None:
     with running(home, RING, "supervisor.max_restarts=50", sim=SIM) as (instance, simulator):
+        draw = random.Random(19)
         for _ in range(4):  # at another moment of its start each time
             pid = instance.actor("brain-0")["pid"]
             os.kill(pid, signal.SIGKILL)
             successor = wait_until("a successor", lambda pid=pid: new_pid(instance, pid), 20, 0.001)
+            time.sleep(draw.uniform(0.0, START_S))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(successor, signal.SIGKILL)
             wait_until_replaced(instance, "brain-0", successor)
@@ -193,14 +207,14 @@ def actor_processes(instance: HunterInstance, name: str) -> list[int]:
     return found
 
 
-PHASES_S = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9)
+PHASES_S = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.8)
 KINDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def test_p12_start_ended_by_a_signal_at_any_moment_leaves_nothing(home: Path) -> None:
     instance = HunterInstance(home, [], None)
     screen = home / "screen.txt"
-    # one more phase than a multiple of the kinds: the second round pairs them otherwise
+    # no multiple of the kinds: the second round pairs them otherwise
     for phase_s, kind in zip(PHASES_S * 2, itertools.cycle(KINDS), strict=False):
         with screen.open("wb") as output:
             process = subprocess.Popen(
@@ -208,6 +222,7 @@ def test_p12_start_ended_by_a_signal_at_any_moment_leaves_nothing(home: Path) ->
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                env=uncovered(),
             )
         try:
             time.sleep(phase_s)
@@ -217,7 +232,7 @@ def test_p12_start_ended_by_a_signal_at_any_moment_leaves_nothing(home: Path) ->
             process.kill()
         text = screen.read_text()
         # before the program has a handler the kernel's answer is as good: nothing was made
-        codes = (1, -kind) if is_pythons_own(text) else (0, 130, -kind)
+        codes = (1, -kind) if is_pythons_own(text) else (0, 130) if text else (0, 130, -kind)
         assert code in codes, (phase_s, kind, code, text)
         assert "Traceback" not in text or is_pythons_own(text), (phase_s, kind, text)
         assert leftovers(instance) == [], (phase_s, kind, text)
@@ -236,7 +251,11 @@ def test_p12_detached_start_that_is_interrupted_leaves_nothing(home: Path) -> No
     command = [*HUNTER, "start", "-d", "--demo", "-c", str(instance.config_file)]
     for phase_s in (0.1, 0.3, 0.5, 0.8, 1.1):
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=uncovered(),
         )
         try:
             time.sleep(phase_s)
@@ -246,7 +265,8 @@ def test_p12_detached_start_that_is_interrupted_leaves_nothing(home: Path) -> No
         finally:
             process.kill()
             process.wait()
-        assert process.returncode in (0, 130, -signal.SIGINT), (phase_s, said)
+        codes = (1,) if is_pythons_own(said.decode()) else (0, 130, -signal.SIGINT)
+        assert process.returncode in codes, (phase_s, said)
         if process.returncode == 0:
             assert b"Ready in" in said
             instance.command("stop")
@@ -275,3 +295,6 @@ def test_p12_second_request_ends_a_polite_stop_at_once(home: Path) -> None:
         os.kill(pids[0], signal.SIGTERM)
         wait_until("everything gone", lambda: all(map(is_gone, pids)), 10)
         assert leftovers(instance) == []
+        # They were killed as the operator wished, which is nothing to look into.
+        assert "no deaths are known" in instance.command("deaths").stdout
+        assert "WARNING" not in instance.log("supervisor").partition("tree stopping")[2]

@@ -75,7 +75,7 @@ def test_second_start_changes_nothing_and_says_the_pid(home: Path) -> None:
 def test_detached_start_that_cannot_get_ready_says_who_and_leaves_nothing(home: Path) -> None:
     # nobody listens there: the stream is alive and well, but has no market
     instance = HunterInstance(home, [], 9)
-    done = instance.start("--wait", "3", check=False)
+    done = instance.start("--wait", "6", check=False)
     assert done.returncode == 6
     assert "stream-0" in done.stderr
     assert "cannot connect" in done.stderr
