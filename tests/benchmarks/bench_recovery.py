@@ -199,13 +199,14 @@ def supervisor_kills(here: Patient, n: int) -> list[float]:
     return found
 
 
-def commands(n: int, words: list[str]) -> list[float]:
-    """Of whole processes."""
+def commands(n: int, words: list[str], exit_code: int) -> list[float]:
+    """Of whole processes, which have to say what is so."""
     found = []
     for _ in range(n):
         began_ns = time.monotonic_ns()
-        subprocess.run(words, stdout=subprocess.DEVNULL, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
         found.append((time.monotonic_ns() - began_ns) / 1e6)
+        assert done.returncode == exit_code, (words, done)
     return found
 
 
@@ -213,12 +214,12 @@ def statuses(here: Patient, n: int) -> dict[str, list[float]]:
     """While it runs, while every process of it is stopped by a signal, and after its end."""
     words = [*HUNTER, "status", "-c", str(here.instance.config_file)]
     here.fit()
-    found = {"hunter status, running": commands(n, words)}
+    found = {"hunter status, running": commands(n, words, 0)}
     pids = here.instance.tree_pids()
     try:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
-        found["hunter status, all stopped by SIGSTOP"] = commands(n, words)
+        found["hunter status, all stopped by SIGSTOP"] = commands(n, words, 5)
     finally:
         for pid in reversed(pids):
             os.kill(pid, signal.SIGCONT)
@@ -233,8 +234,8 @@ def statuses(here: Patient, n: int) -> dict[str, list[float]]:
         here.instance.command("stop")
         stops.append((time.monotonic_ns() - began_ns) / 1e6)
     found["hunter stop"] = stops
-    found["hunter status, down"] = commands(n, words)
-    found["python -c pass"] = commands(n, [sys.executable, "-c", "pass"])
+    found["hunter status, down"] = commands(n, words, 3)
+    found["python -c pass"] = commands(n, [sys.executable, "-c", "pass"], 0)
     return found
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -65,6 +69,43 @@ def make_targets(text: str) -> set[str]:
     return set(re.findall(r"\bmake ([a-z]+)\b", " ".join(re.findall(r"`([^`]+)`", text))))
 
 
+def soak_commands(text: str) -> list[tuple[str, list[str]]]:
+    """Program and arguments of each `make soak`."""
+    found = []
+    for line in re.findall(r"\bmake soak\b([^`\n]*)", text):
+        given = {name: value.strip("\"'") for name, value in _ASSIGNMENT.findall(line)}
+        found.append((given.get("SOAK", "nemesis"), shlex.split(given.get("ARGS", ""))))
+    return found
+
+
+_ASSIGNMENT = re.compile(r"""\b(SOAK|ARGS)=("[^"]*"|'[^']*'|[\w]+)""")
+
+
+class Parsed(BaseException):
+    """The arguments were taken: no more is wanted of the program."""
+
+
+def refused_soaks(text: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What of the text's `make soak` the programs do not take."""
+    parse = argparse.ArgumentParser.parse_args
+    refused = []
+    for name, words in soak_commands(text):
+
+        def only_parse(parser: Any, *_: Any, words: list[str] = words) -> None:
+            parse(parser, words)
+            raise Parsed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(argparse.ArgumentParser, "parse_args", only_parse)
+            try:
+                importlib.import_module(f"soak.{name}").main()
+            except (SystemExit, ModuleNotFoundError) as error:
+                refused.append(f"{name} {words}: {error}")
+            except Parsed:
+                pass
+    return refused
+
+
 def test_readme_explains_every_key(readme: str) -> None:
     assert config_keys()
     assert missing_words(readme, config_keys()) == []
@@ -89,6 +130,22 @@ def test_documents_name_make_targets_that_exist(root: Path, readme: str, archite
     makefile = (root / "Makefile").read_text(encoding="utf-8")
     phony = set(re.search(r"(?m)^\.PHONY: (.+)$", makefile)[1].split())  # type: ignore[index]
     assert make_targets(readme) | make_targets(architecture) <= phony
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "Makefile"])
+def test_documents_give_soaks_arguments_that_they_take(
+    root: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert refused_soaks((root / name).read_text(encoding="utf-8"), monkeypatch) == []
+
+
+def test_soak_that_would_not_run_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = """`make soak SOAK=kill_actors ARGS="--standby --kills 60"`, `make soak` and
+        `make soak SOAK=fuzz ARGS='--seed 7'`"""
+    assert [name for name, _ in soak_commands(good)] == ["kill_actors", "nemesis", "fuzz"]
+    assert refused_soaks(good, monkeypatch) == []
+    for bad in ('make soak ARGS="--standby --kills 60"', "make soak SOAK=nothing"):
+        assert refused_soaks(f"`{bad}`", monkeypatch)
 
 
 def test_architecture_tells_the_rows_sizes(architecture: str) -> None:

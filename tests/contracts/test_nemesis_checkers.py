@@ -5,23 +5,26 @@ from its seed; what the nemesis reads grows under its hands and is read once.
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from fakes import checkers
-from fakes.checkers import Death, Left, ReaderLog, Sample, Tape, Term, Truth
-from fakes.nemesis_plan import PlanOptions, make_plan, parse_plan, plan_text
+from fakes.checkers import Left, ReaderLog, Sample, Tape, Truth
+from fakes.nemesis_plan import EXCHANGE, PlanOptions, make_plan, parse_plan, plan_text
 from fakes.nemesis_truth import FileTail, LedgerTail, RowDigest
+from soak.nemesis_signals import journalled
+from soak.nemesis_watch import everything_at
 
 from hunter.ring.rows import BOOK_LEVELS, Kind, TradeFlag, numpy_dtype
-from supervisor.events import ChildExited, ChildSpawned, Report, ReportKind, Tick
-from supervisor.policy import decide
-from supervisor.spec import ChildSpec, TreeSpec
-from supervisor.tree import initial_tree
+from hunter.signals.decision import Decision
+from hunter.signals.journal_reader import journal_path
+from hunter.signals.line import encode_line
+from hunter.signals.signal import signal_of
+from hunter.simulator.faults import parse_fault
 
 NAME = "BTC-USDT-SWAP"
+STAMP_MS = 1_630_048_897_897
 
 
 def trades(*matches: tuple[int, int]) -> np.ndarray[Any, Any]:
@@ -31,12 +34,12 @@ def trades(*matches: tuple[int, int]) -> np.ndarray[Any, Any]:
         row = rows[place]
         row["sequence"], row["arrival"], row["trade_id"] = place + 1, 2 * place + 1, trade_id
         row["price"], row["size"], row["count"], row["side"] = 100.5, 2.0 * count, count, 1
-        row["received_ts_ns"] = 1
+        row["received_ts_ns"], row["exchange_ts_ns"] = 1, STAMP_MS * 1_000_000
     return rows
 
 
 def truth_of(last_id: int) -> Truth:
-    return dict.fromkeys(range(1, last_id + 1), (100.5, 2.0, 1))
+    return dict.fromkeys(range(1, last_id + 1), (100.5, 2.0, 1, STAMP_MS))
 
 
 SOUND = ((2, 2), (3, 1), (6, 3))
@@ -60,6 +63,15 @@ def test_i1_hole_between_two_looks_is_found() -> None:
     assert checkers.check_rows(Tape(NAME, sequence=4), trades(*SOUND))
 
 
+def test_i1_arrival_number_that_falls_back_between_two_looks_is_found() -> None:
+    tape, rows = Tape(NAME), trades(*SOUND)
+    assert checkers.check_rows(tape, rows) == []
+    assert tape.arrival == 5
+    tape.sequence = 3
+    rows["sequence"] += 3
+    assert len(checkers.check_rows(tape, rows)) == 1
+
+
 def test_i2_rows_as_the_ledger_has_them_pass_and_are_taken_from_it() -> None:
     tape, truth = Tape(NAME), truth_of(8)
     assert checkers.check_truth(tape, trades(*SOUND), truth) == []
@@ -75,7 +87,9 @@ def test_i2_lost_doubled_or_swapped_match_is_found(matches: tuple[tuple[int, int
     assert checkers.check_truth(Tape(NAME), trades(*matches), truth_of(6))
 
 
-@pytest.mark.parametrize(("name", "value"), [("price", 100.4), ("side", -1), ("size", 2.5)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("price", 100.4), ("side", -1), ("size", 2.5), ("exchange_ts_ns", 1)]
+)
 def test_i2_match_that_differs_from_the_ledger_is_found(name: str, value: float) -> None:
     rows = trades(*SOUND)
     rows[name][1] = value
@@ -100,10 +114,16 @@ def test_i2_loss_that_is_told_and_did_not_happen_is_found() -> None:
     assert checkers.check_complete(Tape(NAME, last_id=6), 6, 1)
 
 
+def test_i2_loss_that_shows_at_the_very_end_is_found() -> None:
+    assert checkers.check_lost(Tape(NAME), 0) == []
+    assert checkers.check_lost(Tape(NAME, lost=2), 0)
+
+
 def test_i3_reader_that_saw_what_was_checked_passes() -> None:
     tape = Tape(NAME, digests={64: 1, 128: 2, 192: 3})
     log = ReaderLog(digests={NAME: {64: 1, 128: 2}}, ended=True)
-    assert checkers.check_reader(log, {NAME: tape}) == []
+    assert checkers.check_reader(log, {NAME: tape}, {NAME: 128}) == []
+    assert checkers.check_reader(log, {NAME: tape}, {NAME: 192})
 
 
 @pytest.mark.parametrize(
@@ -113,11 +133,22 @@ def test_i3_reader_that_saw_what_was_checked_passes() -> None:
         ReaderLog(digests={NAME: {64: 1}}, wrong=["a hole in the newest rows"], ended=True),
         ReaderLog(digests={NAME: {64: 1}}),
         ReaderLog(ended=True),
+        ReaderLog(digests={NAME: {64: 1}}, ended=True),
+        ReaderLog(digests={NAME: {128: 2}}, ended=True),
     ],
-    ids=["saw other rows", "saw a torn row", "died", "saw nothing"],
+    ids=["saw other rows", "saw a torn row", "died", "saw nothing", "went blind", "came late"],
 )
 def test_i3_reader_that_saw_something_else_or_nothing_is_found(log: ReaderLog) -> None:
-    assert checkers.check_reader(log, {NAME: Tape(NAME, digests={64: 1, 128: 2})})
+    assert checkers.check_reader(log, {NAME: Tape(NAME, digests={64: 1, 128: 2})}, {NAME: 128})
+
+
+def test_i3_reader_that_saw_one_instrument_of_two_is_found() -> None:
+    other = "ETH-USDT-SWAP"
+    tapes = {NAME: Tape(NAME, digests={64: 1}), other: Tape(other, digests={64: 3})}
+    log = ReaderLog(digests={NAME: {64: 1}}, ended=True)
+    assert checkers.check_reader(log, tapes, {NAME: 64, other: 64})
+    tapes[other].digests.clear()
+    assert checkers.check_reader(log, tapes, {NAME: 64, other: 0}), "nothing was looked at"
 
 
 def book_row() -> Any:
@@ -143,6 +174,17 @@ def test_i4_book_with_a_wrong_or_a_ghost_level_is_found(bids: tuple[tuple[str, s
     assert checkers.check_book(NAME, book_row(), truth)
 
 
+def test_i4_book_that_stopped_moving_or_is_not_there_is_found() -> None:
+    row = book_row()
+    row["valid"], row["seq_id"] = 1, 41
+    assert checkers.check_book_moves(NAME, row, 41) == []
+    assert checkers.check_book_moves(NAME, row, 40) == []
+    assert checkers.check_book_moves(NAME, row, 42)
+    row["valid"] = 0
+    assert checkers.check_book_moves(NAME, row, 41)
+    assert checkers.check_book_moves(NAME, None, 41)
+
+
 def test_i5_nothing_left_passes() -> None:
     assert checkers.check_nothing_left(Left()) == []
 
@@ -161,6 +203,15 @@ def test_i5_leftover_is_found(left: Left) -> None:
     assert len(checkers.check_nothing_left(left)) == 1
 
 
+def test_i5_empty_directory_in_shared_memory_is_left_too(tmp_path: Path) -> None:
+    left = tmp_path / "hunter-1"
+    assert everything_at(left) == []
+    left.mkdir()
+    assert everything_at(left) == [left]
+    (left / "ring-0").touch()
+    assert everything_at(left) == [left, left / "ring-0"]
+
+
 def samples(rss_growth: float = 0.0, descriptor_growth: float = 0.0) -> list[Sample]:
     return [
         Sample(7, place, int(3e7 * (1 + rss_growth * place)), int(27 + descriptor_growth * place))
@@ -176,53 +227,16 @@ def test_i6_supervisor_that_was_replaced_is_compared_with_itself_only() -> None:
     assert checkers.check_flat([*samples(), *(Sample(8, 0, 9, 9) for _ in range(100))]) == []
 
 
+def test_i6_supervisor_that_was_hardly_looked_at_proves_nothing() -> None:
+    enough = checkers.FLAT_SAMPLES_MIN
+    assert checkers.check_flat(samples()[:enough]) == []
+    for few in ([], samples()[: enough - 1]):
+        assert checkers.check_flat(few) == ["I6 no supervisor was looked at often enough"]
+
+
 @pytest.mark.parametrize("growth", [{"rss_growth": 0.001}, {"descriptor_growth": 0.1}])
 def test_i6_supervisor_that_grows_is_found(growth: dict[str, float]) -> None:
     assert checkers.check_flat(samples(**growth))
-
-
-def term(restarts: int, *, settled: bool = True) -> Term:
-    injected = [Death("brain-0", 7, "signal"), Death("brain-0", 8, "hang")]
-    exits = {"brain-0": {"signal": 1, "hang": restarts - 1}}
-    return Term(injected, {"brain-0": restarts, "watchdog": 0}, exits, settled)
-
-
-def test_i7_counters_that_equal_the_faults_pass() -> None:
-    assert checkers.check_restarts(term(2)) == []
-
-
-@pytest.mark.parametrize("restarts", [1, 3])
-def test_i7_counters_that_are_off_by_one_are_found(restarts: int) -> None:
-    assert checkers.check_restarts(term(restarts))
-
-
-def test_i7_supervisor_that_was_killed_may_have_counted_less_but_never_more() -> None:
-    assert checkers.check_restarts(term(1, settled=False)) == []
-    assert checkers.check_restarts(term(3, settled=False))
-
-
-def test_i7_cause_that_was_not_injected_is_found() -> None:
-    wrong = Term([Death("brain-0", 7, "signal")], {"brain-0": 1}, {"brain-0": {"hang": 1}})
-    assert checkers.check_restarts(wrong)
-
-
-def test_i7_one_record_for_each_death_passes() -> None:
-    done = term(2)
-    assert checkers.check_deaths([done], done.injected) == []
-    assert checkers.foreign_kills([done], done.injected) == []
-
-
-def test_i7_missing_doubled_and_foreign_records_are_found() -> None:
-    done = term(2)
-    assert checkers.check_deaths([done], done.injected[:1])
-    assert checkers.check_deaths([done], done.injected * 2)
-    assert checkers.check_deaths([done], [*done.injected, Death("stream-0", 9, "exit")])
-
-
-def test_kill_that_nobody_of_us_sent_makes_a_run_invalid() -> None:
-    done, foreign = term(2), Death("stream-0", 9, "signal")
-    assert checkers.foreign_kills([done], [*done.injected, foreign]) == [foreign]
-    assert checkers.foreign_kills([done], [Death("stream-0", 9, "exit")]) == []
 
 
 def test_i8_secret_and_half_a_secret_are_found() -> None:
@@ -232,15 +246,62 @@ def test_i8_secret_and_half_a_secret_are_found() -> None:
     assert checkers.check_secrets([("a.log", b"with dummy-6f1...")], [secret])
 
 
-def test_signal_that_is_there_twice_or_names_no_row_is_found() -> None:
-    tapes = {NAME: Tape(NAME, sequence=3)}
+def told(*lines: tuple[int, int], name: str = NAME) -> list[tuple[str, int, int]]:
+    return [(name, boundary_ms, sequence) for boundary_ms, sequence in lines]
 
-    def signal(number: int, sequence: int = 3) -> Any:
-        return SimpleNamespace(id=f"r-{number}", instrument=NAME, trade_sequence=sequence)
 
-    assert checkers.check_signals([signal(1), signal(2)], tapes) == []
-    assert checkers.check_signals([signal(1), signal(1)], tapes)
-    assert checkers.check_signals([signal(1, 4)], tapes)
+DUE = {NAME: {500: 3, 1_000: 5, 2_000: 5, 2_500: 9}}
+
+
+def test_signals_as_the_rows_demand_them_pass() -> None:
+    done = told((500, 3), (1_000, 5), (2_000, 5))
+    assert checkers.check_signals(done, DUE, {NAME: 2_000}) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "wrong"),
+    [
+        ([], "there is none"),
+        ([(500, 3), (1_000, 5)], "2000 is missing"),
+        ([(1_000, 5), (2_000, 5)], "500 is missing"),
+        ([(500, 3), (2_000, 5)], "1000 is missing"),
+        ([(500, 3), (1_000, 5), (1_000, 5), (2_000, 5)], "1000 is in the journal twice"),
+        ([(500, 3), (2_000, 5), (1_000, 5)], "1000 stands behind a later one"),
+        ([(500, 3), (1_000, 4), (2_000, 5)], "1000 names row 4, not 5"),
+        ([(500, 3), (1_000, 5), (1_500, 5), (2_000, 5)], "1500 names row 5, not None"),
+    ],
+)
+def test_signal_that_is_missing_doubled_or_of_another_row_is_found(
+    lines: list[tuple[int, int]], wrong: str
+) -> None:
+    failures = checkers.check_signals(told(*lines), DUE, {NAME: 2_000})
+    assert [text for text in failures if wrong in text]
+
+
+def test_signals_of_an_instrument_that_has_none_are_missed() -> None:
+    done = told((500, 3), (1_000, 5), (2_000, 5))
+    assert checkers.check_signals(done, DUE | {"ETH-USDT-SWAP": {}}, {NAME: 2_000})
+
+
+def test_journal_line_that_is_no_signal_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+    assert journalled(tmp_path) == ([], [])
+    decision = Decision(
+        direction="up",
+        probability_up=0.75,
+        horizon_ms=1_000,
+        reason="told",
+        instrument=NAME,
+        boundary_ms=500,
+        trade_sequence=3,
+    )
+    line = encode_line(signal_of(decision, "1f", "up", "told", 1.0))
+    path = journal_path(tmp_path, 1)
+    path.write_bytes(line)
+    assert journalled(tmp_path) == (told((500, 3)), [])
+    for torn in (b"{}\n" + line, line.replace(b"0.75", b"0.76") + line, line + line[:40]):
+        path.write_bytes(torn)
+        found, failures = journalled(tmp_path)
+        assert (found, len(failures)) == (told((500, 3)), 1)
 
 
 def test_plan_of_the_same_seed_is_the_same_and_survives_writing_down() -> None:
@@ -256,6 +317,12 @@ def test_plan_kills_as_often_as_asked_and_holds_every_kind() -> None:
     assert 1_000 <= sum(action.kill_count for action in plan) < 1_010
     assert len({action.kind for action in plan}) == 12
     assert [action.at_s for action in plan] == sorted(action.at_s for action in plan)
+
+
+def test_every_fault_of_a_plan_is_one_that_the_simulator_takes() -> None:
+    for name, words in EXCHANGE.items():
+        query = {"name": name, **{key: str(value) for key, value in words.items()}}
+        assert parse_fault(query).name == name
 
 
 def test_plan_without_a_standby_or_a_network_leaves_them_alone() -> None:
@@ -296,8 +363,8 @@ def test_ledger_gives_the_matches_of_each_row(tmp_path: Path) -> None:
     ledger.poll()
     ledger.close()
     assert sorted(ledger.truth[NAME]) == [4, 5, 6]
-    assert sum(size for _, size, _ in ledger.truth[NAME].values()) == pytest.approx(6)
-    assert {side for _, _, side in ledger.truth[NAME].values()} == {-1}
+    assert sum(match[1] for match in ledger.truth[NAME].values()) == pytest.approx(6)
+    assert {match[2:] for match in ledger.truth[NAME].values()} == {(-1, STAMP_MS)}
     assert ledger.last_id == {NAME: 6}
 
 
@@ -312,13 +379,3 @@ def test_digest_is_the_same_however_rows_are_cut_and_another_for_other_rows() ->
     changed = RowDigest().add(rows)
     assert changed[0] == whole[0]
     assert changed[1] != whole[1]
-
-
-def test_report_of_a_death_says_when_it_was_noticed_not_when_it_was_written_down() -> None:
-    """The nemesis measures by it; the start of the next one comes between."""
-    spec = TreeSpec(children=(ChildSpec(name="brain-0", argv=("brain",)),))
-    tree, _ = decide(initial_tree(spec, 1), Tick(0), 1_000)
-    tree, _ = decide(tree, ChildSpawned("brain-0", 7), 2_000)
-    _, actions = decide(tree, ChildExited("brain-0", None, 9), 3_000)
-    told = {each.kind: each.at_ns for each in actions if isinstance(each, Report)}
-    assert told[ReportKind.DIED] == 3_000

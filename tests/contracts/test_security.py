@@ -22,6 +22,7 @@ CALLS_BANNED = {
     "eval", "exec", "compile", "__import__",
     "os.system", "os.popen", "tempfile.mktemp", "ssl._create_unverified_context",
 }  # fmt: skip
+NAMES_BANNED = {"ssl.CERT_NONE"}
 METHODS_BANNED = {"recv_pyobj", "send_pyobj", "recv_serialized"}
 # What somebody adds to make an error go away. shell: subprocess; allow_pickle: numpy.
 SWITCHES_BANNED = {
@@ -37,6 +38,9 @@ def _imports(node: ast.AST) -> Iterator[str]:
     names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
     if isinstance(node, ast.ImportFrom):
         names = [node.module or ""]
+        whole = [f"{node.module}.{alias.name}" for alias in node.names]
+        # by its own name it would not be recognised where it is used
+        yield from (name for name in whole if name in CALLS_BANNED | NAMES_BANNED)
     yield from (name for name in names if name.split(".")[0] in MODULES_BANNED)
 
 
@@ -62,8 +66,8 @@ def dangers(tree: ast.Module) -> list[str]:
         what = list(_imports(node))
         if isinstance(node, ast.Call):
             what += _calls(node)
-        elif isinstance(node, ast.Attribute) and node.attr == "CERT_NONE":
-            what.append("CERT_NONE")
+        elif isinstance(node, ast.Attribute) and f"ssl.{node.attr}" in NAMES_BANNED:
+            what.append(node.attr)
         elif isinstance(node, ast.Assign):
             target = ast.unparse(node.targets[0]).rsplit(".", 1)[-1]
             if target in SWITCHES_BANNED and _is_constant(node.value, SWITCHES_BANNED[target]):
@@ -103,6 +107,11 @@ def test_code_runs_nothing_it_reads_and_verifies_what_it_connects_to(
         "context.verify_mode = ssl.CERT_NONE",
         "context.check_hostname = False",
         "get(url, verify=False)",
+        "from os import system",
+        "from os import path, popen as ask",
+        "from tempfile import mktemp",
+        "from ssl import CERT_NONE",
+        "from ssl import _create_unverified_context as context",
     ],
 )
 def test_each_danger_is_seen(bad: str) -> None:
@@ -113,12 +122,13 @@ def test_harmless_relatives_of_dangers_are_allowed() -> None:
     text = (
         "numpy.load(path, allow_pickle=False)\nre.compile(text)\nsubprocess.run(words)\n"
         "context.check_hostname = True\nself._loads(text)\n"
+        "from os import path\nfrom tempfile import mkdtemp\nfrom ssl import CERT_REQUIRED\n"
     )
     assert dangers(ast.parse(text)) == []
 
 
 def texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Every text in the code that is no docstring, with its line."""
+    """Every text in the code with its line, docstrings too: their examples are read by people."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, node.value
@@ -128,7 +138,24 @@ def open_doors(tree: ast.Module) -> list[str]:
     """Addresses that others than this user on this host can reach."""
     # The wildcard addresses; ZeroMQ over tcp; and names in the abstract space, which have no mode.
     wide = re.compile(r"^(0\.0\.0\.0|::)$|^tcp://|^ipc://@|0\.0\.0\.0:")
-    return [f"{line}: {text}" for line, text in texts(tree) if wide.search(text)]
+    found = [f"{line}: {text}" for line, text in texts(tree) if wide.search(text)]
+    return found + [f"{node.lineno}: {ast.unparse(node)}" for node in _unnamed_hosts(tree)]
+
+
+LISTENERS = {"bind", "create_server", "serve", "start_server"}
+
+
+def _unnamed_hosts(tree: ast.Module) -> Iterator[ast.Call]:
+    """Calls that listen at the host "", or None, which is all of them."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        if ast.unparse(node.func).rsplit(".", 1)[-1] not in LISTENERS:
+            continue
+        given = [*node.args, *(each.value for each in node.keywords if each.arg == "host")]
+        given += [each.elts[0] for each in given if isinstance(each, ast.Tuple) and each.elts]
+        if any(isinstance(each, ast.Constant) and each.value in ("", None) for each in given):
+            yield node
 
 
 def test_nothing_listens_beyond_this_host(package_sources: list[Any]) -> None:
@@ -139,10 +166,24 @@ def test_nothing_listens_beyond_this_host(package_sources: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["bind('0.0.0.0')", "bind('::')", "bind('tcp://127.0.0.1:1')", "bind('ipc://@hunter')"]
+    "bad",
+    [
+        "bind('0.0.0.0')",
+        "bind('::')",
+        "bind('tcp://127.0.0.1:1')",
+        "bind('ipc://@hunter')",
+        "bind(('', 80))",
+        "socket.create_server(('', port))",
+        "loop.create_server(factory, host=None, port=80)",
+        "asyncio.start_server(client, '', 80)",
+    ],
 )
 def test_each_open_door_is_seen(bad: str) -> None:
     assert open_doors(ast.parse(bad))
+
+
+def test_door_of_this_host_alone_is_none() -> None:
+    assert open_doors(ast.parse("bind(('127.0.0.1', 80))\nsay('', 80)\nbind(path)")) == []
 
 
 def test_installation_takes_only_what_the_lock_has_the_hash_of(root: Path) -> None:

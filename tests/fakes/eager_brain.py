@@ -18,8 +18,9 @@ KIND = 'brain.kind="eager_brain:Eager"'
 LEAK = "leak"
 LEAK_BYTES = 4 << 20
 
-# A brain is silent for its first half minute of market, which no test can wait for.
-Intake.warm = property(lambda self: True)  # type: ignore[method-assign,assignment]
+if __name__ != "fakes.eager_brain":  # in a brain's process, not in the tests'
+    # A brain is silent for its first half minute of market, which no test can wait for.
+    Intake.warm = property(lambda self: True)  # type: ignore[method-assign,assignment]
 
 
 def put_beside(home: Path) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import numpy as np
+from fakes.checkers import Truth
 
 from hunter.simulator.frames import PublishedTrade, matches
 
@@ -76,7 +77,7 @@ class LedgerTail:
 
     def __init__(self, path: Path) -> None:
         self._tail = FileTail(path)
-        self.truth: dict[str, dict[int, tuple[float, float, int]]] = {}
+        self.truth: dict[str, Truth] = {}
         self.last_id: dict[str, int] = {}
 
     def poll(self) -> None:
@@ -92,6 +93,7 @@ class LedgerTail:
                     float(match.price),
                     float(match.size),
                     SIDES[match.side],
+                    match.ts_ms,
                 )
             self.last_id[name] = row.trade_id
 

@@ -6,7 +6,6 @@ one that nobody wanted.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import time
@@ -15,12 +14,15 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlencode
 
-from fakes.checkers import Death, Term
 from fakes.instance import is_gone
+from fakes.nemesis_deaths import Death, Term
 from fakes.nemesis_plan import EXCHANGE, Action
 from soak.nemesis_trial import READY_TIMEOUT_S, Trial, Unfit
 
+from hunter.simulator.faults import FAULTS
+from hunter.status.block import SUPERVISOR
 from hunter.status.documents import ChildDocument
+from hunter.system.former import KILLED
 
 GONE_TIMEOUT_S = 10.0
 FLIPS = 5
@@ -70,7 +72,7 @@ def _hang(trial: Trial, action: Action) -> None:
 
 def _restart(trial: Trial, action: Action) -> None:
     child = trial.fit(action.targets[0])
-    trial.doomed.add(child.pid)
+    trial.doomed.add((child.name, child.pid))
     trial.seen.term.injected.append(Death(child.name, child.pid, "asked", time.monotonic_ns()))
     done = trial.instance.command("restart", child.name, check=False)
     if done.returncode:
@@ -114,6 +116,7 @@ def _kill_supervisor(trial: Trial, action: Action) -> None:
     trial.end_term(settled=action.name == "settled")
     pids = [child.pid for child in trial.tree.children().values() if child.pid]
     pids.append(trial.tree.supervisor_pid)
+    trial.seen.supervisors.append(Death(SUPERVISOR, pids[-1], KILLED))
     os.kill(pids[-1], signal.SIGKILL)
     killed_s, end_s = time.monotonic(), time.monotonic() + GONE_TIMEOUT_S
     while not all(is_gone(pid) for pid in pids):
@@ -164,9 +167,14 @@ def _flap(trial: Trial, lasts_s: float) -> None:
 
 
 def _exchange(trial: Trial, action: Action) -> None:
-    with contextlib.suppress(urllib.error.HTTPError):  # nobody is connected just now
-        query = urlencode({"name": action.name, **EXCHANGE[action.name]})
-        trial.simulator.control(f"/sim/fault?{query}")
+    query = urlencode({"name": action.name, **EXCHANGE[action.name]})
+    try:
+        done_to = trial.simulator.control(f"/sim/fault?{query}")["done_to"]
+    except urllib.error.HTTPError:  # "first", and nobody is connected just now
+        was_done = False
+    else:
+        was_done = bool(done_to) or FAULTS[action.name].moment not in ("now", "market")
+    trial.seen.faults[action.name if was_done else f"{action.name}, nobody there"] += 1
 
 
 ACTS: Final[dict[str, Callable[[Trial, Action], None]]] = {

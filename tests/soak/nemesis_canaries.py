@@ -27,13 +27,7 @@ if TYPE_CHECKING:
     from soak.nemesis_run import Nemesis
 
 ROWS_TIMEOUT_S = 20.0
-SIGNAL_TIMEOUT_S = 60.0
-LEAKED = 60
-if TYPE_CHECKING:
-    from soak.nemesis_run import Nemesis
-
-ROWS_TIMEOUT_S = 20.0
-SIGNAL_TIMEOUT_S = 60.0
+SIGNAL_TIMEOUT_S = 20.0
 LEAKED = 60
 # Of ZeroMQ's wire protocol 3.0, mechanism NULL; and READY, as a DEALER: then the peer stays.
 ZMTP_GREETING = (
@@ -51,6 +45,8 @@ class Canary:
 
     mark = ""
     settings: tuple[str, ...] = ()
+    is_long = False
+    """Whether it takes so long that I6 can be judged."""
 
     def before_heal(self, nemesis: Nemesis) -> None:
         """After the plan, before everything has to be in order again."""
@@ -175,6 +171,7 @@ class Leak(Canary):
     """Clients of the supervisor that come and never go, and cost it a descriptor each."""
 
     mark = "I6"
+    is_long = True
 
     def __init__(self) -> None:
         self._clients: list[zmq.Socket[bytes]] = []
@@ -215,7 +212,6 @@ class TwoSignals(Canary):
     """The newest signal of the journal, once more."""
 
     mark = "signal"
-    settings = ("brain.interval_ms=50",)
 
     def before_stop(self, nemesis: Nemesis) -> None:
         directory = nemesis.instance.config.data_dir / "signals"

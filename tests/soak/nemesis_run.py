@@ -16,19 +16,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fakes import checkers
-from fakes.checkers import Death
+from fakes import checkers, eager_brain
 from fakes.fault_proxy import FaultProxy
 from fakes.instance import HunterInstance, Simulator
+from fakes.nemesis_deaths import Death, Term, check_deaths, foreign_kills
 from fakes.nemesis_plan import WRITER, Action, PlanOptions
 from soak.nemesis_acts import perform
-from soak.nemesis_trial import FAILURES_MAX, READY_TIMEOUT_S, Trial, Unfit
+from soak.nemesis_signals import INTERVAL_MS, journalled
+from soak.nemesis_trial import READY_TIMEOUT_S, Trial, Unfit
 from soak.nemesis_watch import what_is_left
 
 from hunter.access import Instance
-from hunter.signals.journal_reader import last_signals
 
 SETTLE_TIMEOUT_S = 120.0
+BOOK_TIMEOUT_S = 20.0
+CATCH_UP_TIMEOUT_S = 20.0
 BOOK_ROUNDS = 10
 TELL_EVERY_S = 60.0
 # Nobody needs either; both must never be seen again.
@@ -40,11 +42,17 @@ SETTINGS = (
     "stream.stable_after_ms=500",
     # what is killed while it starts must not be parked
     "supervisor.max_restarts=1000",
+    # a signal at each boundary, from the first one on
+    eager_brain.KIND,
+    f"brain.interval_ms={INTERVAL_MS}",
 )
 
 
 class Nemesis(Trial):
     """`perform` a plan, `heal`, `judge`."""
+
+    lost: dict[str, int]
+    """What `hunter status` called lost in the end."""
 
     def heal(self) -> None:
         """The end of all faults; then everything has to be in order again, by itself."""
@@ -65,27 +73,81 @@ class Nemesis(Trial):
 
         with contextlib.suppress(Unfit):
             self.until("every match in the ring", complete, SETTLE_TIMEOUT_S)
-        for _ in range(BOOK_ROUNDS):
-            self.idle(0.1)
-            self.note(self.ring.compare_books())
-        lost = self.ring.told_lost(self.instance)
+        self._compare_newest_books()
+        self.lost = self.ring.told_lost(self.instance)
         for name, tape in self.ring.tapes.items():
-            self.note(checkers.check_complete(tape, heads[name], lost.get(name, 0)))
+            self.note(checkers.check_complete(tape, heads[name], self.lost[name]))
         self.until_counted()
         self.end_term(settled=True)
         self.seen.status_text = self.instance.command("status", "--json", check=False).stdout
 
-    def judge(self) -> dict[str, Any]:
-        """Stop it, and check what can be checked only now."""
+    def _compare_newest_books(self) -> None:
+        """I4: books go on, and are right."""
+        newest = self.ring.exchange_books()
+        with contextlib.suppress(Unfit):
+            self.until("books of now", lambda: not self.ring.books_behind(newest), BOOK_TIMEOUT_S)
+        self.note(self.ring.books_behind(newest))
+        self.note(self.ring.compare_books(all_known=True))
+        for _ in range(BOOK_ROUNDS):
+            self.idle(0.1)
+            self.note(self.ring.compare_books())
+
+    def judge(self, *, is_long: bool) -> dict[str, Any]:
+        """Stop it, and check what can be checked only now. `is_long`: the supervisor could be
+        looked at often enough for I6.
+        """
         if not self.ring.books_compared:
             self.note(["I4 no book could be compared"])
+        self.note(self.ring.look())
+        seen_to = {name: max(tape.digests, default=0) for name, tape in self.ring.tapes.items()}
+        due_to = {oracle.instrument: oracle.last_ms for oracle in self.ring.oracles}
+        self._let_catch_up(seen_to, due_to)
         self.stop_reader()
         log, tapes = self.reader_log.poll(), self.ring.tapes
         done = self.instance.command("stop", check=False)
         if done.returncode:
             self.note([f"I5 hunter stop: exit {done.returncode}, {done.stderr}"])
         self.note(self.ring.look())  # what was written to the last moment; it is mapped still
-        self.note(checkers.check_reader(log, tapes))
+        for name, tape in tapes.items():
+            self.note(checkers.check_lost(tape, self.lost[name]))
+        self.note(checkers.check_reader(log, tapes, seen_to))
+        self._judge_leftovers()
+        if is_long:
+            self.note(checkers.check_flat(self.seen.samples))
+        told = self.deaths.poll()
+        terms = [*self.seen.terms, Term(self.seen.supervisors)]
+        foreign = foreign_kills(terms, told)
+        self.note(check_deaths(terms, told))
+        self.note(checkers.check_secrets(self._texts(), SECRETS.values()))
+        signals, malformed = journalled(self._journal)
+        self.note(malformed)
+        expected = {oracle.instrument: oracle.due for oracle in self.ring.oracles}
+        self.note(checkers.check_signals(signals, expected, due_to))
+        backfilled = sum(tape.backfilled for tape in tapes.values())
+        if self.awaits_standby and backfilled:
+            self.note([f"I2 {backfilled} rows came by REST, and somebody could always take over"])
+        not_judged = [] if is_long else ["I6: the run was short"]
+        return {**self._result(len(signals), foreign), "not_judged": not_judged}
+
+    @property
+    def _journal(self) -> Path:
+        return self.instance.config.data_dir / "signals"
+
+    def _let_catch_up(self, seen_to: dict[str, int], due_to: dict[str, int]) -> None:
+        """Until the reader and the brain have been where the checks were, or time is over."""
+
+        def caught_up() -> bool:
+            digests = self.reader_log.poll().digests
+            told = {name: boundary_ms for name, boundary_ms, _ in journalled(self._journal)[0]}
+            return all(at in digests.get(name, {}) for name, at in seen_to.items()) and all(
+                told.get(name, 0) >= boundary_ms for name, boundary_ms in due_to.items()
+            )
+
+        end_s = time.monotonic() + CATCH_UP_TIMEOUT_S
+        while self.reader.poll() is None and not caught_up() and time.monotonic() < end_s:
+            self.idle(0.2)
+
+    def _judge_leftovers(self) -> None:
         spared = {os.getpid(), self.simulator.process.pid}
         end_s = time.monotonic() + 2.0  # the proxy's ends of connections go a moment later
         while (left := what_is_left(self.instance, self.proxy, spared)).sockets:
@@ -93,19 +155,6 @@ class Nemesis(Trial):
                 break
             time.sleep(0.05)
         self.note(checkers.check_nothing_left(left))
-        self.note(checkers.check_flat(self.seen.samples))
-        told = self.deaths.poll()
-        foreign = checkers.foreign_kills(self.seen.terms, told)
-        if self.deaths.path.exists():
-            self.note(checkers.check_deaths(self.seen.terms, told))
-        self.note(checkers.check_secrets(self._texts(), SECRETS.values()))
-        directory = self.instance.config.data_dir / "signals"
-        signals = last_signals(directory, 1_000_000, None)
-        self.note(checkers.check_signals(signals, tapes))
-        backfilled = sum(tape.backfilled for tape in tapes.values())
-        if self.awaits_standby and backfilled:
-            self.note([f"I2 {backfilled} rows came by REST, and somebody could always take over"])
-        return self._result(len(signals), foreign)
 
     def _texts(self) -> Iterator[tuple[str, bytes]]:
         """All that people may come to see."""
@@ -120,10 +169,11 @@ class Nemesis(Trial):
         log = self.reader_log.log
         own = [each for each in seen.samples if each.pid == seen.samples[-1].pid]
         return {
-            "failures": seen.failures[:FAILURES_MAX],
+            "failures": seen.failures,
             "invalid": [f"{death.actor} (pid {death.pid}): {death.cause}" for death in foreign],
             "kills": seen.kills,
             "actions": dict(sorted(seen.done.items())),
+            "exchange_faults": dict(sorted(seen.faults.items())),
             "deaths_by_cause": dict(
                 Counter(death.cause for term in seen.terms for death in term.injected)
             ),
@@ -146,14 +196,17 @@ class Nemesis(Trial):
 
     def _noticed_ms(self) -> list[float]:
         """From our SIGKILL to the moment in the record of the death."""
-        told = {(death.actor, death.pid): death.at_monotonic_ns for death in self.deaths.told}
-        return [
-            (told[death.actor, death.pid] - death.at_monotonic_ns) / 1e6
-            for term in self.seen.terms
-            for death in term.injected
-            if death.cause == "signal" and death.at_monotonic_ns
-            if (death.actor, death.pid) in told
-        ]
+        told: dict[tuple[str, int, str], list[int]] = {}
+        for death in self.deaths.told:
+            told.setdefault(death.key, []).append(death.at_monotonic_ns)
+        found = []
+        for term in self.seen.terms:
+            for death in term.injected:
+                # pids come round: the first record since
+                later = [at for at in told.get(death.key, ()) if at >= death.at_monotonic_ns]
+                if death.cause == "signal" and death.at_monotonic_ns and later:
+                    found.append((min(later) - death.at_monotonic_ns) / 1e6)
+        return found
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -186,6 +239,7 @@ def nemesis_of(
             stack.callback(simulator.stop)
             proxy = stack.enter_context(FaultProxy(simulator.port, seed))
             standby = f"stream.standby={str(options.standby).lower()}"
+            eager_brain.put_beside(home)
             given = [*SETTINGS, standby, "ring.capacity=262144", *settings]
             instance = HunterInstance(home, given, proxy.port)
             with instance.config_file.open("a", encoding="utf-8") as file:

@@ -12,15 +12,15 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from fakes import checkers
-from fakes.checkers import Death, Sample, Term
+from fakes.checkers import Sample
 from fakes.fault_proxy import FaultProxy
 from fakes.instance import HunterInstance, Simulator
+from fakes.nemesis_deaths import Death, Term, check_restarts
 from fakes.nemesis_plan import WRITER
 from soak.nemesis_reader import LogTail
 from soak.nemesis_watch import DeathsTail, RingWatch, TreeWatch
@@ -34,7 +34,7 @@ LOOK_EVERY_S = 0.25
 SAMPLE_EVERY_S = 0.5
 BOOKS_EVERY_S = 1.0
 TURN_S = 0.01
-FAILURES_MAX = 40
+FAILURES_MAX = 10  # of each invariant: one defect makes many
 READER = Path(__file__).with_name("nemesis_reader.py")
 
 
@@ -44,15 +44,37 @@ class Seen:
 
     failures: list[str] = field(default_factory=list)
     terms: list[Term] = field(default_factory=lambda: [Term()])
+    supervisors: list[Death] = field(default_factory=list)
+    """Each is told of by its successor, and counted as a restart by nobody."""
     samples: list[Sample] = field(default_factory=list)
     gone_ms: list[float] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
     kills: int = 0
     status_text: str = ""
 
     @property
     def term(self) -> Term:
         return self.terms[-1]
+
+
+def still_doomed(
+    doomed: set[tuple[str, int]], children: Mapping[str, ChildDocument]
+) -> set[tuple[str, int]]:
+    """Those whose end has not been noticed yet: pids come round, and the next one to have this one
+    shall live.
+    """
+    return {
+        (name, pid) for name, pid in doomed if name not in children or children[name].pid == pid
+    }
+
+
+def are_mended(children: Mapping[str, ChildDocument], wanted: Mapping[str, int]) -> bool:
+    """Whether the supervisor tells of children, all are ready, and each came back that often."""
+    return bool(children) and all(
+        each.state == "ready" and each.restarts >= wanted.get(each.name, 0)
+        for each in children.values()
+    )
 
 
 class Unfit(AssertionError):
@@ -81,7 +103,7 @@ class Trial:
         self.reader = subprocess.Popen(
             [sys.executable, str(READER), str(instance.config_file), str(self.reader_log_path)]
         )
-        self.doomed: set[int] = set()
+        self.doomed: set[tuple[str, int]] = set()
         self._heals: list[tuple[float, Callable[[], object]]] = []
         self._looked_s = self._sampled_s = self._booked_s = 0.0
 
@@ -123,7 +145,8 @@ class Trial:
             self.note(self.ring.look())
             self.deaths.poll()
             self.reader_log.poll()
-        settled = all(child.state == "ready" for child in children.values())
+        self.doomed = still_doomed(self.doomed, children)
+        settled = are_mended(children, {})
         if settled and now_s - self._sampled_s >= SAMPLE_EVERY_S:
             self._sampled_s = now_s
             sample = self.tree.sample(self.seen.kills)
@@ -133,10 +156,11 @@ class Trial:
             self.note(self.ring.compare_books())
 
     def note(self, failures: list[str]) -> None:
-        """Keep what is wrong, and say it at once."""
-        if failures and len(self.seen.failures) < FAILURES_MAX:
-            self.seen.failures += failures
-            for text in failures[:3]:
+        """Keep what is wrong, and say it at once. One broken invariant leaves room for others."""
+        for text in failures:
+            kinds = [each.split()[0] for each in self.seen.failures]
+            if text not in self.seen.failures and kinds.count(text.split()[0]) < FAILURES_MAX:
+                self.seen.failures.append(text)
                 print(text, file=sys.stderr, flush=True)
 
     def until(self, what: str, condition: Callable[[], Any], timeout_s: float) -> Any:
@@ -154,7 +178,7 @@ class Trial:
 
         def found() -> ChildDocument | None:
             child = self.tree.look().get(self.tree.writer() if name == WRITER else name)
-            if child is None or child.pid in self.doomed:
+            if child is None or (child.name, child.pid) in self.doomed:
                 return None
             if self.awaits_standby and not self._could_take_over():
                 return None
@@ -175,7 +199,7 @@ class Trial:
 
     def send(self, child: ChildDocument, number: int, cause: str, *, is_timed: bool = True) -> None:
         """A signal that will be the end of it. Not timed: nobody can notice it for a while."""
-        self.doomed.add(child.pid)
+        self.doomed.add((child.name, child.pid))
         at_ns = time.monotonic_ns() if is_timed else 0
         self.seen.term.injected.append(Death(child.name, child.pid, cause, at_ns))
         os.kill(child.pid, number)
@@ -196,8 +220,7 @@ class Trial:
         wanted = Counter(death.actor for death in self.seen.term.injected)
 
         def counted() -> bool:
-            children = self.tree.look().values()
-            return all(c.state == "ready" and c.restarts >= wanted[c.name] for c in children)
+            return are_mended(self.tree.look(), wanted)
 
         with contextlib.suppress(Unfit):  # the counters say by how much they are wrong
             self.until("all ready and counted", counted, READY_TIMEOUT_S)
@@ -208,7 +231,5 @@ class Trial:
         term.settled = settled
         for child in self.tree.children().values():
             term.told_restarts[child.name] = child.restarts
-            exits = getattr(child, "exits", None)
-            if exits:
-                term.told_exits[child.name] = dict(exits)
-        self.note(checkers.check_restarts(term))
+            term.told_exits[child.name] = dict(child.exits)
+        self.note(check_restarts(term))

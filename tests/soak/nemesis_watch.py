@@ -9,24 +9,29 @@ import contextlib
 import json
 import os
 import time
+import urllib.error
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from fakes.checkers import (
-    Death,
     Left,
     Sample,
     Tape,
     check_book,
+    check_book_moves,
     check_rows,
     check_truth,
 )
 from fakes.fault_proxy import FaultProxy
 from fakes.instance import HunterInstance, Simulator
+from fakes.nemesis_deaths import Death
 from fakes.nemesis_truth import FileTail, LedgerTail, RowDigest
+from soak.nemesis_signals import Oracle
 
 from hunter.access import Instance
+from hunter.brain.settings import BrainSettings
 from hunter.ring import segment
 from hunter.ring.layout import RingLayout
 from hunter.ring.reader import LaneReader
@@ -111,10 +116,12 @@ class RingWatch:
     def __init__(self, instance: HunterInstance, simulator: Simulator, ledger: Path) -> None:
         self.ledger = LedgerTail(ledger)
         self.tapes: dict[str, Tape] = {}
+        self.oracles: list[Oracle] = []
         self.books_compared = 0
         self._simulator = simulator
         self._segments: list[segment.Segment] = []
         self._lanes: list[tuple[Tape, LaneReader, LaneReader, RowDigest]] = []
+        settings = BrainSettings(interval_ms=instance.config.brain.interval_ms)
         for path in sorted(instance.shared.glob("ring-*[0-9]")):
             shared = segment.attach(path)
             self._segments.append(shared)
@@ -125,6 +132,7 @@ class RingWatch:
                 )
                 self.tapes[name] = Tape(name)
                 self._lanes.append((self.tapes[name], trades, books, RowDigest()))
+                self.oracles.append(Oracle(shared, layout, index, settings))
 
     def close(self) -> None:
         self.ledger.close()
@@ -136,7 +144,7 @@ class RingWatch:
         return [shared.path for shared in self._segments]
 
     def look(self) -> list[str]:
-        """I1 and I2 of what is new."""
+        """I1 and I2 of what is new; and the signals that have to come of it."""
         failures: list[str] = []
         for tape, trades, _, digest in self._lanes:
             while raw := trades.poll_bytes():
@@ -149,21 +157,53 @@ class RingWatch:
             if trades.lapped:
                 failures.append(f"I1 {tape.instrument}: the check was lapped; raise the capacity")
                 trades.lapped = 0
+            if trades.damaged:
+                failures.append(f"I1 {tape.instrument}: {trades.damaged} damaged rows")
+                trades.damaged = 0
+        for oracle in self.oracles:
+            failures += oracle.look()
         return failures
 
-    def compare_books(self) -> list[str]:
-        """I4 of the newest valid book of each instrument, where the exchange still knows it."""
+    def compare_books(self, *, all_known: bool = False) -> list[str]:
+        """I4 of the newest valid book of each instrument, where the exchange still knows it; or of
+        every one, if all have to be known.
+        """
         failures: list[str] = []
+        for name, row in self._newest_books():
+            if row is None or not row["valid"]:
+                failures += [f"I4 {name}: no valid book"] if all_known else []
+                continue
+            query = f"instId={name}&seqId={int(row['seq_id'])}"
+            try:
+                truth: Any = self._simulator.control(f"/sim/book?{query}")
+            except urllib.error.HTTPError as error:
+                unknown = f"I4 {name}: the exchange knows no book {row['seq_id']}: {error}"
+                failures += [unknown] if all_known else []
+                continue
+            self.books_compared += 1
+            failures += check_book(name, row, truth)
+        return failures
+
+    def exchange_books(self) -> dict[str, int]:
+        """The sequence id of the newest book that the exchange has published, by instrument."""
+        answers = {
+            name: self._simulator.control(f"/sim/ledger?instId={name}&limit=1")
+            for name in self.tapes
+        }
+        return {name: int(answer["book"]["seqId"]) for name, answer in answers.items()}
+
+    def books_behind(self, newest: dict[str, int]) -> list[str]:
+        """I4 of books that are not yet as new as these."""
+        return [
+            failure
+            for name, row in self._newest_books()
+            for failure in check_book_moves(name, row, newest[name])
+        ]
+
+    def _newest_books(self) -> Iterator[tuple[str, Any | None]]:
         for tape, _, books, _ in self._lanes:
             rows = np.frombuffer(books.last_bytes(1), dtype=numpy_dtype(Kind.BOOK))
-            if not len(rows) or not rows[0]["valid"]:
-                continue
-            query = f"instId={tape.instrument}&seqId={int(rows[0]['seq_id'])}"
-            with contextlib.suppress(OSError):
-                truth: Any = self._simulator.control(f"/sim/book?{query}")
-                self.books_compared += 1
-                failures += check_book(tape.instrument, rows[0], truth)
-        return failures
+            yield tape.instrument, rows[0] if len(rows) else None
 
     def is_complete(self, heads: dict[str, int]) -> bool:
         return all((tape.last_id or -1) >= heads.get(name, 0) for name, tape in self.tapes.items())
@@ -176,7 +216,7 @@ class RingWatch:
 
 
 class DeathsTail:
-    """Records of deaths as the supervisor writes them; none when it writes none."""
+    """Records of deaths as the supervisor writes them, that of its predecessor among them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -192,6 +232,7 @@ class DeathsTail:
                     entry["pid"],
                     entry.get("cause") or "",
                     entry["at_monotonic_ns"],
+                    entry["last_exit"],
                 )
             )
         return self.told
@@ -217,10 +258,15 @@ def what_is_left(instance: HunterInstance, proxy: FaultProxy, spared: set[int]) 
     return Left(
         processes=tuple(processes),
         sockets=tuple(sockets),
-        shared_files=tuple(str(path) for path in instance.shared.rglob("*")),
+        shared_files=tuple(map(str, everything_at(instance.shared))),
         runtime_files=tuple(str(path) for path in runtime - stays),
         lock_holder=holder(str(config.runtime_dir / LOCK_FILE)),
     )
+
+
+def everything_at(directory: Path) -> list[Path]:
+    """What is in it, and itself, if it is there: an empty one is left, too."""
+    return [directory, *directory.rglob("*")] if directory.exists() else []
 
 
 def _clients_of(port: int) -> list[int]:

@@ -4,7 +4,8 @@
 
 Resident memory, descriptors and threads are looked at whenever all children are there, and must be
 the same at the end as after the warm-up, within 5 %; restarts must equal kills. Prints one JSON
-object; exit code 1 when something grew or was miscounted. The same over a run of whole instances is
+object; exit code 1 when something grew or was miscounted, or there were too few looks to tell (one
+a round of kills, and 40 are needed). The same over a run of whole instances is
 a check of tests/soak/nemesis.py.
 """
 
