@@ -7,17 +7,16 @@ is skipped and says why.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fakes.memory_group import memory_group
 
 pytestmark = pytest.mark.system
 
@@ -372,42 +371,8 @@ sys.exit(Supervisor(tree, NoCommands(), Observer()).run())
 
 @pytest.fixture
 def small_group() -> Iterator[Path]:
-    """A control group for memory with a low limit, below our own; or a skip."""
-    own = {
-        line.split(":", 2)[1]: line.split(":", 2)[2]
-        for line in Path("/proc/self/cgroup").read_text().splitlines()
-    }
-    if "memory" in own:
-        parent, limit = Path("/sys/fs/cgroup/memory" + own["memory"]), "memory.limit_in_bytes"
-    else:
-        parent, limit = Path("/sys/fs/cgroup" + own.get("", "/none")), "memory.max"
-    group = parent / f"supervisor-test-{os.getpid()}"
-    try:
-        group.mkdir()
-    except OSError as error:
-        pytest.skip(f"no control group to be had here: {error}")
-    try:
-        try:
-            (group / limit).write_text(str(MEMORY_BYTES))
-            with contextlib.suppress(OSError):  # where there is swap
-                (group / "memory.swap.max").write_text("0")
-        except OSError as error:
-            pytest.skip(f"memory cannot be limited here: {error}")
+    with memory_group(MEMORY_BYTES) as group:
         yield group
-    finally:
-        remove(group)
-
-
-def remove(group: Path) -> None:
-    """It can be removed when its last process is gone, which the kernel may see a bit later."""
-    for _ in range(500):
-        try:
-            group.rmdir()
-        except OSError:
-            time.sleep(0.01)
-        else:
-            return
-    raise AssertionError(f"{group} is still in use")
 
 
 def test_r13_child_killed_by_the_kernel_for_memory_is_told_counted_and_parked(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -38,19 +38,6 @@ OTHER = "ETH-USDT-SWAP"
 def told(signals: list[Signal]) -> list[Signal]:
     """What a restart must not change."""
     return [msgspec.structs.replace(signal, latency_us=0.0) for signal in signals]
-
-
-@pytest.fixture
-def head() -> Iterator[Callable[..., Head]]:
-    made: list[Head] = []
-
-    def make(*settings: str) -> Head:
-        made.append(Head(*settings))
-        return made[-1]
-
-    yield make
-    for item in made:
-        item.close()
 
 
 ROWS = random_rows(seed=11, row_count=3_600)

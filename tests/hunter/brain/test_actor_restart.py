@@ -5,16 +5,14 @@ lapped, it makes the same signals as if it had never been killed, and each once.
 from __future__ import annotations
 
 import random
-import resource
-import signal as signals
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fakes.actor_stage import SWAP
 from fakes.brain_rows import Row, random_rows
 from fakes.brain_stage import Head, put
+from fakes.full_disk import file_size_limit
 
 from hunter.brain.actor import RETRY_EVERY_NS, BrainActor
 from hunter.brain.checkpoint import CheckpointStore
@@ -38,32 +36,6 @@ def chained(rows: list[Row]) -> list[Row]:
 
 
 ROWS = chained(random_rows(seed=12, row_count=2_600))
-
-
-@pytest.fixture
-def head() -> Iterator[Callable[..., Head]]:
-    made: list[Head] = []
-
-    def make(*settings: str) -> Head:
-        made.append(Head(*settings))
-        return made[-1]
-
-    yield make
-    for item in made:
-        item.close()
-
-
-@contextmanager
-def full_disk(limit_bytes: int) -> Iterator[None]:
-    """No file grows beyond the limit; writes that begin below it end short."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signals.signal(signals.SIGXFSZ, signals.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signals.signal(signals.SIGXFSZ, handler)
 
 
 def never_killed(there: Head) -> bytes:
@@ -153,7 +125,7 @@ def test_r10_signals_that_a_full_disk_refuses_are_written_when_there_is_room(
     there.read(actor)
     there.save(actor)
     kept = [path.read_bytes() for path in there.checkpoints()]
-    with full_disk(len(there.journal_bytes()) + 100):
+    with file_size_limit(len(there.journal_bytes()) + 100):
         there.write(ROWS[1_800:])
         assert there.read(actor) == len(ROWS) - 1_800, "the brain goes on"
         there.save(actor)
@@ -180,7 +152,7 @@ def test_r10_brain_killed_while_the_disk_is_full_tells_each_signal_once(
     there.write(ROWS[:1_800])
     there.read(actor)
     there.save(actor)
-    with full_disk(len(there.journal_bytes()) + 1_000):
+    with file_size_limit(len(there.journal_bytes()) + 1_000):
         for at in range(1_800, 2_200, 100):
             there.write(ROWS[at : at + 100])
             there.read(actor)
@@ -208,7 +180,7 @@ def test_r10_brain_stopped_in_order_while_the_disk_is_full_says_what_is_missing(
     there.save(actor)
     before = there.journal_bytes()
     kept = [path.read_bytes() for path in there.checkpoints()]
-    with full_disk(len(before)):
+    with file_size_limit(len(before)):
         there.write(ROWS[1_800:])
         there.read(actor)
         waiting = actor.document().journal_waiting

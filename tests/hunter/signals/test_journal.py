@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
-import signal as signals
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fakes.full_disk import file_size_limit
 
 from hunter.signals.disksync import DiskSync
 from hunter.signals.journal import Journal
@@ -30,19 +28,6 @@ def last_decided(journal: Journal, ring_id: str, instrument: str) -> int | None:
 
 def boundaries(directory: Path) -> list[int]:
     return [int(signal.id.rsplit("-", 1)[1]) for signal in last_signals(directory, 10_000)]
-
-
-@contextmanager
-def file_size_limit(limit_bytes: int) -> Iterator[None]:
-    """Writes end short at the limit and are refused after it, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signals.signal(signals.SIGXFSZ, signals.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signals.signal(signals.SIGXFSZ, handler)
 
 
 def test_signal_is_written_once(tmp_path: Path, make_signal: Make) -> None:
