@@ -53,7 +53,7 @@ soak: $(STAMP)
 
 # Two steps, because pip refuses to mix hashed requirements with a local folder. The build backend
 # is in the lock, so that the second step asks no package index for anything.
-$(STAMP): requirements/dev.lock pyproject.toml
+$(STAMP): requirements/dev.lock pyproject.toml $(wildcard hunter/native/*.[ch])
 	@$(check-or-make-venv)
 	@echo "installing the locked dependencies into $(VENV)"
 	@$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
@@ -93,5 +93,6 @@ lock: $(STAMP)
 
 clean:
 	rm -rf $(VENV) build dist htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -f hunter/native/_kernel*.so
 	rm -rf .import_linter_cache .coverage .coverage.* coverage.xml *.egg-info
 	find hunter supervisor tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -13,6 +13,7 @@
     status      what everybody says of himself, in shared memory
     runtime     the loop all processes run
     bus         ZeroMQ: wake-ups, commands, copies of signals
+    native      the compiled half of stream and ring
     system      puts it together under the supervisor
     access      read-only access for users
     cli         the command line

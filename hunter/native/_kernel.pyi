@@ -1,0 +1,1 @@
+"""The extension module's names, as Python sees them."""

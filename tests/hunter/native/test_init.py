@@ -1,0 +1,35 @@
+"""The choice between the compiled half and the Python code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+
+def kernel_with(value: str | None) -> str:
+    environment = {name: text for name, text in os.environ.items() if name != "HUNTER_NATIVE"}
+    if value is not None:
+        environment["HUNTER_NATIVE"] = value
+    code = "import hunter.native; print(hunter.native.kernel is None)"
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout.strip()
+
+
+def test_off_leaves_the_python_code_alone() -> None:
+    assert kernel_with("off") == "True"
+
+
+def test_what_was_built_is_used() -> None:
+    try:
+        from hunter.native import _kernel  # noqa: F401
+    except ImportError:
+        assert kernel_with(None) == "True"
+    else:
+        assert kernel_with(None) == "False"
