@@ -24,7 +24,9 @@ from hunter.config import load_effective
 from hunter.errors import HunterError
 from hunter.ring.segment import shared_dir
 from hunter.runtime.actor import Actor, Context
+from hunter.runtime.idle import IdleStrategy
 from hunter.runtime.logs import log_path, start_logging
+from hunter.runtime.placement import pin, placement
 from hunter.status import block, documents
 from hunter.status.page import ActorState, Page, process_start_ticks
 from hunter.status.usage import UsageMeter
@@ -52,6 +54,7 @@ def run_process(make: Callable[[Context], Actor]) -> None:
     code = 1
     try:
         _set_title(f"hunter: {name} ({config.hunter.name})")
+        pin(placement(name, config).cpus, log)  # before there are threads, which inherit it
         page = block.attach(directory, writable=True).pages[name]
         context = Context(name, config, SystemClock(), page, directory, log)
         Runner(context, make, lambda: handler.errors).run()
@@ -101,6 +104,7 @@ class Runner:
         self._told_due_ns = 0
         self._overflowed = False
         self._usage = UsageMeter(context.page)
+        self._idle = IdleStrategy(placement(context.name, context.config).busy_poll_ns)
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self.request_stop)
@@ -119,15 +123,15 @@ class Runner:
         self._page.store("beat_monotonic_ns", monotonic_ns())
         supervisor.child.notify_ready()
         next_beat_ns = 0
+        may_wait = self._idle.may_wait
         while not self._stopping:
             now_ns = monotonic_ns()
             if now_ns >= next_beat_ns:
                 next_beat_ns = now_ns + BEAT_EVERY_NS
                 self._report(actor, now_ns)
             work = actor.do_work(now_ns)
-            if work:
-                self._progress += work
-            else:
+            self._progress += work
+            if may_wait(work, now_ns):
                 actor.wait(WAIT_MS)
         self._page.store("state", ActorState.STOPPING)
         actor.on_stop()

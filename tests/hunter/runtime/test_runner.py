@@ -22,10 +22,13 @@ from hunter.ring import segment
 from hunter.runtime import runner
 from hunter.runtime.actor import Context
 from hunter.runtime.logs import log_path
+from hunter.runtime.placement import Placement
 from hunter.runtime.runner import EFFECTIVE_CONFIG, Runner, run_process
 from hunter.status import block, documents
 from hunter.status.block import StatusBlock
 from hunter.status.documents import WatchdogDocument
+from hunter.status.histogram import index_of
+from hunter.status.latency import Latencies
 from hunter.status.page import ActorState, Page, is_alive, process_start_ticks
 
 MS = 1_000_000
@@ -171,6 +174,34 @@ def test_actor_lives_its_life_in_order(run: Callable[..., FakeActor]) -> None:
     assert actor.calls == [
         "start STARTING", "work 1", "work 0", "wait 50", "work 1", "stop STOPPING",
     ]  # fmt: skip
+
+
+def test_actor_that_may_spin_sleeps_only_when_nothing_came_for_so_long(
+    run: Callable[..., FakeActor], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "placement", lambda *_: Placement(busy_poll_ns=5 * MS))
+    clock.step_ns = 2 * MS
+    actor = run(lambda turn: int(turn == 2), turns=7)
+    assert actor.calls[1:-1] == [
+        "work 0", "wait 50", "work 1", "work 0", "work 0", "work 0", "wait 50", "work 0",
+        "wait 50", "work 0", "wait 50",
+    ]  # fmt: skip
+
+
+def test_latencies_are_marked_each_minute(
+    run: Callable[..., FakeActor], page: Page, clock: FakeClock
+) -> None:
+    clock.step_ns = 30_000 * MS
+    seen: list[int] = []
+
+    def work(turn: int) -> int:
+        Latencies(page).record(0, 1000)
+        seen.append(sum(Latencies(page).counts(0).recent))
+        return 1
+
+    run(work, turns=12)
+    assert seen[-1] == Latencies(page).counts(0).every[index_of(1000)] - 8
+    assert max(seen) <= 4, "two minutes at most"
 
 
 def test_document_that_outgrew_its_page_ends_nobody_and_is_said_once(
