@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunter.status.histogram import VALUE_MAX, Histogram
+from hunter.status.histogram import COUNTER_BYTES, COUNTERS, VALUE_MAX, Histogram
 
 values = st.lists(
     st.one_of(st.integers(0, 100), st.integers(0, 10**9), st.integers(0, VALUE_MAX)),
@@ -66,8 +66,18 @@ def test_halve_forgets_single_values_and_keeps_the_shape() -> None:
     assert histogram.percentile(1.0) == pytest.approx(100, rel=1 / 16)
 
 
-def test_counts_that_do_not_add_up_are_a_programmers_error() -> None:
-    histogram = filled([1])
-    histogram.total = 2
+def test_who_else_counts_in_the_buffer_is_counted() -> None:
+    shared = bytearray(COUNTERS * COUNTER_BYTES)
+    histogram = Histogram(memoryview(shared).cast("Q"))
+    histogram.record(3)
+    memoryview(shared).cast("Q")[9] += 2
+    assert histogram.total == 3
+    assert histogram.percentile(1.0) == 9.0
+    histogram.halve()
+    assert list(shared.strip(b"\0")) == [1]
+
+
+@pytest.mark.parametrize("wrong", [bytearray(COUNTERS * 4), bytearray(COUNTERS * 8)])
+def test_another_buffer_is_a_programmers_error(wrong: bytearray) -> None:
     with pytest.raises(AssertionError):
-        histogram.percentile(1.0)
+        Histogram(memoryview(wrong).cast("Q" if len(wrong) < COUNTERS * 8 else "q"))
