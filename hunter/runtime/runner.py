@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import supervisor.child
-from hunter.clock import SystemClock
+from hunter.clock import SystemClock, process_cpu_ns
 from hunter.config import load_effective
 from hunter.errors import HunterError
 from hunter.ring.segment import shared_dir
@@ -33,6 +33,11 @@ from hunter.status.usage import UsageMeter
 
 BEAT_EVERY_NS: Final = 20_000_000
 DOCUMENT_EVERY_NS: Final = 100_000_000
+DOCUMENT_EVERY_NS_MAX: Final = 1_000_000_000
+# A document of 300 instruments costs milliseconds: then it is made less often, so that it never
+# takes a greater part of the processor than this. In the beginning somebody waits for it.
+_DOCUMENT_SHARE: Final = 300
+_DOCUMENT_SHARE_STARTING: Final = 10
 # Seldom: each one wakes the supervisor, which waits for seconds before it misses them.
 TELL_SUPERVISOR_EVERY_NS: Final = 250_000_000
 WAIT_MS: Final = 50
@@ -157,7 +162,7 @@ class Runner:
         self._context.latencies.turn(now_ns)
         if now_ns < self._document_due_ns:
             return
-        self._document_due_ns = now_ns + DOCUMENT_EVERY_NS
+        cpu_ns = process_cpu_ns()
         state = actor.state()
         document = documents.encode(actor.document())
         if not page.write_document(document) and not self._overflowed:
@@ -168,7 +173,17 @@ class Runner:
             )
         page.store("state", state)
         page.store("errors", self._error_count())
+        every_ns = _document_every_ns(state, process_cpu_ns() - cpu_ns)
+        self._document_due_ns = now_ns + every_ns
         if now_ns >= self._told_due_ns:
             self._told_due_ns = now_ns + TELL_SUPERVISOR_EVERY_NS
             supervisor.child.beat()
         self._usage.measure(now_ns)
+
+
+def _document_every_ns(state: ActorState, cost_ns: int) -> int:
+    if state is ActorState.STARTING:
+        wanted_ns = max(BEAT_EVERY_NS, cost_ns * _DOCUMENT_SHARE_STARTING)
+    else:
+        wanted_ns = max(DOCUMENT_EVERY_NS, cost_ns * _DOCUMENT_SHARE)
+    return min(wanted_ns, DOCUMENT_EVERY_NS_MAX)

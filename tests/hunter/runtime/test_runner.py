@@ -281,6 +281,33 @@ def test_document_is_written_every_100_ms(run: Callable[..., FakeActor], clock: 
     assert actor.documents == 10 + 1
 
 
+@pytest.mark.parametrize(
+    ("state", "cost_us", "every_ms"),
+    [
+        (ActorState.READY, 50, 100),
+        (ActorState.DEGRADED, 50, 100),
+        (ActorState.READY, 1_000, 300),
+        (ActorState.READY, 30_000, 1_000),
+        (ActorState.STARTING, 50, 20),
+        (ActorState.STARTING, 30_000, 300),
+    ],
+)
+def test_document_that_costs_much_is_written_less_often(
+    run: Callable[..., FakeActor],
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    state: ActorState,
+    cost_us: int,
+    every_ms: int,
+) -> None:
+    ticks = itertools.count(0, cost_us * 1000)
+    monkeypatch.setattr(runner, "process_cpu_ns", lambda: next(ticks))
+    monkeypatch.setattr(FakeActor, "state", lambda _: state)
+    clock.step_ns = 20 * MS
+    actor = run(lambda turn: 1, turns=3_000 // 20)
+    assert actor.documents == 3_000 // every_ms + 1
+
+
 def test_supervisor_is_told_every_250_ms(
     run: Callable[..., FakeActor], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
