@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import gc
 import logging
 import os
 import signal
@@ -24,6 +23,7 @@ from hunter.config import load_effective
 from hunter.errors import HunterError
 from hunter.ring.segment import shared_dir
 from hunter.runtime.actor import Actor, Context
+from hunter.runtime.garbage import Garbage
 from hunter.runtime.idle import IdleStrategy
 from hunter.runtime.logs import log_path, start_logging
 from hunter.runtime.placement import pin, placement
@@ -109,6 +109,7 @@ class Runner:
         self._told_due_ns = 0
         self._overflowed = False
         self._usage = UsageMeter(context.page)
+        self._garbage = Garbage()
         self._idle = IdleStrategy(placement(context.name, context.config).busy_poll_ns)
 
     def run(self) -> None:
@@ -122,8 +123,7 @@ class Runner:
         actor.on_start(monotonic_ns())
         # Ready for the supervisor means: initialised and looping. Whether the exchange answers is
         # for the page's state to say; a stream must never be restarted because OKX is down.
-        gc.collect()
-        gc.freeze()  # what was built at the start lives for ever: no need to look at it again
+        self._garbage.begin(monotonic_ns())
         # First a beat: the last one is of the start, and who is ready is judged by it from now on.
         self._page.store("beat_monotonic_ns", monotonic_ns())
         supervisor.child.notify_ready()
@@ -134,9 +134,11 @@ class Runner:
             if now_ns >= next_beat_ns:
                 next_beat_ns = now_ns + BEAT_EVERY_NS
                 self._report(actor, now_ns)
+                self._garbage.now_and_then()
             work = actor.do_work(now_ns)
             self._progress += work
             if may_wait(work, now_ns):
+                self._garbage.before_wait(now_ns)
                 actor.wait(WAIT_MS)
         self._page.store("state", ActorState.STOPPING)
         actor.on_stop()

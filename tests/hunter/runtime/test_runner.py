@@ -21,6 +21,7 @@ from hunter.errors import ConfigError
 from hunter.ring import segment
 from hunter.runtime import runner
 from hunter.runtime.actor import Context
+from hunter.runtime.garbage import Garbage
 from hunter.runtime.logs import log_path
 from hunter.runtime.placement import Placement
 from hunter.runtime.runner import EFFECTIVE_CONFIG, Runner, run_process
@@ -134,6 +135,7 @@ def process_as_it_was() -> Iterator[None]:
     for number, handler in handlers.items():
         signal.signal(number, handler)
     gc.unfreeze()
+    gc.enable()
 
 
 @pytest.fixture
@@ -186,6 +188,18 @@ def test_actor_that_may_spin_sleeps_only_when_nothing_came_for_so_long(
         "work 0", "wait 50", "work 1", "work 0", "work 0", "work 0", "wait 50", "work 0",
         "wait 50", "work 0", "wait 50",
     ]  # fmt: skip
+
+
+def test_garbage_is_looked_for_before_a_wait_and_with_each_beat(
+    run: Callable[..., FakeActor], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr(Garbage, "before_wait", lambda *_: looks.append("wait"))
+    monkeypatch.setattr(Garbage, "now_and_then", lambda _: looks.append("beat"))
+    clock.step_ns = 10 * MS
+    run(lambda turn: int(turn < 4), turns=5)
+    assert looks == ["beat", "beat", "wait", "beat", "wait"]
+    assert not gc.isenabled()
 
 
 def test_latencies_are_marked_each_minute(
