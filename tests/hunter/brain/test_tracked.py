@@ -6,7 +6,6 @@ import pytest
 from fakes.brain_rows import random_rows
 from fakes.brain_stage import Head
 
-from hunter.brain.actor import _think
 from hunter.brain.flow import FlowBrain
 from hunter.brain.tracked import Missed, RingTracked
 from hunter.ring import segment
@@ -45,7 +44,8 @@ def test_rows_that_went_by_are_told_once_and_the_brain_is_told_before_the_next(
     there.write(ROWS[:100])
     rows, missed = tracked.poll(512)
     assert (len(rows), missed, told) == (100, Missed(0, 0), [])
-    _think(tracked.brain, *rows[0])
+    kind, row = rows[0]
+    tracked.handlers[kind](row)
     there.write(ROWS[100:])
     rows, missed = tracked.poll(512)
     assert missed.lapped + len(rows) == 800
