@@ -13,6 +13,7 @@ from typing import Final
 
 from hunter.brain.protocol import StateError
 from hunter.brain.tracked import Counts, RingTracked, Tracked
+from hunter.bus.sleep import SleepWord
 from hunter.bus.sockets import SignalPublisher, WakeReceiver
 from hunter.errors import SegmentError
 from hunter.ring.layout import INSTRUMENTS_MAX
@@ -48,7 +49,8 @@ class BrainActor:
         config = context.config
         self._rings: list[RingTracked] = []
         self._pending: dict[str, Tracked] = {}
-        self._wake = WakeReceiver(config.runtime_dir, context.name)
+        sleep = SleepWord(context.page.words, context.page.sleep_word)
+        self._wake = WakeReceiver(config.runtime_dir, context.name, sleep)
         self._publisher = SignalPublisher(config.runtime_dir)
         self._disk_sync = DiskSync()
         self._journal = Journal(config.data_dir / "signals", disk_sync=self._disk_sync)
@@ -109,7 +111,10 @@ class BrainActor:
 
     def wait(self, timeout_ms: int) -> None:
         if not self._saving:  # else there is still something to do
-            self._wake.wait(timeout_ms)
+            self._wake.wait(timeout_ms, self._has_news)
+
+    def _has_news(self) -> bool:
+        return any(ring.has_news for ring in self._rings)
 
     def on_stop(self) -> None:
         self._retry()

@@ -37,7 +37,6 @@ from hunter.ring.rows import Kind
 from hunter.signals.decision import Decision
 from hunter.signals.rules import RuleStateError, SignalRule
 
-
 ARRIVALS_PER_LOOK: Final = 32
 
 

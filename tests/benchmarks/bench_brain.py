@@ -35,8 +35,11 @@ from fakes.brain_rows import START_NS, Row, bbo, book, feed, fresh_flow, ticker,
 from fakes.brain_stage import put
 
 from hunter.brain.actor import BrainActor
+from hunter.bus.sleep import SleepWord
 from hunter.bus.sockets import WakeSender
 from hunter.ring.writer import RingWriter
+from hunter.status import block
+from hunter.status.latency import Stage as Stretch
 
 MS = 1_000_000
 RUNS = 5
@@ -176,7 +179,9 @@ def load_costs(instrument_count: int, batch: int, row_count: int, profile: bool)
 
 def _write_paced(path: Path, runtime_dir: Path, count: int, rate: int, seconds: float) -> None:
     """Rows at a steady rate, each wave published at once and told; received now."""
-    writer, wake = RingWriter(path, time.time_ns()), WakeSender(runtime_dir, "brain-0")
+    page = block.attach(path.parent).pages["brain-0"]
+    sleep = SleepWord(page.words, page.sleep_word)
+    writer, wake = RingWriter(path, time.time_ns()), WakeSender(runtime_dir, "brain-0", sleep)
     market = Market(count, rate, time.time_ns())
     waves = [[market.row() for _ in range(max(1, rate // 5_000))] for _ in range(20_000)]
     step_ns = int(1e9 * len(waves[0]) / rate)
@@ -217,6 +222,7 @@ def paced(count: int, rate: int, seconds: float) -> dict[str, Any]:
     used_ns = time.process_time_ns() - used_ns
     document = actor.document()
     latency = document.latency_us
+    ages = actor._context.latencies.counts(Stretch.RING_TO_BRAIN).percentiles(0.5, 0.99, 0.999)
     actor.on_stop()
     writer.join()
     there.stage.close()
@@ -226,6 +232,7 @@ def paced(count: int, rate: int, seconds: float) -> dict[str, Any]:
         "cpu_us_per_row": round(used_ns / max(1, rows) / 1e3, 2),
         "cpu_share": round(used_ns / wall_ns, 3),
         "decisions": document.decisions,
+        "to_brain_us": [round(age / 1e3, 1) for age in ages],
         "to_decision_us": [latency.p50, latency.p99, latency.p999],
         "lapped": document.lapped,
     }

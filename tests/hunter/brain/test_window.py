@@ -3,7 +3,7 @@ from __future__ import annotations
 from math import isnan, nan
 
 import pytest
-from fakes.brain_rows import MS, START_NS, book
+from fakes.brain_rows import MS, START_NS
 
 from hunter.brain.quote import Source
 from hunter.brain.window import FlowWindow
