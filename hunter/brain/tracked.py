@@ -117,14 +117,10 @@ class Tracked:
     def counts(self) -> Counts:
         """As it stands now."""
         if self.counted is None:
-            brain, reader = self.brain, self.reader
-            self.counted = Counts(
-                **brain.inputs,
-                decisions=brain.decisions,
-                lapped=reader.lapped,
-                damaged=reader.damaged,
-                failures=brain.errors,
-            )
+            brain = self.brain
+            trades, tickers, books, bbo = brain.inputs.values()
+            others = (brain.decisions, *self._missed, brain.errors)
+            self.counted = Counts(trades, tickers, books, bbo, *others)
         return self.counted
 
     def make_part(self) -> msgspec.Raw:
