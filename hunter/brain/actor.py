@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from hunter.brain.protocol import StateError
-from hunter.brain.tracked import Counts, RingTracked, Tracked
+from hunter.brain.tracked import TrackedCounts, RingTracked, Tracked
 from hunter.bus.sleep import SleepWord
 from hunter.bus.sockets import SignalPublisher, WakeReceiver
 from hunter.errors import SegmentError
@@ -135,7 +135,7 @@ class BrainActor:
 
     def document(self) -> documents.BrainDocument:
         every = [tracked for ring in self._rings for tracked in ring.tracked]
-        counts = Counts(*map(sum, zip(*(tracked.counts() for tracked in every), strict=True)))
+        counts = TrackedCounts(*map(sum, zip(*(tracked.counts() for tracked in every), strict=True)))
         latency = self._latency_us.percentiles(0.5, 0.99, 0.999)
         return documents.BrainDocument(
             inputs=documents.BrainInputs(counts.trades, counts.tickers, counts.books, counts.bbo),

@@ -51,7 +51,7 @@ _NONE_MISSED: Final = Missed(0, 0)
 Handler = Callable[[Any], Decision | None]
 
 
-class Counts(NamedTuple):
+class TrackedCounts(NamedTuple):
     """What one instrument adds to the brain process's counters."""
 
     trades: int = 0
@@ -83,7 +83,7 @@ class Tracked:
         """What a checkpoint says of it, as it was made last."""
         self.is_part_new = False
         """Whether it would be the same if it were made now."""
-        self.counted: Counts | None = None
+        self.counted: TrackedCounts | None = None
         """What it adds to the counters; None when that has to be added up."""
         self._missed = _NONE_MISSED
         self._missed_count = 0
@@ -114,13 +114,13 @@ class Tracked:
         self.gap = True
         return Missed(now.lapped - before.lapped, now.damaged - before.damaged)
 
-    def counts(self) -> Counts:
+    def counts(self) -> TrackedCounts:
         """As it stands now."""
         if self.counted is None:
             brain = self.brain
             trades, tickers, books, bbo = brain.inputs.values()
             others = (brain.decisions, *self._missed, brain.errors)
-            self.counted = Counts(trades, tickers, books, bbo, *others)
+            self.counted = TrackedCounts(trades, tickers, books, bbo, *others)
         return self.counted
 
     def make_part(self) -> msgspec.Raw:

@@ -15,20 +15,18 @@ from __future__ import annotations
 import argparse
 import cProfile
 import json
-import multiprocessing
 import os
 import platform
 import pstats
 import random
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(1, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fakes.actor_stage import Stage
 from fakes.brain_rows import START_NS, Row, bbo, book, feed, fresh_flow, ticker, trade
@@ -207,11 +205,10 @@ def _write_paced(path: Path, runtime_dir: Path, count: int, rate: int, seconds: 
 def paced(count: int, rate: int, seconds: float) -> dict[str, Any]:
     there = Process(count)
     actor = there.actor()
-    arguments = (there.stage.ring_path(), there.stage.config.runtime_dir, count, rate, seconds)
-    writer = multiprocessing.get_context("spawn").Process(target=_write_paced, args=arguments)
-    writer.start()
+    places = (there.stage.ring_path(), there.stage.config.runtime_dir, count, rate, seconds)
+    writer = subprocess.Popen([sys.executable, __file__, "--writer", *map(str, places)])
     used_ns = began_ns = rows = 0
-    while writer.is_alive():
+    while writer.poll() is None:
         work = actor.do_work(time.monotonic_ns())
         if work and not began_ns:
             began_ns, used_ns = time.monotonic_ns(), time.process_time_ns()
@@ -224,7 +221,6 @@ def paced(count: int, rate: int, seconds: float) -> dict[str, Any]:
     latency = document.latency_us
     ages = actor._context.latencies.counts(Stretch.RING_TO_BRAIN).percentiles(0.5, 0.99, 0.999)
     actor.on_stop()
-    writer.join()
     there.stage.close()
     return {
         "rows_per_s": rate,
@@ -244,7 +240,12 @@ def main() -> None:
     parser.add_argument("--only", choices=("rows", "load", "paced"))
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--writer", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.writer:
+        path, runtime_dir, count, rate, seconds = options.writer
+        _write_paced(Path(path), Path(runtime_dir), int(count), int(rate), float(seconds))
+        return
     found: dict[str, Any] = {
         "machine": f"{platform.processor()} {os.cpu_count()} cores, {platform.python_version()}"
     }

@@ -21,7 +21,6 @@ import zmq
 
 from hunter.bus import codec, sockets
 from hunter.bus.messages import Answer, Command, Describe, RestartActor, StopAll
-from hunter.bus.sleep import SleepWord
 from hunter.bus.sockets import (
     PATH_BYTES_MAX,
     ControlClient,
@@ -101,62 +100,6 @@ def test_many_wake_ups_are_one(bus_dir: Path, opened: Opened) -> None:
     while receiver.wait(100):
         woken += 1
     assert 1 <= woken <= 5
-
-
-def test_each_wake_up_of_a_reader_that_waits_arrives(bus_dir: Path, opened: Opened) -> None:
-    """A short queue loses some: its sender learns too late that the reader has emptied it."""
-    receiver = opened(WakeReceiver(bus_dir, "brain-0"))
-    sender = opened(WakeSender(bus_dir, "brain-0"))
-    assert wake_until_received(sender, receiver)
-    while receiver.wait(50):
-        pass
-    for _ in range(100):
-        sender.wake()
-        assert receiver.wait(PATIENCE_MS)
-
-
-def test_reader_that_is_awake_is_told_nothing(bus_dir: Path, opened: Opened) -> None:
-    words = memoryview(bytearray(8)).cast("Q")
-    receiver = opened(WakeReceiver(bus_dir, "brain-0", SleepWord(words, 0)))
-    assert wake_until_received(opened(WakeSender(bus_dir, "brain-0")), receiver)
-    while receiver.wait(50):
-        pass
-    sender = opened(WakeSender(bus_dir, "brain-0", SleepWord(words, 0)))
-    assert wake_until_received(opened(WakeSender(bus_dir, "brain-0")), receiver)
-    for _ in range(100):
-        sender.wake()
-    assert not receiver.wait(50), "it was awake when they came"
-
-
-def test_reader_is_woken_by_a_sender_that_sees_it_asleep(bus_dir: Path, opened: Opened) -> None:
-    words = memoryview(bytearray(8)).cast("Q")
-    sleep = SleepWord(words, 0)
-    receiver = opened(WakeReceiver(bus_dir, "brain-0", sleep))
-    sender = opened(WakeSender(bus_dir, "brain-0", SleepWord(words, 0)))
-
-    def tell() -> bool:  # at the very moment when the reader has said that it sleeps
-        assert sleep.is_asleep()
-        sender.wake()
-        return False
-
-    assert any(receiver.wait(10, tell) for _ in range(PATIENCE_MS // 10))
-    assert not sleep.is_asleep()
-
-
-def test_reader_with_news_does_not_sleep(bus_dir: Path, opened: Opened) -> None:
-    words = memoryview(bytearray(8)).cast("Q")
-    receiver = opened(WakeReceiver(bus_dir, "brain-0", SleepWord(words, 0)))
-    assert receiver.wait(3_600_000, lambda: True)
-    assert not words[0]
-
-
-def test_reader_killed_asleep_leaves_a_word_that_its_successor_puts_right(
-    bus_dir: Path, opened: Opened
-) -> None:
-    words = memoryview(bytearray(8)).cast("Q")
-    SleepWord(words, 0).fall_asleep()
-    opened(WakeReceiver(bus_dir, "brain-0", SleepWord(words, 0)))
-    assert not words[0]
 
 
 def test_wake_up_is_for_the_reader_it_names(bus_dir: Path, opened: Opened) -> None:
