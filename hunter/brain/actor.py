@@ -135,7 +135,9 @@ class BrainActor:
 
     def document(self) -> documents.BrainDocument:
         every = [tracked for ring in self._rings for tracked in ring.tracked]
-        counts = TrackedCounts(*map(sum, zip(*(tracked.counts() for tracked in every), strict=True)))
+        counts = TrackedCounts(
+            *map(sum, zip(*(tracked.counts() for tracked in every), strict=True))
+        )
         latency = self._latency_us.percentiles(0.5, 0.99, 0.999)
         return documents.BrainDocument(
             inputs=documents.BrainInputs(counts.trades, counts.tickers, counts.books, counts.bbo),

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # before tests/hunter
 
 from fakes.actor_stage import Stage
 from fakes.brain_rows import START_NS, Row, bbo, book, feed, fresh_flow, ticker, trade
