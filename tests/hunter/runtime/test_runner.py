@@ -21,11 +21,15 @@ from hunter.errors import ConfigError
 from hunter.ring import segment
 from hunter.runtime import runner
 from hunter.runtime.actor import Context
+from hunter.runtime.garbage import Garbage
 from hunter.runtime.logs import log_path
+from hunter.runtime.placement import Placement
 from hunter.runtime.runner import EFFECTIVE_CONFIG, Runner, run_process
 from hunter.status import block, documents
 from hunter.status.block import StatusBlock
 from hunter.status.documents import WatchdogDocument
+from hunter.status.histogram import index_of
+from hunter.status.latency import Latencies
 from hunter.status.page import ActorState, Page, is_alive, process_start_ticks
 
 MS = 1_000_000
@@ -131,6 +135,7 @@ def process_as_it_was() -> Iterator[None]:
     for number, handler in handlers.items():
         signal.signal(number, handler)
     gc.unfreeze()
+    gc.enable()
 
 
 @pytest.fixture
@@ -171,6 +176,46 @@ def test_actor_lives_its_life_in_order(run: Callable[..., FakeActor]) -> None:
     assert actor.calls == [
         "start STARTING", "work 1", "work 0", "wait 50", "work 1", "stop STOPPING",
     ]  # fmt: skip
+
+
+def test_actor_that_may_spin_sleeps_only_when_nothing_came_for_so_long(
+    run: Callable[..., FakeActor], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "placement", lambda *_: Placement(busy_poll_ns=5 * MS))
+    clock.step_ns = 2 * MS
+    actor = run(lambda turn: int(turn == 2), turns=7)
+    assert actor.calls[1:-1] == [
+        "work 0", "wait 50", "work 1", "work 0", "work 0", "work 0", "wait 50", "work 0",
+        "wait 50", "work 0", "wait 50",
+    ]  # fmt: skip
+
+
+def test_garbage_is_looked_for_before_a_wait_and_with_each_beat(
+    run: Callable[..., FakeActor], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr(Garbage, "before_wait", lambda *_: looks.append("wait"))
+    monkeypatch.setattr(Garbage, "now_and_then", lambda _: looks.append("beat"))
+    clock.step_ns = 10 * MS
+    run(lambda turn: int(turn < 4), turns=5)
+    assert looks == ["beat", "beat", "wait", "beat", "wait"]
+    assert not gc.isenabled()
+
+
+def test_latencies_are_marked_each_minute(
+    run: Callable[..., FakeActor], page: Page, clock: FakeClock
+) -> None:
+    clock.step_ns = 30_000 * MS
+    seen: list[int] = []
+
+    def work(turn: int) -> int:
+        Latencies(page).record(0, 1000)
+        seen.append(sum(Latencies(page).counts(0).recent))
+        return 1
+
+    run(work, turns=12)
+    assert seen[-1] == Latencies(page).counts(0).every[index_of(1000)] - 8
+    assert max(seen) <= 4, "two minutes at most"
 
 
 def test_document_that_outgrew_its_page_ends_nobody_and_is_said_once(
@@ -248,6 +293,33 @@ def test_document_is_written_every_100_ms(run: Callable[..., FakeActor], clock: 
     clock.step_ns = 20 * MS
     actor = run(lambda turn: 1, turns=50)
     assert actor.documents == 10 + 1
+
+
+@pytest.mark.parametrize(
+    ("state", "cost_us", "every_ms"),
+    [
+        (ActorState.READY, 50, 100),
+        (ActorState.DEGRADED, 50, 100),
+        (ActorState.READY, 1_000, 300),
+        (ActorState.READY, 30_000, 1_000),
+        (ActorState.STARTING, 50, 20),
+        (ActorState.STARTING, 30_000, 300),
+    ],
+)
+def test_document_that_costs_much_is_written_less_often(
+    run: Callable[..., FakeActor],
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    state: ActorState,
+    cost_us: int,
+    every_ms: int,
+) -> None:
+    ticks = itertools.count(0, cost_us * 1000)
+    monkeypatch.setattr(runner, "process_cpu_ns", lambda: next(ticks))
+    monkeypatch.setattr(FakeActor, "state", lambda _: state)
+    clock.step_ns = 20 * MS
+    actor = run(lambda turn: 1, turns=3_000 // 20)
+    assert actor.documents == 3_000 // every_ms + 1
 
 
 def test_supervisor_is_told_every_250_ms(
