@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from hunter.brain.protocol import StateError
-from hunter.brain.tracked import TrackedCounts, RingTracked, Tracked
+from hunter.brain.tracked import RingTracked, Tracked, TrackedCounts
 from hunter.bus.sleep import SleepWord
 from hunter.bus.sockets import SignalPublisher, WakeReceiver
 from hunter.errors import SegmentError

@@ -47,7 +47,7 @@ class InstrumentCheckpoint(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
-    """A brain process at one moment."""
+    """A brain process; each instrument at a moment of its own."""
 
     config_hash: bytes
     ring_id: str
