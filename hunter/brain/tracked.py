@@ -1,9 +1,10 @@
 """What the brain process follows: every instrument of a ring, with its checkpoint files.
 
 Owned by the brain actor. A checkpoint is of all instruments of a ring, each as it stood at a moment
-of its own: no instrument's brain knows of another's. Rows that a reader could not give (it was lapped, also before a restore, or they were damaged) are a gap, which the
-brain is told of before it sees the next row; a checkpoint made until then says so, because after a
-restart the brain has to be told all the same.
+of its own: no instrument's brain knows of another's. Rows that a reader could not give (it was
+lapped, also before a restore, or they were damaged) are a gap, which the brain is told of before it
+sees the next row; a checkpoint made until then says so, because after a restart the brain has to be
+told all the same.
 """
 
 from __future__ import annotations
