@@ -24,8 +24,9 @@ from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.session import OkxSession
 from hunter.exchange.okx.states import SubscriptionState
 from hunter.status import documents
-from hunter.stream.connection import FRAME_BYTES_MAX, BinaryFrame, Connection, Failure, Phase
+from hunter.stream.connection import FRAME_BYTES_MAX, BinaryFrame, Connection
 from hunter.stream.limits import CONNECTS, RateLimiter
+from hunter.stream.phases import Failure, Phase
 from hunter.stream.proxy import ProxyError, find_proxy
 from hunter.stream.reconnect import ReconnectBackoff
 from hunter.stream.resolver import PATIENCE_NS, LookUpFailed, Resolver
