@@ -150,6 +150,7 @@ class Runner:
         page = self._page
         page.store("beat_monotonic_ns", now_ns)
         page.store("progress", self._progress)
+        self._context.latencies.turn(now_ns)
         if now_ns < self._document_due_ns:
             return
         self._document_due_ns = now_ns + DOCUMENT_EVERY_NS

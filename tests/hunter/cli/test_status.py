@@ -41,12 +41,19 @@ def test_status_json_has_exactly_the_public_keys(shown: Any) -> None:
     assert set(report) == {
         "schema", "state", "name", "version", "pid", "uptime_s", "reasons", "notices",
         "actors", "feeds", "connections", "limits", "rings", "brain", "memory",
+        "latency_us",
     }  # fmt: skip
     assert (report["schema"], report["state"], report["reasons"]) == (1, "running", [])
     assert [actor["name"] for actor in report["actors"]] == ["stream-0", "brain-0", "watchdog"]
     assert set(report["feeds"][0]) == {
         "instrument", "channel", "state", "messages", "age_ms", "gaps", "backfilled", "duplicates",
         "lost", "malformed", "lag_ms_p50", "lag_ms_p99", "mismatches", "resync_ms", "note",
+    }  # fmt: skip
+    assert set(report["latency_us"]) == {
+        "exchange_to_receive", "receive_to_ring", "ring_to_brain", "receive_to_signal",
+    }  # fmt: skip
+    assert report["latency_us"]["ring_to_brain"] == {
+        "p50": 0.0, "p99": 0.0, "p999": 0.0, "recent": 0, "count": 0, "sum": 0.0,
     }  # fmt: skip
     assert report["brain"]["latency_us"] == {"p50": 180.0, "p99": 900.0, "p999": 2000.0}
 
