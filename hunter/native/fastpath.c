@@ -313,10 +313,12 @@ typedef struct {
     HnBookMessage message; /* too large for the stack of a thread */
 } HnFastPath;
 
-/* When the bytes of this run were read. */
+/* When the bytes of this run were read. `lags`: counters of a histogram of exchange to receive, in
+ * ns, over all routes. */
 typedef struct {
     int64_t received_ts_ns;
     int64_t now_ns;
+    uint64_t *lags;
 } Moment;
 
 static HnRoute *
@@ -342,8 +344,9 @@ count_push(HnRoute *route, int64_t exchange_ts_ns, const Moment *moment, bool re
     tally->messages++;
     tally->last_data_ns = moment->now_ns;
     if (!repeats || exchange_ts_ns > tally->last_exchange_ts_ns) {
-        hn_histogram_record((uint64_t *)tally->lag.buf,
-                            (moment->received_ts_ns - exchange_ts_ns) / 1000);
+        int64_t lag_ns = moment->received_ts_ns - exchange_ts_ns;
+        hn_histogram_record((uint64_t *)tally->lag.buf, lag_ns / 1000);
+        hn_histogram_record(moment->lags, lag_ns);
     }
     if (exchange_ts_ns > tally->last_exchange_ts_ns) {
         tally->last_exchange_ts_ns = exchange_ts_ns;
@@ -878,14 +881,15 @@ static PyObject *
 fastpath_run(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
     HnFastPath *self = (HnFastPath *)object;
-    Py_buffer buffer;
+    Py_buffer buffer, lags;
     Moment moment;
     const char *taken, *others, *bytes;
     Py_ssize_t start, end;
     int64_t rows_before = self->row_count;
     PyObject *result = NULL;
-    if (count != 5 || self->table == NULL) {
-        PyErr_SetString(PyExc_TypeError, "run(buffer, start, end, received_ts_ns, now_ns)");
+    if (count != 6 || self->table == NULL) {
+        PyErr_SetString(PyExc_TypeError,
+                        "run(buffer, start, end, received_ts_ns, now_ns, lags)");
         return NULL;
     }
     start = PyLong_AsSsize_t(args[1]);
@@ -895,10 +899,16 @@ fastpath_run(PyObject *object, PyObject *const *args, Py_ssize_t count)
     if (PyErr_Occurred() || PyObject_GetBuffer(args[0], &buffer, PyBUF_SIMPLE) < 0) {
         return NULL;
     }
-    if (start < 0 || end < start || end > buffer.len) {
-        PyErr_SetString(PyExc_ValueError, "start and end are not within the buffer");
+    if (PyObject_GetBuffer(args[5], &lags, PyBUF_WRITABLE) < 0) {
+        PyBuffer_Release(&buffer);
+        return NULL;
+    }
+    if (start < 0 || end < start || end > buffer.len
+        || lags.len < (Py_ssize_t)(HN_HISTOGRAM_COUNTERS * sizeof(uint64_t))) {
+        PyErr_SetString(PyExc_ValueError, "start and end, or the counters, are not within");
         goto done;
     }
+    moment.lags = lags.buf;
     bytes = buffer.buf;
     taken = take_armed(self, bytes + start, bytes + end, &moment);
     if (taken == NULL
@@ -908,6 +918,7 @@ fastpath_run(PyObject *object, PyObject *const *args, Py_ssize_t count)
     others = pass_others(self, taken, bytes + end);
     result = Py_BuildValue("nn", (Py_ssize_t)(taken - bytes), (Py_ssize_t)(others - bytes));
 done:
+    PyBuffer_Release(&lags);
     PyBuffer_Release(&buffer);
     return result;
 }
@@ -1024,7 +1035,7 @@ static PyMemberDef fastpath_members[] = {
 static PyMethodDef fastpath_methods[] = {
     {"add", fastpath_add, METH_O, "A route; it stays for ever."},
     {"run", (PyCFunction)(void (*)(void))fastpath_run, METH_FASTCALL,
-     "run(buffer, start, end, received_ts_ns, now_ns) -> (taken, others): frames up to `taken` "
+     "run(buffer, start, end, received_ts_ns, now_ns, lags) -> (taken, others): frames up to `taken` "
      "are in the ring; those up to `others` are plain and go the long way."},
     {NULL, NULL, 0, NULL},
 };

@@ -69,8 +69,11 @@ class BinaryFrame(bytes):
 class Taker(Protocol):
     """Takes frames out of a connection's buffer before they become payloads."""
 
-    def stamp(self) -> None:
-        """Bytes were read just now."""
+    def opened(self) -> None:
+        """This connection is new."""
+
+    def was_read(self, byte_count: int, *, drained: bool) -> None:
+        """Bytes were read just now; `drained`: the socket is empty."""
 
     def take(self, buffer: bytearray, start: int, end: int) -> tuple[int, int]:
         """(taken, others): the frames up to `taken` are done with; those up to `others` are plain,
@@ -338,10 +341,11 @@ class Connection:
         inflow.end += count
         self._has_completed = False
         self._reads_left -= 1
-        if count < FULL_READ_BYTES and not isinstance(self._socket, ssl.SSLSocket):
+        drained = count < FULL_READ_BYTES and not isinstance(self._socket, ssl.SSLSocket)
+        if drained:
             self._reads_left = 0
         if self.taker is not None:
-            self.taker.stamp()
+            self.taker.was_read(count, drained=drained)
         return True
 
     def _cut(self, payloads: list[bytes]) -> None:
@@ -372,7 +376,7 @@ class Connection:
             start, others = self.taker.take(inflow.data, start, end)
             self._has_completed |= start > inflow.start
             if others == start:
-                others = end  # what comes next is not plain, or not whole
+                others = end  # what comes next is not plain, not whole, or very long
         cut = split(inflow.data, start, others, self._frame_bytes_max, payloads)
         self._has_completed |= cut > start
         inflow.start = cut
@@ -421,6 +425,8 @@ class Connection:
                 # Not by the protocol's state: a close in the same read has ended OPEN again.
                 if self._protocol.handshake_exc is None:
                     self.phase = Phase.OPEN
+                    if self.taker is not None:
+                        self.taker.opened()
                 else:
                     limited = event.status_code in _TOO_MANY
                     self.abort(
