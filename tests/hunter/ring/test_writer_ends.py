@@ -95,9 +95,8 @@ def write_and_die(
     with patch.context() as context:
         context.setattr(segment, "attach", mortal_attach)
         mortal = {kind: mortal_store(kind, countdown) for kind in Kind}
-        for kind in (Kind.TRADE, Kind.BBO, Kind.TICKER, Kind.BOOK):
-            context.setattr(f"hunter.ring.writer._store_{kind.name.lower()}", mortal[kind])
-        context.setattr("hunter.ring.writer._STORES", tuple(mortal.values()))
+        context.setattr("hunter.ring.lanes._STORES", tuple(mortal.values()))
+        context.setattr("hunter.native.kernel", None)  # its stores cannot be numbered
         feeder = Feeder(path)
         for first in (kinds[0], kinds[-1]):
             feeder.put(0, first)
