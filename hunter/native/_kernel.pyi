@@ -1,1 +1,68 @@
 """The extension module's names, as Python sees them."""
+
+# json.c, for tests
+def json_envelope(frame: bytes, /) -> tuple[bytes | None, ...] | None: ...
+def json_trades(data: bytes, /) -> tuple[tuple[int | float, ...], ...] | None: ...
+def json_ticker(data: bytes, /) -> tuple[int | float, ...] | None: ...
+def json_book(
+    data: bytes, /
+) -> tuple[list[tuple[float, float]], list[tuple[float, float]], int, int, int] | None: ...
+
+# frames.c
+def frame(
+    buffer: bytes | bytearray | memoryview, offset: int, length_max: int, /
+) -> tuple[int, bytes | None, int | None]: ...
+
+# records.c
+def histogram_record(counters: bytearray | memoryview, value: int, /) -> None: ...
+
+class ChainTail:
+    end: int
+    newest_ts_ns: int
+    row_count: int
+    match_count: int
+    last_count: int
+    last_price: float
+    last_size: float
+
+class Tally:
+    messages: int
+    last_data_ns: int
+    last_exchange_ts_ns: int
+    def __init__(self, lag: memoryview) -> None: ...
+
+class Heard:
+    heard_ns: int
+    data_count: int
+
+# book.c
+class BookState:
+    seq_id: int
+    exchange_ts_ns: int
+    snapshot_count: int
+    update_count: int
+    orphan_delete_count: int
+    @property
+    def best_bid(self) -> float | None: ...
+    @property
+    def best_ask(self) -> float | None: ...
+    @property
+    def level_counts(self) -> tuple[int, int]: ...
+    def replace(self, bids: list[object], asks: list[object], /) -> None: ...
+    def merge_bids(self, levels: list[object], /) -> int: ...
+    def merge_asks(self, levels: list[object], /) -> int: ...
+    def top(self, level_count: int, /) -> tuple[list[float], list[float]]: ...
+    def clear(self) -> None: ...
+
+class KeptTops:
+    def keep(self, seq_id: int, bids: list[float], asks: list[float], /) -> None: ...
+    def find(self, seq_id: int, /) -> tuple[list[float], list[float]] | None: ...
+    def pop(self, seq_id: int, /) -> tuple[list[float], list[float]] | None: ...
+    def clear(self) -> None: ...
+
+class Calm:
+    compared_count: int
+    agreed_in_a_row: int
+    quotes_compared_id: int
+    tops_compared_id: int
+    last_id: int
