@@ -699,6 +699,18 @@ kept_clear(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static Py_ssize_t
+kept_length(PyObject *self)
+{
+    Py_ssize_t count = 0;
+    for (int index = 0; index < HN_KEPT; index++) {
+        count += ((HnKeptTops *)self)->tops[index].seq_id != HN_NO_SEQUENCE;
+    }
+    return count;
+}
+
+static PySequenceMethods kept_sequence = {.sq_length = kept_length};
+
 static PyMethodDef kept_methods[] = {
     {"keep", kept_keep, METH_VARARGS, "Best levels under an id, in place of the oldest."},
     {"find", kept_find, METH_O, "(bids, asks) or None"},
@@ -715,6 +727,7 @@ PyTypeObject HnKeptTops_Type = {
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = kept_new,
     .tp_dealloc = plain_dealloc,
+    .tp_as_sequence = &kept_sequence,
     .tp_methods = kept_methods,
 };
 
