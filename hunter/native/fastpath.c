@@ -707,8 +707,8 @@ take_update(HnFastPath *self, HnRoute *route, const HnEnvelope *envelope, const 
     bool awaited;
     int orphans;
     if (!is_update(envelope->action) || !hn_json_book(envelope->data, message)
-        || message->prev_seq_id != book->seq_id || message->seq_id <= message->prev_seq_id
-        || message->seq_id < 0 || message->seq_id < route->calm->last_id
+        || book->seq_id < 0 || message->prev_seq_id != book->seq_id
+        || message->seq_id <= message->prev_seq_id || message->seq_id < route->calm->last_id
         || book->bid_count + message->bid_count > HN_BOOK_LEVELS_MAX
         || book->ask_count + message->ask_count > HN_BOOK_LEVELS_MAX
         || hn_book_would_cross(book, message)) {

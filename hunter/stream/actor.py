@@ -88,7 +88,6 @@ class StreamActor:
         self._polled: dict[int, int] = {}
         # Descriptors that the last wait found ready; None once they have been worked on.
         self._ready: set[int] | None = None
-        self._lease_look_ns = 0
 
     def on_start(self, now_ns: int) -> None:
         before = documents.decode(self._context.page.read_document(), documents.StreamDocument)
@@ -144,7 +143,7 @@ class StreamActor:
     def _register(self) -> None:
         """Poll for what the links want now."""
         links = self._role.links
-        if links == self._links and not any([link.is_touched for link in links]):
+        if links == self._links and not any(link.is_touched for link in links):
             return
         self._links = links
         targets = dict(target for link in links if (target := link.poll_target()) is not None)
@@ -197,9 +196,6 @@ class StreamActor:
         """Whether the lease is ours now. A complete picture takes it when it is free; without one
         it must have been free for a while: then nobody has a better one.
         """
-        if now_ns < self._lease_look_ns:
-            return False
-        self._lease_look_ns = now_ns + LEASE_LOOK_MS * _MS
         if not standby.receives or not self._lease.acquire():
             self._free_since_ns = None
             return False

@@ -37,6 +37,8 @@ class BookFeed:
         self._book = OrderBook()
         self._check = CrossCheck()
         self._mismatches_seen = 0
+        # The book that the check has seen last, and which of its snapshots.
+        self._weighed: tuple[OrderBook, int] | None = None
         # The book as readers see it: at first the one that the writer before left in the ring.
         self._shown = new_shown(*(writer.last_book(index) or LastBook(False, NO_SEQUENCE, 0)))
         self._hidden_ns: int | None = None
@@ -54,18 +56,17 @@ class BookFeed:
         """What a quote changes that agrees with the book, or waits for it: in the order of the
         kernel's `Route.arm`, from the book on. None while it may change more.
         """
-        records = self._check.ordinary()
-        return None if records is None else (None, None, *records)
+        check = self._check
+        return (None, None, *check.kept, check.calm) if check.is_calm else None
 
     def ordinary_book(self) -> tuple[object, ...] | None:
         """The same of a book that goes on as it is: `books` by an update, `books5` by a push."""
-        book = self._book
+        book, check = self._book, self._check
         if self._hidden_ns is not None or not self._shown.valid or book.crossed:
             return None
-        state, records = book.ordinary(), self._check.ordinary(book)
-        if state is None or records is None:
+        if not (book.is_plain and check.is_calm and self._weighed == (book, book.snapshot_count)):
             return None
-        return (state, self._shown, *records)
+        return (book.state, self._shown, *check.kept, check.calm)
 
     def on_push(self, data: Data, received_ts_ns: int, now_ns: int) -> int:
         """A snapshot or update; returns the book's exchange time. Raises MalformedMessage."""
@@ -83,6 +84,7 @@ class BookFeed:
                 if book.crossed:
                     self._on_crossed(update, received_ts_ns, now_ns)
                 elif not self._weigh(self._check.on_book(book), received_ts_ns, now_ns):
+                    self._weighed = (book, book.snapshot_count)
                     self._show(received_ts_ns, now_ns)
             elif applied in _BROKEN:
                 self._counters.gaps += 1
@@ -172,9 +174,7 @@ class BookFeed:
             return
         self._hidden_ns = now_ns
         shown.valid = False
-        self._writer.put_book(
-            self._index, received_ts_ns, shown.seq_id, shown.exchange_ts_ns, None
-        )
+        self._writer.put_book(self._index, received_ts_ns, shown.seq_id, shown.exchange_ts_ns, None)
 
 
 def _flat(levels: list[BookLevel]) -> list[float]:

@@ -106,10 +106,8 @@ class InstrumentFeed:
         book = self._book
         if book is None:
             return None
-        if channel == self.book_channel:
-            records = book.ordinary_book()
-        else:
-            records = book.ordinary_check()
+        is_book = channel == self.book_channel
+        records = book.ordinary_book() if is_book else book.ordinary_check()
         return None if records is None else (counters.tally, None, *records)
 
     def on_data(self, data: Data, received_ts_ns: int, now_ns: int) -> int:
@@ -129,9 +127,7 @@ class InstrumentFeed:
                 self._book.break_off(received_ts_ns, now_ns)
             return 0
         repeats = data.channel != self.trade_channel
-        is_old = counters.first_push or (
-            repeats and exchange_ts_ns <= counters.last_exchange_ts_ns
-        )
+        is_old = counters.first_push or (repeats and exchange_ts_ns <= counters.last_exchange_ts_ns)
         counters.on_push(exchange_ts_ns, received_ts_ns, repeats=repeats)
         return 0 if is_old else exchange_ts_ns
 

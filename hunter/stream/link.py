@@ -24,7 +24,7 @@ from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.session import OkxSession
 from hunter.exchange.okx.states import SubscriptionState
 from hunter.status import documents
-from hunter.stream.connection import FRAME_BYTES_MAX, BinaryFrame, Connection
+from hunter.stream.connection import FRAME_BYTES_MAX, BinaryFrame, Connection, Taker
 from hunter.stream.limits import CONNECTS, RateLimiter
 from hunter.stream.phases import Failure, Phase
 from hunter.stream.proxy import ProxyError, find_proxy

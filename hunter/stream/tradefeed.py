@@ -56,7 +56,8 @@ class TradeFeed:
         """Where the next match must start, while a row that starts there changes nothing else."""
         if self.overlapping or self.former is not None or self._after_loss or self._received_ns:
             return None
-        return self.chain.ordinary_tail()
+        tail = self.chain.tail
+        return tail if tail.end >= 0 else None
 
     def on_push(self, payload: Payload, received_ts_ns: int, now_ns: int) -> int:
         """Rows of the feed; returns the newest exchange time in them. Raises MalformedMessage."""

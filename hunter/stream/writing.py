@@ -77,9 +77,7 @@ class Writing:
         self.feeds = {
             name: self._new_feed(index, name, known) for index, name in enumerate(parts.instruments)
         }
-        self._fast = FastPaths(
-            self._clock, parts.context.latencies, writer, self.lines, self.feeds
-        )
+        self._fast = FastPaths(self._clock, parts.context.latencies, writer, self.lines, self.feeds)
         self.backfills = {name: Backfill(name, feed.chain) for name, feed in self.feeds.items()}
         self._listings = Listings(parts, self.feeds)
         self._bulletins = Bulletins(

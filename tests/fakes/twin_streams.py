@@ -15,6 +15,7 @@ from typing import Any
 
 from fakes.actor_stage import MS, HandClock, Stage
 from fakes.websocket_peer import Peer, agreement
+
 from hunter.config import StreamSection
 from hunter.exchange.okx.plan import make_plan
 from hunter.ring.reader import LaneReader

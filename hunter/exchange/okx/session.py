@@ -163,8 +163,8 @@ class OkxSession:
             return self._receive_unknown(arg.channel[:40], f"data of {named}, not asked for")
         self._data_count += 1
         self._last_data_ns = now_ns
-        item.heard_ns = now_ns
-        item.data_count += 1
+        item.heard.heard_ns = now_ns
+        item.heard.data_count += 1
         if item.report_count:
             item.report_count = 0
             self._review(now_ns)

@@ -1,4 +1,4 @@
-"""What the exchange's own words are about, and how much of them is kept. Pure; called by `session`."""
+"""What the exchange's own words are about, and how much of them is kept. Pure; `session` asks."""
 
 from __future__ import annotations
 
