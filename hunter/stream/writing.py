@@ -116,6 +116,7 @@ class Writing:
         """Bytes in, rows out; how much that was. `ready`: descriptors that have something to be
         read, or room to write; None: nobody has looked.
         """
+        self._documents = None
         work = 0
         for line in self.lines:
             link = line.link
