@@ -360,6 +360,10 @@ class Connection:
                 stop = min(inflow.start + self._owed, inflow.end)
                 self._owed -= stop - inflow.start
                 self._give(payloads, stop)
+            elif payloads and self.taker is not None:
+                # They come before whatever it would take.
+                self.has_more = True
+                return
             else:
                 if not self._fragments and self._cut_plain(payloads):
                     return

@@ -115,7 +115,6 @@ class FastLine(Reception):
         for item in self._armed:
             item.route.disarm()
         self._armed.clear()
-        self._candidates.clear()
 
     def look_again(self, item: _Armable) -> None:
         """Not to be armed before it is known to be ordinary, which is looked at soon."""
