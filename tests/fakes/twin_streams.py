@@ -153,17 +153,23 @@ class Side:
         return self.writing.lines[0].link
 
     def connect(self) -> None:
-        """The next connection of the line, up to its subscriptions."""
-        for _ in range(100):
-            self.clock.skip(300)
-            self.step()
-            if self.peer.is_called:
-                break
-        self.peer.accept()
+        """The next connection of the line, up to its subscriptions; time passes until it is made,
+        the same on both sides.
+        """
+        self.clock.skip(60_000)
+        self.step()
         request = b""
-        while b"\r\n\r\n" not in request:
+        for _ in range(2_000):
             self.step()
-            request += self.peer.request()
+            if self.peer.is_called:  # the newest; another one has been given up
+                self.peer.accept()
+                request = b""
+            if self.peer.link is not None:
+                with contextlib.suppress(OSError):
+                    request += self.peer.request()
+            if b"\r\n\r\n" in request:
+                break
+            select.select([], [], [], 0.001)
         self.read = 0
         self.expected = len(agreement(request))
         self.peer.send(agreement(request))

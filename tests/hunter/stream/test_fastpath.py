@@ -72,6 +72,7 @@ def play(channels: tuple[str, ...], seed: int, plan: list[str], cuts: list[int])
                 send(twins, data, cuts)
                 data = b""
                 go_outside(twins, market, step)
+                twins.reconnect_if_lost()
             else:
                 data += market.frame_of(step)
         send(twins, data, cuts)
