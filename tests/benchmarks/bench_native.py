@@ -2,10 +2,10 @@
 
     python tests/benchmarks/bench_native.py [--json]
 
-Compiles hunter/native's files with a timer around them into a temporary folder, so that no call out
-of Python is counted; without a compiler it says so. Least of seven runs with the median: others on
-the machine only ever add. Frames: trades of 190 B, books of 10 + 10 levels near the top of a book of
-400 a side. Goals: envelope and trade 150 ns, envelope and book 900 ns, merge 500 ns.
+Compiles hunter/native's files with a timer around them into a temporary folder, so that no call
+out of Python is counted; without a compiler it says so. Least of seven runs with the median: others
+on the machine only ever add. Frames: trades of 190 B, books of 10 + 10 levels near the top of a
+book of 400 a side. Goals: envelope and trade 150 ns, envelope and book 900 ns, merge 500 ns.
 """
 
 from __future__ import annotations

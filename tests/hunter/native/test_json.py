@@ -1,5 +1,5 @@
-"""What the compiled decoder takes, Python's decoders take too, with the same values bit for bit; and
-what is ordinary it takes.
+"""What the compiled decoder takes, Python's decoders take too, with the same values bit for bit;
+and what is ordinary it takes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,11 @@ def decoding() -> Decoding:
 
 
 def test_examples_of_the_exchange_are_taken(decoding: Decoding) -> None:
-    assert [decoding.payload(data) for data in (TRADE, TICKER, BOOK)] == ["trades", "ticker", "book"]
+    assert [decoding.payload(data) for data in (TRADE, TICKER, BOOK)] == [
+        "trades",
+        "ticker",
+        "book",
+    ]
     assert [decoding.frame(HEAD + data + b"}") for data in (TRADE, TICKER, BOOK)] == [
         "trades", "ticker", "book",
     ]  # fmt: skip

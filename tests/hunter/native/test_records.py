@@ -52,7 +52,9 @@ def test_tally_counts_in_the_buffer_of_a_histogram(record: type[Any]) -> None:
 
 
 @needs_kernel
-@pytest.mark.parametrize("wrong", [bytearray(7_672), b"\0" * 7_680, memoryview(bytearray(7_681))[1:]])
+@pytest.mark.parametrize(
+    "wrong", [bytearray(7_672), b"\0" * 7_680, memoryview(bytearray(7_681))[1:]]
+)
 def test_tally_refuses_a_buffer_that_is_no_histogram(wrong: Any) -> None:
     assert kernel is not None
     with pytest.raises((ValueError, BufferError)):
