@@ -28,9 +28,8 @@ import tomllib
 from pathlib import Path
 from types import ModuleType
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from fakes.native_decoding import Decoding
 from fakes.okx_mutations import Mutator
@@ -38,6 +37,7 @@ from fakes.okx_mutations import Mutator
 from hunter.exchange.okx.bookstate import BookState
 from hunter.exchange.okx.parse import parse_books
 
+ROOT = Path(__file__).resolve().parents[2]
 LIBRARY_VARIABLE = "HUNTER_FUZZ_LIBRARY"
 FLAGS = (
     "-std=c11 -O1 -g -fPIC -shared -Wall -Wextra -fno-omit-frame-pointer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -135,6 +136,13 @@ def test_whether_it_would_cross_is_known_before(
     assert foreseen == (bid is not None and ask is not None and bid >= ask)
 
 
+def checksum_of(pairs: list[Level]) -> int:
+    """Of a snapshot that has bids only."""
+    shown = in_order([pair for pair in pairs if pair[1]], False)[:25]
+    texts = [f"{price}:{size}" for price, size in shown]
+    return zlib.crc32(":".join(texts).encode())
+
+
 def take(book: OrderBook, update: BookUpdate) -> Applied:
     """As compiled code would: by the state alone, else by the book."""
     state = book.state
@@ -151,7 +159,10 @@ def take(book: OrderBook, update: BookUpdate) -> Applied:
 book_steps = st.lists(
     st.tuples(
         st.sampled_from(
-            ("next", "next", "next", "keepalive", "reset", "gap", "snapshot", "rest", "checksum")
+            (
+                *("next", "next", "next", "next", "keepalive", "reset", "gap", "snapshot"),
+                *("rest", "sound", "unsound"),
+            )
         ),
         level_lists,
         st.booleans(),
@@ -160,10 +171,16 @@ book_steps = st.lists(
 )
 
 
+PAIRS = [(5, 1), (6, 1)]
+
+
 @given(book_steps)
+@example([("next", PAIRS, True), ("next", PAIRS, False), ("next", [(5, 0)], True)])
+@example([("rest", PAIRS, False), ("next", [(7, 1)], True), ("gap", PAIRS, False)])
+@example([("sound", PAIRS, False), ("next", [(7, 1)], True), ("unsound", [(7, 2)], False)])
 def test_two_hands_are_as_good_as_one(steps: list[tuple[str, list[Level], bool]]) -> None:
     alone, shared = OrderBook(), OrderBook()
-    for now, (kind, pairs, second_hand) in enumerate(steps):
+    for now, (kind, pairs, second_hand) in enumerate([("snapshot", PAIRS, False), *steps]):
         before = alone.seq_id
         if kind == "rest":
             snapshot = BookUpdate(BookAction.SNAPSHOT, levels(pairs), [], 500 + now, -1, 0, now)
@@ -178,12 +195,12 @@ def test_two_hands_are_as_good_as_one(steps: list[tuple[str, list[Level], bool]]
             after = max(before - 3, 0)
         elif kind == "gap":
             prev = before - 1
-        action = BookAction.SNAPSHOT if kind == "snapshot" else BookAction.UPDATE
-        texts = None
-        if kind == "checksum":
-            action = BookAction.SNAPSHOT
+        action = BookAction.SNAPSHOT if kind in ("snapshot", "sound") else BookAction.UPDATE
+        texts, checksum = None, 0
+        if kind in ("sound", "unsound"):
             texts = BookTexts([[str(price), str(size)] for price, size in pairs], [])
-        update = BookUpdate(action, levels(pairs), [], after, prev, 7 if texts else 0, now, texts)
+            checksum = checksum_of(pairs) if kind == "sound" else 7
+        update = BookUpdate(action, levels(pairs), [], after, prev, checksum, now, texts)
         found = take(shared, update) if second_hand else shared.apply(update)
         assert found is alone.apply(update)
         assert shared.statistics() == alone.statistics()

@@ -44,8 +44,9 @@ def test_the_compiled_one_is_used_where_there_is_one() -> None:
     assert type(new_calm()) is expected
 
 
+@pytest.mark.parametrize("asked", [True, False])
 @pytest.mark.parametrize("enough", [True, False])
-def test_trust_is_regained_by_agreements_whoever_counts_them(enough: bool) -> None:
+def test_trust_is_regained_by_agreements_whoever_counts_them(enough: bool, asked: bool) -> None:
     check, book = CrossCheck(), OrderBook()
     seq_id = 0
     for _ in range(STRIKES_MAX + 1):
@@ -62,7 +63,8 @@ def test_trust_is_regained_by_agreements_whoever_counts_them(enough: bool) -> No
     seq_id += 10
     apply(book, seq_id, -1, 1.0)
     check.on_book(book)
-    assert check.is_calm is enough
+    if asked:
+        assert check.is_calm is enough
     check.on_quote(seq_id, 100.0, 9.0, *ASK)  # what is in a row ends here
     assert check.distrusted is not enough
 
