@@ -555,10 +555,13 @@ PyTypeObject HnBookState_Type = {
 static int
 kept_index(const HnKeptTops *kept, int64_t seq_id)
 {
+    if (seq_id < 0 || seq_id > kept->id_max) {
+        return -1;
+    }
     for (int age = 1; age <= HN_KEPT; age++) {
         int index = (kept->next + HN_KEPT - age) % HN_KEPT;
         if (kept->tops[index].seq_id == seq_id) {
-            return seq_id == HN_NO_SEQUENCE ? -1 : index;
+            return index;
         }
     }
     return -1;
@@ -569,6 +572,7 @@ hn_kept_keep(HnKeptTops *kept, const HnTop *top)
 {
     hn_kept_drop(kept, top->seq_id);
     kept->tops[kept->next] = *top;
+    kept->id_max = top->seq_id > kept->id_max ? top->seq_id : kept->id_max;
     kept->next = (kept->next + 1) % HN_KEPT;
 }
 
@@ -596,6 +600,7 @@ forget_all(HnKeptTops *kept)
         kept->tops[index].seq_id = HN_NO_SEQUENCE;
     }
     kept->next = 0;
+    kept->id_max = HN_NO_SEQUENCE;
 }
 
 static PyObject *
