@@ -27,6 +27,9 @@ def json_book(
     data: bytes, /
 ) -> tuple[list[tuple[float, float]], list[tuple[float, float]], int, int, int] | None: ...
 
+# book.c, for tests
+def book_would_cross(book: BookState, data: bytes, /) -> bool: ...
+
 # frames.c
 def frame(
     buffer: bytes | bytearray | memoryview, offset: int, length_max: int, /

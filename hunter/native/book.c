@@ -555,10 +555,13 @@ PyTypeObject HnBookState_Type = {
 static int
 kept_index(const HnKeptTops *kept, int64_t seq_id)
 {
+    if (seq_id < 0 || seq_id > kept->id_max) {
+        return -1;
+    }
     for (int age = 1; age <= HN_KEPT; age++) {
         int index = (kept->next + HN_KEPT - age) % HN_KEPT;
         if (kept->tops[index].seq_id == seq_id) {
-            return seq_id == HN_NO_SEQUENCE ? -1 : index;
+            return index;
         }
     }
     return -1;
@@ -569,6 +572,7 @@ hn_kept_keep(HnKeptTops *kept, const HnTop *top)
 {
     hn_kept_drop(kept, top->seq_id);
     kept->tops[kept->next] = *top;
+    kept->id_max = top->seq_id > kept->id_max ? top->seq_id : kept->id_max;
     kept->next = (kept->next + 1) % HN_KEPT;
 }
 
@@ -596,6 +600,7 @@ forget_all(HnKeptTops *kept)
         kept->tops[index].seq_id = HN_NO_SEQUENCE;
     }
     kept->next = 0;
+    kept->id_max = HN_NO_SEQUENCE;
 }
 
 static PyObject *
@@ -626,7 +631,7 @@ to_top_side(PyObject *list, HnLevel *levels)
 {
     if (!PyList_Check(list) || PyList_GET_SIZE(list) % 2
         || PyList_GET_SIZE(list) > 2 * HN_KEPT_LEVELS) {
-        PyErr_SetString(PyExc_ValueError, "a side is a list [price, size, ...] of 5 levels at most");
+        PyErr_SetString(PyExc_ValueError, "a side is [price, size, ...], 5 levels at most");
         return -1;
     }
     int count = (int)(PyList_GET_SIZE(list) / 2);
@@ -769,10 +774,44 @@ PyTypeObject HnCalm_Type = {
     .tp_members = calm_members,
 };
 
+/* For the tests: hn_book_would_cross of a `data` that hn_json_book takes. */
+static PyObject *
+book_would_cross(PyObject *module, PyObject *args)
+{
+    PyObject *book;
+    HnText data;
+    Py_ssize_t length;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "O!y#:book_would_cross", &HnBookState_Type, &book, &data.start,
+                          &length)) {
+        return NULL;
+    }
+    data.length = (size_t)length;
+    HnBookMessage *message = PyMem_Malloc(sizeof *message);
+    if (message == NULL) {
+        return PyErr_NoMemory();
+    }
+    bool taken = hn_json_book(data, message);
+    bool crosses = taken && hn_book_would_cross((HnBookState *)book, message);
+    PyMem_Free(message);
+    if (!taken) {
+        PyErr_SetString(PyExc_ValueError, "not an ordinary book message");
+        return NULL;
+    }
+    return PyBool_FromLong(crosses);
+}
+
+static PyMethodDef book_functions[] = {
+    {"book_would_cross", book_would_cross, METH_VARARGS,
+     "Whether a book would be crossed with the levels of a message."},
+    {NULL, NULL, 0, NULL},
+};
+
 int
 hn_add_book(PyObject *module)
 {
-    if (PyModule_AddType(module, &HnBookState_Type) < 0
+    if (PyModule_AddFunctions(module, book_functions) < 0
+        || PyModule_AddType(module, &HnBookState_Type) < 0
         || PyModule_AddType(module, &HnKeptTops_Type) < 0) {
         return -1;
     }

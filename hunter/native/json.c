@@ -55,7 +55,8 @@ is_space(char c)
 ALWAYS_INLINE void
 skip_space(Cursor *cursor)
 {
-    while (cursor->at < cursor->end && is_space(*cursor->at)) {
+    while (cursor->at < cursor->end && (unsigned char)*cursor->at <= ' '
+           && is_space(*cursor->at)) {
         cursor->at++;
     }
 }
@@ -83,52 +84,85 @@ marks_of_ends(uint64_t bytes)
     return (found | bytes) & highs;
 }
 
-/* A whole string of plain ASCII, quotes and all. `word`: its first eight bytes, zero beyond it. */
+/* A whole string of plain ASCII, quotes and all. */
 ALWAYS_INLINE bool
-read_string(Cursor *cursor, HnText *text, uint64_t *word)
+read_string(Cursor *cursor, HnText *text)
 {
     if (!take(cursor, '"')) {
         return false;
     }
     const char *start = cursor->at, *at = start;
-    uint64_t first = 0;
-    bool at_start = true;
+    uint64_t marks = 0;
     while (LIKELY(cursor->end - at >= 8)) {
-        uint64_t bytes, marks;
+        uint64_t bytes;
         memcpy(&bytes, at, 8);
         marks = marks_of_ends(bytes);
-        if (marks == 0) {
-            first = at_start ? bytes : first;
-            at_start = false;
-            at += 8;
-            continue;
+        if (LIKELY(marks != 0)) {
+            at += __builtin_ctzll(marks) / 8;
+            break;
         }
-        unsigned bits = (unsigned)__builtin_ctzll(marks) & ~7u;
-        if (at_start) {
-            first = bytes & (((uint64_t)1 << bits) - 1);
-        }
-        at += bits / 8;
-        goto ended;
+        at += 8;
     }
-    for (; at < cursor->end; at++) {
+    while (marks == 0 && at < cursor->end) {
         unsigned char c = (unsigned char)*at;
         if (c == '"' || c == '\\' || c < 0x20 || c >= 0x80) {
             break;
         }
-        if (at_start) {
-            first |= (uint64_t)c << 8 * (at - start);
-        }
+        at++;
     }
-ended:
     if (at >= cursor->end || *at != '"') {
         return false;
     }
     text->start = start;
     text->length = (size_t)(at - start);
-    *word = first;
     cursor->at = at + 1;
     return true;
 }
+
+/* ---- numbers ---- */
+
+/* Eight digits, the first in the lowest byte, as a number: by pairs, fours, eights. */
+ALWAYS_INLINE uint64_t
+eight_digits(uint64_t digits)
+{
+    const uint64_t mask = 0x000000FF000000FFu;
+    digits = digits * 10 + (digits >> 8);
+    uint64_t high = (digits & mask) * (100 + (UINT64_C(1000000) << 32));
+    uint64_t low = (digits >> 16 & mask) * (1 + (UINT64_C(10000) << 32));
+    return (high + low) >> 32;
+}
+
+/* As many digits as there are; returns where they end. More than DIGITS_MAX of them wrap, which
+ * whoever counts them sees. */
+ALWAYS_INLINE const char *
+read_digits(const char *at, const char *end, uint64_t *value)
+{
+    static const uint64_t powers[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+    const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
+    while (LIKELY(end - at >= 8)) {
+        uint64_t bytes;
+        memcpy(&bytes, at, 8);
+        bytes ^= ones * '0';
+        /* The high bit of each byte that is more than 9; only the first one is exact. */
+        uint64_t others = ((bytes + ones * (0x80 - 10)) | bytes) & highs;
+        if (others == 0) {
+            *value = *value * 100000000 + eight_digits(bytes);
+            at += 8;
+            continue;
+        }
+        unsigned count = (unsigned)__builtin_ctzll(others) / 8;
+        if (LIKELY(count > 0)) {
+            /* Zeros before them do not count. */
+            *value = *value * powers[count] + eight_digits(bytes << (64 - 8 * count));
+        }
+        return at + count;
+    }
+    for (; at < end && *at >= '0' && *at <= '9'; at++) {
+        *value = *value * 10 + (uint64_t)(*at - '0');
+    }
+    return at;
+}
+
 
 /* A string, a number without an exponent, true, false or null. Python's decoder looks at what it
  * skips too, so this is no more generous. */
@@ -136,10 +170,10 @@ ALWAYS_INLINE bool
 skip_plain(Cursor *cursor)
 {
     HnText text;
-    uint64_t word;
+    uint64_t digits = 0;
     char c = peek(cursor);
     if (LIKELY(c == '"')) {
-        return read_string(cursor, &text, &word);
+        return read_string(cursor, &text);
     }
     const char *literal = c == 't' ? "true" : c == 'f' ? "false" : c == 'n' ? "null" : NULL;
     if (literal != NULL) {
@@ -153,23 +187,17 @@ skip_plain(Cursor *cursor)
     }
     take(cursor, '-');
     const char *start = cursor->at;
-    while (cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9') {
-        cursor->at++;
-    }
+    cursor->at = read_digits(start, cursor->end, &digits);
     if (cursor->at == start || (*start == '0' && cursor->at - start > 1)) {
         return false;
     }
     if (take(cursor, '.')) {
         start = cursor->at;
-        while (cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9') {
-            cursor->at++;
-        }
+        cursor->at = read_digits(start, cursor->end, &digits);
         return cursor->at > start;
     }
     return true;
 }
-
-/* ---- numbers ---- */
 
 /* More digits than one division can be trusted with: by Python's own conversion. */
 static bool
@@ -194,23 +222,16 @@ slow_decimal(const char *start, size_t length, double *out)
 ALWAYS_INLINE bool
 read_decimal(Cursor *cursor, double *out)
 {
-    const char *start = cursor->at, *at = start, *end = cursor->end;
+    const char *start = cursor->at, *end = cursor->end;
     uint64_t digits = 0;
-    unsigned digit;
-    while (at < end && (digit = (unsigned char)*at - (unsigned)'0') < 10) {
-        digits = digits * 10 + digit; /* may wrap: then there are too many, see below */
-        at++;
-    }
+    const char *at = read_digits(start, end, &digits);
     size_t count = (size_t)(at - start), fraction_count = 0;
     if (count == 0 || (*start == '0' && count > 1)) {
         return false;
     }
     if (at < end && *at == '.') {
         const char *fraction = ++at;
-        while (at < end && (digit = (unsigned char)*at - (unsigned)'0') < 10) {
-            digits = digits * 10 + digit;
-            at++;
-        }
+        at = read_digits(fraction, end, &digits);
         fraction_count = (size_t)(at - fraction);
         count += fraction_count;
         if (fraction_count == 0) {
@@ -242,13 +263,9 @@ ALWAYS_INLINE bool
 read_whole(Cursor *cursor, int64_t value_max, int64_t *out)
 {
     bool quoted = take(cursor, '"');
-    const char *start = cursor->at, *at = start, *end = cursor->end;
+    const char *start = cursor->at;
     uint64_t value = 0;
-    unsigned digit;
-    while (at < end && (digit = (unsigned char)*at - (unsigned)'0') < 10) {
-        value = value * 10 + digit;
-        at++;
-    }
+    const char *at = read_digits(start, cursor->end, &value);
     size_t count = (size_t)(at - start);
     cursor->at = at;
     if (count == 0 || count > DIGITS_MAX || (*start == '0' && count > 1)
@@ -285,29 +302,70 @@ read_time_ns(Cursor *cursor, int64_t *out)
 
 /* ---- objects ---- */
 
+/* The keys of an object in the order in which the exchange sends them. Looked for where the last
+ * one leads to expect it, a key costs two comparisons, and where the value begins does not have to
+ * be computed from the bytes before it. */
 typedef struct {
-    HnText text;
-    uint64_t word; /* its first eight bytes */
-} Key;
+    char text[16]; /* with quotes and colon */
+    uint64_t low;  /* which of its bytes count */
+    uint64_t high;
+    unsigned length;
+    int field;
+} Name;
 
-ALWAYS_INLINE bool
-is_key(const Key *key, const char *name, size_t length)
+#define MASK(count) \
+    ((count) <= 0 ? 0 : (count) >= 8 ? UINT64_MAX : (UINT64_C(1) << ((count) & 7) * 8) - 1)
+#define NAME(name, field) \
+    {"\"" name "\":", MASK((int)sizeof(name) + 2), MASK((int)sizeof(name) - 6), \
+     sizeof(name) + 2, field}
+
+/* Keys that are not in the table. */
+#define OTHER (-1)
+
+typedef struct {
+    const Name *names;
+    int count;
+    int expected;
+} Keys;
+
+#define KEYS(table) {table, sizeof(table) / sizeof *(table), 0}
+
+/* By its text, wherever it stands. */
+static int
+find_field(Keys *keys, HnText key)
 {
-    uint64_t word = 0;
-    memcpy(&word, name, length < 8 ? length : 8);
-    return key->word == word && key->text.length == length
-           && (length <= 8 || memcmp(key->text.start + 8, name + 8, length - 8) == 0);
+    for (int index = 0; index < keys->count; index++) {
+        const Name *name = &keys->names[index];
+        if (key.length + 3 == name->length && memcmp(key.start, name->text + 1, key.length) == 0) {
+            keys->expected = index + 1;
+            return name->field;
+        }
+    }
+    return OTHER;
 }
-
-#define IS(key, name) is_key(&(key), name, sizeof(name) - 1)
 
 /* Up to the value. */
 ALWAYS_INLINE bool
-read_key(Cursor *cursor, Key *key)
+read_key(Cursor *cursor, Keys *keys, int *field)
 {
-    if (!read_string(cursor, &key->text, &key->word)) {
+    if (LIKELY(keys->expected < keys->count && cursor->end - cursor->at >= 16)) {
+        const Name *name = &keys->names[keys->expected];
+        uint64_t there[2], wanted[2];
+        memcpy(there, cursor->at, 16);
+        memcpy(wanted, name->text, 16);
+        if (LIKELY((there[0] & name->low) == wanted[0] && (there[1] & name->high) == wanted[1])) {
+            cursor->at += name->length;
+            keys->expected++;
+            *field = name->field;
+            skip_space(cursor);
+            return true;
+        }
+    }
+    HnText key;
+    if (!read_string(cursor, &key)) {
         return false;
     }
+    *field = find_field(keys, key);
     skip_space(cursor);
     if (!take(cursor, ':')) {
         return false;
@@ -343,48 +401,54 @@ read_opening(Cursor *cursor, char open, char close)
 
 /* A key that comes twice means its last value in Python; here it means that something is odd. */
 ALWAYS_INLINE bool
-is_first(unsigned *seen, unsigned field)
+is_first(unsigned *seen, int field)
 {
-    bool first = !(*seen & field);
-    *seen |= field;
+    bool first = !(*seen & 1u << field);
+    *seen |= 1u << field;
     return first;
+}
+
+ALWAYS_INLINE bool
+has_all(unsigned seen, unsigned needed)
+{
+    return (seen & needed) == needed;
 }
 
 /* ---- envelope ---- */
 
-enum { ARG = 1, ACTION = 2, DATA = 4, CHANNEL = 8, INST_ID = 16, INST_TYPE = 32 };
+enum { CHANNEL, INST_ID, INST_TYPE };
+static const Name arg_names[] = {
+    NAME("channel", CHANNEL),
+    NAME("instId", INST_ID),
+    NAME("instType", INST_TYPE),
+};
 
 static bool
 read_arg(Cursor *cursor, HnEnvelope *out)
 {
+    Keys keys = KEYS(arg_names);
     unsigned seen = 0;
-    uint64_t word;
     HnText inst_type;
-    int state = read_opening(cursor, '{', '}');
+    int field, state = read_opening(cursor, '{', '}');
     while (state == MORE) {
-        Key key;
         bool fine;
-        if (!read_key(cursor, &key)) {
+        if (!read_key(cursor, &keys, &field)) {
             return false;
         }
-        if (IS(key, "channel")) {
-            fine = is_first(&seen, CHANNEL) && read_string(cursor, &out->channel, &word);
-        }
-        else if (IS(key, "instId")) {
-            fine = is_first(&seen, INST_ID) && read_string(cursor, &out->inst_id, &word);
-        }
-        else if (IS(key, "instType")) {
-            fine = is_first(&seen, INST_TYPE) && read_string(cursor, &inst_type, &word);
+        if (field == OTHER) {
+            fine = skip_plain(cursor);
         }
         else {
-            fine = skip_plain(cursor);
+            HnText *text = field == CHANNEL ? &out->channel : &out->inst_id;
+            fine = is_first(&seen, field)
+                   && read_string(cursor, field == INST_TYPE ? &inst_type : text);
         }
         if (!fine) {
             return false;
         }
         state = read_separator(cursor, '}');
     }
-    return state == CLOSED && seen & CHANNEL && seen & INST_ID;
+    return state == CLOSED && has_all(seen, 1u << CHANNEL | 1u << INST_ID);
 }
 
 /* The list from `cursor` to the bracket that closes it, by counting brackets; who reads the list
@@ -394,11 +458,10 @@ find_list_end(Cursor *cursor)
 {
     int depth = 0;
     HnText text;
-    uint64_t word;
     while (cursor->at < cursor->end) {
         char c = *cursor->at;
         if (c == '"') {
-            if (!read_string(cursor, &text, &word)) {
+            if (!read_string(cursor, &text)) {
                 return false;
             }
             continue;
@@ -438,20 +501,42 @@ read_data(Cursor *cursor, HnText *out)
     return true;
 }
 
-/* Answers and announcements have these, data have none; what they are is Python's to say. */
+enum { ARG, ACTION, DATA, OF_AN_EVENT };
+static const Name envelope_names[] = {
+    NAME("arg", ARG),
+    NAME("action", ACTION),
+    NAME("data", DATA),
+    /* Answers and announcements have these; what they are is Python's to say. */
+    NAME("event", OF_AN_EVENT),
+    NAME("code", OF_AN_EVENT),
+    NAME("msg", OF_AN_EVENT),
+    NAME("connId", OF_AN_EVENT),
+    NAME("id", OF_AN_EVENT),
+};
+
 static bool
-is_of_an_event(const Key *key)
+read_envelope_field(Cursor *cursor, int field, unsigned *seen, HnEnvelope *out)
 {
-    return IS(*key, "event") || IS(*key, "code") || IS(*key, "msg") || IS(*key, "connId")
-           || IS(*key, "id");
+    switch (field) {
+    case ARG:
+        return is_first(seen, field) && read_arg(cursor, out);
+    case ACTION:
+        return is_first(seen, field) && read_string(cursor, &out->action);
+    case DATA:
+        return is_first(seen, field) && read_data(cursor, &out->data);
+    case OF_AN_EVENT:
+        return false;
+    default:
+        return skip_plain(cursor);
+    }
 }
 
 bool
 hn_json_envelope(const char *text, size_t length, HnEnvelope *out)
 {
     Cursor cursor = {text, text + length};
+    Keys keys = KEYS(envelope_names);
     unsigned seen = 0;
-    uint64_t word;
     memset(out, 0, sizeof *out);
     while (cursor.end > text && is_space(cursor.end[-1])) {
         cursor.end--;
@@ -460,105 +545,98 @@ hn_json_envelope(const char *text, size_t length, HnEnvelope *out)
     if (cursor.end - cursor.at < 2 || cursor.end[-1] != '}') {
         return false;
     }
-    int state = read_opening(&cursor, '{', '}');
+    int field, state = read_opening(&cursor, '{', '}');
     while (state == MORE) {
-        Key key;
-        bool fine;
-        if (!read_key(&cursor, &key)) {
-            return false;
-        }
-        if (IS(key, "arg")) {
-            fine = is_first(&seen, ARG) && read_arg(&cursor, out);
-        }
-        else if (IS(key, "data")) {
-            fine = is_first(&seen, DATA) && read_data(&cursor, &out->data);
-        }
-        else if (IS(key, "action")) {
-            fine = is_first(&seen, ACTION) && read_string(&cursor, &out->action, &word);
-        }
-        else {
-            fine = !is_of_an_event(&key) && skip_plain(&cursor);
-        }
-        if (!fine) {
+        if (!read_key(&cursor, &keys, &field)
+            || !read_envelope_field(&cursor, field, &seen, out)) {
             return false;
         }
         state = read_separator(&cursor, '}');
     }
-    return state == CLOSED && cursor.at == cursor.end && seen & ARG && seen & DATA;
+    return state == CLOSED && cursor.at == cursor.end && has_all(seen, 1u << ARG | 1u << DATA);
 }
 
 /* ---- trades ---- */
 
-enum { TRADE_ID = 1, PX = 2, SZ = 4, SIDE = 8, TS = 16, COUNT = 32, SEQ_ID = 64, SOURCE = 128 };
-#define TRADE_NEEDS (TRADE_ID | PX | SZ | SIDE | TS)
+enum { TRADE_ID, PX, SZ, SIDE, TS, COUNT, SOURCE, SEQ_ID, INSTRUMENT };
+#define TRADE_NEEDS (1u << TRADE_ID | 1u << PX | 1u << SZ | 1u << SIDE | 1u << TS)
+static const Name trade_names[] = {
+    NAME("instId", INSTRUMENT), NAME("tradeId", TRADE_ID), NAME("px", PX),
+    NAME("sz", SZ),             NAME("side", SIDE),        NAME("ts", TS),
+    NAME("count", COUNT),       NAME("source", SOURCE),    NAME("seqId", SEQ_ID),
+};
 
-static bool
+static const char buy[] = "\"buy\"", sell[] = "\"sell\"";
+
+ALWAYS_INLINE bool
 read_side(Cursor *cursor, int8_t *out)
 {
-    Key side;
-    if (!read_string(cursor, &side.text, &side.word)) {
-        return false;
+    size_t left = (size_t)(cursor->end - cursor->at);
+    if (left >= 6 && memcmp(cursor->at, sell, 6) == 0) {
+        cursor->at += 6;
+        *out = -1;
+        return true;
     }
-    *out = IS(side, "buy") ? 1 : -1;
-    return *out == 1 || IS(side, "sell");
+    if (left >= 5 && memcmp(cursor->at, buy, 5) == 0) {
+        cursor->at += 5;
+        *out = 1;
+        return true;
+    }
+    return false;
 }
 
 /* The value of one key; what is not known is skipped. */
 ALWAYS_INLINE bool
-read_trade_field(Cursor *cursor, const Key *key, unsigned *seen, HnTrade *out)
+read_trade_field(Cursor *cursor, int field, HnTrade *out)
 {
     int64_t number;
-    if (IS(*key, "tradeId")) {
-        return is_first(seen, TRADE_ID) && read_whole(cursor, INT64_MAX, &out->trade_id);
-    }
-    if (IS(*key, "px")) {
-        return is_first(seen, PX) && read_amount(cursor, false, &out->price);
-    }
-    if (IS(*key, "sz")) {
-        return is_first(seen, SZ) && read_amount(cursor, false, &out->size);
-    }
-    if (IS(*key, "side")) {
-        return is_first(seen, SIDE) && read_side(cursor, &out->side);
-    }
-    if (IS(*key, "ts")) {
-        return is_first(seen, TS) && read_time_ns(cursor, &out->exchange_ts_ns);
-    }
-    if (IS(*key, "count")) {
-        if (!is_first(seen, COUNT) || !read_whole(cursor, COUNT_MAX, &number) || number < 1) {
+    switch (field) {
+    case TRADE_ID:
+        return read_whole(cursor, INT64_MAX, &out->trade_id);
+    case PX:
+        return read_amount(cursor, false, &out->price);
+    case SZ:
+        return read_amount(cursor, false, &out->size);
+    case SIDE:
+        return read_side(cursor, &out->side);
+    case TS:
+        return read_time_ns(cursor, &out->exchange_ts_ns);
+    case COUNT:
+        if (!read_whole(cursor, COUNT_MAX, &number) || number < 1) {
             return false;
         }
         out->count = (uint16_t)number;
         return true;
-    }
-    if (IS(*key, "seqId")) {
-        return is_first(seen, SEQ_ID) && read_sequence(cursor, &out->seq_id);
-    }
-    if (IS(*key, "source")) {
-        if (!is_first(seen, SOURCE) || !read_whole(cursor, SOURCE_MAX, &number)) {
+    case SOURCE:
+        if (!read_whole(cursor, SOURCE_MAX, &number)) {
             return false;
         }
         out->order_source = (int8_t)number;
         return true;
+    case SEQ_ID:
+        return read_sequence(cursor, &out->seq_id);
+    default:
+        return skip_plain(cursor);
     }
-    return skip_plain(cursor);
 }
 
-static bool
+ALWAYS_INLINE bool
 read_trade(Cursor *cursor, HnTrade *out)
 {
+    Keys keys = KEYS(trade_names);
     unsigned seen = 0;
-    int state = read_opening(cursor, '{', '}');
+    int field, state = read_opening(cursor, '{', '}');
     out->seq_id = HN_NO_SEQUENCE;
     out->count = 1;
     out->order_source = 0;
     while (state == MORE) {
-        Key key;
-        if (!read_key(cursor, &key) || !read_trade_field(cursor, &key, &seen, out)) {
+        if (!read_key(cursor, &keys, &field) || (field != OTHER && !is_first(&seen, field))
+            || !read_trade_field(cursor, field, out)) {
             return false;
         }
         state = read_separator(cursor, '}');
     }
-    return state == CLOSED && (seen & TRADE_NEEDS) == TRADE_NEEDS;
+    return state == CLOSED && has_all(seen, TRADE_NEEDS);
 }
 
 int
@@ -583,31 +661,21 @@ hn_json_trades(HnText data, HnTrade *out, int count_max)
 enum { LAST, LAST_SZ, BID_PX, BID_SZ, ASK_PX, ASK_SZ, OPEN, HIGH, LOW, VOL, VOL_CCY, TICKER_TS };
 #define TICKER_NEEDS (1u << LAST | 1u << BID_PX | 1u << ASK_PX | 1u << TICKER_TS)
 #define TICKER_SIZES (1u << LAST_SZ | 1u << BID_SZ | 1u << ASK_SZ | 1u << VOL | 1u << VOL_CCY)
-
-/* Which number a key names; -1 for others. */
-ALWAYS_INLINE int
-ticker_field(const Key *key)
-{
-    static const struct {
-        const char *name;
-        size_t length;
-        int field;
-    } fields[] = {
-        {"last", 4, LAST},       {"lastSz", 6, LAST_SZ},  {"askPx", 5, ASK_PX},
-        {"askSz", 5, ASK_SZ},    {"bidPx", 5, BID_PX},    {"bidSz", 5, BID_SZ},
-        {"open24h", 7, OPEN},    {"high24h", 7, HIGH},    {"low24h", 6, LOW},
-        {"vol24h", 6, VOL},      {"volCcy24h", 9, VOL_CCY}, {"ts", 2, TICKER_TS},
-    };
-    for (size_t index = 0; index < sizeof fields / sizeof *fields; index++) {
-        if (is_key(key, fields[index].name, fields[index].length)) {
-            return fields[index].field;
-        }
-    }
-    return -1;
-}
+/* In Python they mean nothing, however often they come; here they are where the others are. */
+#define TICKER_UNREAD (TICKER_TS + 1)
+static const Name ticker_names[] = {
+    NAME("instType", TICKER_UNREAD), NAME("instId", TICKER_UNREAD),
+    NAME("last", LAST),              NAME("lastSz", LAST_SZ),
+    NAME("askPx", ASK_PX),           NAME("askSz", ASK_SZ),
+    NAME("bidPx", BID_PX),           NAME("bidSz", BID_SZ),
+    NAME("open24h", OPEN),           NAME("high24h", HIGH),
+    NAME("low24h", LOW),             NAME("sodUtc0", TICKER_UNREAD),
+    NAME("sodUtc8", TICKER_UNREAD),  NAME("volCcy24h", VOL_CCY),
+    NAME("vol24h", VOL),             NAME("ts", TICKER_TS),
+};
 
 /* A number, or NaN for an empty string. */
-static bool
+ALWAYS_INLINE bool
 read_ticker_number(Cursor *cursor, int field, double *out)
 {
     if (!take(cursor, '"')) {
@@ -624,29 +692,28 @@ bool
 hn_json_ticker(HnText data, HnTicker *out)
 {
     Cursor cursor = {data.start, data.start + data.length};
+    Keys keys = KEYS(ticker_names);
     unsigned seen = 0;
-    for (int field = 0; field < TICKER_TS; field++) {
-        out->numbers[field] = Py_NAN;
+    for (int index = 0; index < TICKER_TS; index++) {
+        out->numbers[index] = Py_NAN;
     }
     if (read_opening(&cursor, '[', ']') != MORE) {
         return false;
     }
-    int state = read_opening(&cursor, '{', '}');
+    int field, state = read_opening(&cursor, '{', '}');
     while (state == MORE) {
-        Key key;
         bool fine;
-        if (!read_key(&cursor, &key)) {
+        if (!read_key(&cursor, &keys, &field)) {
             return false;
         }
-        int field = ticker_field(&key);
-        if (field < 0) {
+        if (field < 0 || field > TICKER_TS) {
             fine = skip_plain(&cursor);
         }
         else if (field == TICKER_TS) {
-            fine = is_first(&seen, 1u << field) && read_time_ns(&cursor, &out->exchange_ts_ns);
+            fine = is_first(&seen, field) && read_time_ns(&cursor, &out->exchange_ts_ns);
         }
         else {
-            fine = is_first(&seen, 1u << field)
+            fine = is_first(&seen, field)
                    && read_ticker_number(&cursor, field, &out->numbers[field]);
         }
         if (!fine) {
@@ -654,14 +721,20 @@ hn_json_ticker(HnText data, HnTicker *out)
         }
         state = read_separator(&cursor, '}');
     }
-    return state == CLOSED && (seen & TICKER_NEEDS) == TICKER_NEEDS
+    return state == CLOSED && has_all(seen, TICKER_NEEDS)
            && read_separator(&cursor, ']') == CLOSED && cursor.at == cursor.end;
 }
 
 /* ---- books ---- */
 
-enum { ASKS = 1, BIDS = 2, BOOK_TS = 4, BOOK_SEQ_ID = 8, PREV_SEQ_ID = 16, CHECKSUM = 32 };
-#define BOOK_NEEDS (ASKS | BIDS | BOOK_TS)
+enum { ASKS, BIDS, BOOK_TS, CHECKSUM, BOOK_SEQ_ID, PREV_SEQ_ID };
+#define BOOK_NEEDS (1u << ASKS | 1u << BIDS | 1u << BOOK_TS)
+static const Name book_names[] = {
+    NAME("asks", ASKS),         NAME("bids", BIDS),         NAME("ts", BOOK_TS),
+    NAME("checksum", CHECKSUM), NAME("seqId", BOOK_SEQ_ID), NAME("prevSeqId", PREV_SEQ_ID),
+};
+
+static const char unused[] = ",\"0\"";
 
 /* [price, size, ...]; what follows is skipped. */
 ALWAYS_INLINE bool
@@ -671,6 +744,10 @@ read_level(Cursor *cursor, HnLevel *out)
     if (read_opening(cursor, '[', ']') != MORE || !read_amount(cursor, false, &out->price)
         || read_separator(cursor, ']') != MORE || !read_amount(cursor, true, &out->size)) {
         return false;
+    }
+    /* Nearly all levels go on with a field that is out of use. */
+    if (cursor->end - cursor->at >= 4 && memcmp(cursor->at, unused, 4) == 0) {
+        cursor->at += 4;
     }
     while ((state = read_separator(cursor, ']')) == MORE) {
         if (!skip_plain(cursor)) {
@@ -697,52 +774,85 @@ read_levels(Cursor *cursor, HnLevel *levels, int *count)
 }
 
 static bool
-read_book_field(Cursor *cursor, const Key *key, unsigned *seen, HnBookMessage *out)
+read_book_field(Cursor *cursor, int field, HnBookMessage *out)
 {
     int64_t checksum;
-    if (IS(*key, "asks")) {
-        return is_first(seen, ASKS) && read_levels(cursor, out->asks, &out->ask_count);
+    switch (field) {
+    case ASKS:
+        return read_levels(cursor, out->asks, &out->ask_count);
+    case BIDS:
+        return read_levels(cursor, out->bids, &out->bid_count);
+    case BOOK_TS:
+        return read_time_ns(cursor, &out->exchange_ts_ns);
+    case CHECKSUM:
+        return read_whole(cursor, 0, &checksum);
+    case BOOK_SEQ_ID:
+        return read_sequence(cursor, &out->seq_id);
+    case PREV_SEQ_ID:
+        return read_sequence(cursor, &out->prev_seq_id);
+    default:
+        return skip_plain(cursor);
     }
-    if (IS(*key, "bids")) {
-        return is_first(seen, BIDS) && read_levels(cursor, out->bids, &out->bid_count);
-    }
-    if (IS(*key, "ts")) {
-        return is_first(seen, BOOK_TS) && read_time_ns(cursor, &out->exchange_ts_ns);
-    }
-    if (IS(*key, "seqId")) {
-        return is_first(seen, BOOK_SEQ_ID) && read_sequence(cursor, &out->seq_id);
-    }
-    if (IS(*key, "prevSeqId")) {
-        return is_first(seen, PREV_SEQ_ID) && read_sequence(cursor, &out->prev_seq_id);
-    }
-    if (IS(*key, "checksum")) {
-        return is_first(seen, CHECKSUM) && read_whole(cursor, 0, &checksum);
-    }
-    return skip_plain(cursor);
 }
 
 bool
 hn_json_book(HnText data, HnBookMessage *out)
 {
     Cursor cursor = {data.start, data.start + data.length};
+    Keys keys = KEYS(book_names);
     unsigned seen = 0;
     out->seq_id = out->prev_seq_id = HN_NO_SEQUENCE;
     if (read_opening(&cursor, '[', ']') != MORE) {
         return false;
     }
-    int state = read_opening(&cursor, '{', '}');
+    int field, state = read_opening(&cursor, '{', '}');
     while (state == MORE) {
-        Key key;
-        if (!read_key(&cursor, &key) || !read_book_field(&cursor, &key, &seen, out)) {
+        if (!read_key(&cursor, &keys, &field) || (field != OTHER && !is_first(&seen, field))
+            || !read_book_field(&cursor, field, out)) {
             return false;
         }
         state = read_separator(&cursor, '}');
     }
-    return state == CLOSED && (seen & BOOK_NEEDS) == BOOK_NEEDS
+    return state == CLOSED && has_all(seen, BOOK_NEEDS)
            && read_separator(&cursor, ']') == CLOSED && cursor.at == cursor.end;
 }
 
 /* ---- for the tests: what was read as tuples, None when it was declined ---- */
+
+/* The bytes themselves; under the address sanitizer a copy of exactly their length, because bytes
+ * objects end in a NUL that nobody would miss. */
+static bool
+open_text(PyObject *bytes, HnText *text)
+{
+    char *start;
+    Py_ssize_t length;
+    if (PyBytes_AsStringAndSize(bytes, &start, &length) < 0) {
+        return false;
+    }
+#ifdef __SANITIZE_ADDRESS__
+    char *copy = malloc((size_t)length);
+    if (copy == NULL && length > 0) {
+        PyErr_NoMemory();
+        return false;
+    }
+    if (length > 0) {
+        memcpy(copy, start, (size_t)length);
+    }
+    start = copy;
+#endif
+    text->start = start;
+    text->length = (size_t)length;
+    return true;
+}
+
+static void
+close_text(HnText *text)
+{
+#ifdef __SANITIZE_ADDRESS__
+    free((char *)text->start);
+#endif
+    (void)text;
+}
 
 static PyObject *
 text_or_none(const HnText *text)
@@ -755,17 +865,29 @@ static PyObject *
 json_envelope(PyObject *module, PyObject *bytes)
 {
     (void)module;
-    char *text;
-    Py_ssize_t length;
+    HnText text;
     HnEnvelope found;
-    if (PyBytes_AsStringAndSize(bytes, &text, &length) < 0) {
+    PyObject *result;
+    if (!open_text(bytes, &text)) {
         return NULL;
     }
-    if (!hn_json_envelope(text, (size_t)length, &found)) {
-        Py_RETURN_NONE;
+    if (hn_json_envelope(text.start, text.length, &found)) {
+        result = Py_BuildValue("NNNN", text_or_none(&found.channel), text_or_none(&found.inst_id),
+                               text_or_none(&found.action), text_or_none(&found.data));
     }
-    return Py_BuildValue("NNNN", text_or_none(&found.channel), text_or_none(&found.inst_id),
-                         text_or_none(&found.action), text_or_none(&found.data));
+    else {
+        result = Py_NewRef(Py_None);
+    }
+    close_text(&text);
+    return result;
+}
+
+static PyObject *
+trade_tuple(const HnTrade *trade)
+{
+    return Py_BuildValue("LiddiLLi", (long long)trade->trade_id, (int)trade->count, trade->price,
+                         trade->size, (int)trade->side, (long long)trade->exchange_ts_ns,
+                         (long long)trade->seq_id, (int)trade->order_source);
 }
 
 #define TEST_TRADES_MAX 256
@@ -775,23 +897,18 @@ json_trades(PyObject *module, PyObject *bytes)
 {
     (void)module;
     HnText data;
-    Py_ssize_t length;
     HnTrade trades[TEST_TRADES_MAX];
-    if (PyBytes_AsStringAndSize(bytes, (char **)&data.start, &length) < 0) {
+    if (!open_text(bytes, &data)) {
         return NULL;
     }
-    data.length = (size_t)length;
     int count = hn_json_trades(data, trades, TEST_TRADES_MAX);
+    close_text(&data);
     if (count == 0) {
         Py_RETURN_NONE;
     }
     PyObject *rows = PyTuple_New(count);
     for (int index = 0; rows != NULL && index < count; index++) {
-        const HnTrade *trade = &trades[index];
-        PyObject *row = Py_BuildValue(
-            "LiddiLLi", (long long)trade->trade_id, (int)trade->count, trade->price, trade->size,
-            (int)trade->side, (long long)trade->exchange_ts_ns, (long long)trade->seq_id,
-            (int)trade->order_source);
+        PyObject *row = trade_tuple(&trades[index]);
         if (row == NULL) {
             Py_CLEAR(rows);
             break;
@@ -806,13 +923,13 @@ json_ticker(PyObject *module, PyObject *bytes)
 {
     (void)module;
     HnText data;
-    Py_ssize_t length;
     HnTicker ticker;
-    if (PyBytes_AsStringAndSize(bytes, (char **)&data.start, &length) < 0) {
+    if (!open_text(bytes, &data)) {
         return NULL;
     }
-    data.length = (size_t)length;
-    if (!hn_json_ticker(data, &ticker)) {
+    bool taken = hn_json_ticker(data, &ticker);
+    close_text(&data);
+    if (!taken) {
         Py_RETURN_NONE;
     }
     const double *n = ticker.numbers;
@@ -840,14 +957,13 @@ json_book(PyObject *module, PyObject *bytes)
 {
     (void)module;
     HnText data;
-    Py_ssize_t length;
-    if (PyBytes_AsStringAndSize(bytes, (char **)&data.start, &length) < 0) {
-        return NULL;
-    }
-    data.length = (size_t)length;
     HnBookMessage *book = PyMem_Malloc(sizeof *book);
     if (book == NULL) {
         return PyErr_NoMemory();
+    }
+    if (!open_text(bytes, &data)) {
+        PyMem_Free(book);
+        return NULL;
     }
     PyObject *result = NULL;
     if (hn_json_book(data, book)) {
@@ -858,6 +974,7 @@ json_book(PyObject *module, PyObject *bytes)
     else {
         result = Py_NewRef(Py_None);
     }
+    close_text(&data);
     PyMem_Free(book);
     return result;
 }

@@ -212,7 +212,9 @@ class CrossCheck:
         )
 
     def _forgive(self) -> None:
-        """What agreements do to strikes, looked at when it matters: compiled code counts them too."""
+        """What agreements do to strikes; looked at when it matters, because compiled code counts
+        them too.
+        """
         is_distrusted = self._strike_count > STRIKES_MAX
         enough = TRUST_REGAINED if is_distrusted else STRIKES_FORGOTTEN
         if self.calm.agreed_in_a_row >= enough:

@@ -176,7 +176,8 @@ class TradeChain:
     def accept(self, trade: Trade, now_ns: int) -> list[Outcome]:
         """A row of the feed."""
         tail = self.tail
-        if tail.end >= 0 and trade.trade_id - trade.count == tail.end:
+        end = tail.end
+        if end >= 0 and trade.trade_id - trade.count == end:
             self._append(trade)
             tail.end = trade.trade_id
             return [trade]
