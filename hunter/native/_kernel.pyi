@@ -1,6 +1,8 @@
 """The extension module's names, as Python sees them."""
 
-# ---- ring.c, crc32.c
+from typing import overload
+
+# ---- ring.c, reader.c, crc32.c
 
 def crc32(data: bytes | bytearray | memoryview, crc: int = 0, /) -> int: ...
 
@@ -18,6 +20,21 @@ class Lanes:
     def publish(self) -> bool: ...
     def position(self, instrument: int, kind: int, /) -> int: ...
     def close(self) -> None: ...
+
+class Words:
+    def __new__(cls, plain: memoryview) -> Words: ...
+    @overload
+    def __getitem__(self, word: int, /) -> int: ...
+    @overload
+    def __getitem__(self, words: slice, /) -> memoryview: ...
+    def __setitem__(self, word: int, value: int, /) -> None: ...
+    def release(self) -> None: ...
+
+class Window:
+    def __new__(
+        cls, words: Words, intent_word: int, offset: int, capacity: int, row_bytes: int
+    ) -> Window: ...
+    def take(self, cursor: int, row_count_max: int, /) -> bytearray | None: ...
 
 # json.c, for tests
 def json_envelope(frame: bytes, /) -> tuple[bytes | None, ...] | None: ...
@@ -89,3 +106,54 @@ class Calm:
     quotes_compared_id: int
     tops_compared_id: int
     last_id: int
+
+# fastpath.c
+ROUTE_TRADES: int
+ROUTE_QUOTES: int
+ROUTE_TICKERS: int
+ROUTE_UPDATES: int
+ROUTE_SNAPSHOTS: int
+ROUTE_TOPS: int
+
+def split(
+    buffer: bytes | bytearray | memoryview,
+    start: int,
+    end: int,
+    length_max: int,
+    payloads: list[bytes],
+    /,
+) -> int: ...
+
+class Shown:
+    valid: bool
+    seq_id: int
+    exchange_ts_ns: int
+    def __init__(self, valid: bool, seq_id: int, exchange_ts_ns: int) -> None: ...
+
+class Route:
+    def __init__(self, channel: str, inst_id: str, kind: int, instrument: int) -> None: ...
+    @property
+    def armed(self) -> bool: ...
+    @property
+    def kind(self) -> int: ...
+    @property
+    def instrument(self) -> int: ...
+    def arm(self, *records: object) -> None: ...
+    def disarm(self) -> None: ...
+
+class FastPath:
+    frame_count: int
+    byte_count: int
+    row_count: int
+    def __init__(self, lanes: Lanes) -> None: ...
+    def add(self, route: Route, /) -> None: ...
+    def run(
+        self,
+        buffer: bytes | bytearray | memoryview,
+        start: int,
+        end: int,
+        received_ts_ns: int,
+        now_ns: int,
+        lags: memoryview,
+        /,
+    ) -> tuple[int, int]: ...

@@ -416,7 +416,7 @@ PyTypeObject HnLanes_Type = {
 int
 hn_add_ring(PyObject *module)
 {
-    if (hn_add_crc32(module) < 0) {
+    if (hn_add_crc32(module) < 0 || hn_add_reader(module) < 0) {
         return -1;
     }
     return PyModule_AddType(module, &HnLanes_Type);

@@ -15,7 +15,6 @@ from zlib import crc32
 from hunter import native
 from hunter.errors import WriterFenced
 from hunter.ring.layout import EPOCH_WORD, RingLayout
-from hunter.ring.ordering import require_order
 from hunter.ring.rows import FACTS, FIRST_ALIKE, ROW_BYTES, SEALS, Kind
 from hunter.ring.segment import Segment
 
@@ -140,10 +139,9 @@ class PlainLanes:
 
 def new_lanes(shared: Segment, layout: RingLayout, epoch: int, arrivals: list[int]) -> Lanes:
     """The lanes of a segment whose writer has begun `epoch`; `arrivals`: numbers taken so far, by
-    instrument. Raises SegmentUnusable where only the compiled half may do it, and it is not there.
+    instrument.
     """
     if native.kernel is None:
-        require_order()
         return PlainLanes(shared, layout, epoch, arrivals)
     places = [
         (

@@ -1,8 +1,8 @@
 """Whether this processor keeps the order of stores that plain Python code relies on.
 
 x86-64 does. Others, arm64 among them, may show a head before the row it names; the compiled half
-tells them not to (hunter/native/ring.h says how), plain Python cannot. Asked by whoever is about to
-use the Python code of the ring: `lanes.new_lanes`, `window.new_window`.
+tells them not to (hunter/native/ring.h says how), plain Python cannot. Asked whenever a segment is
+mapped.
 """
 
 from __future__ import annotations

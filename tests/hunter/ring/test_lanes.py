@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hunter import native
-from hunter.errors import HunterError, SegmentUnusable, WriterFenced
+from hunter.errors import HunterError, WriterFenced
 from hunter.ring import segment
 from hunter.ring.lanes import Lanes, PlainLanes, new_lanes
 from hunter.ring.layout import EPOCH_WORD, RingLayout
@@ -65,17 +65,18 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(
             st.just("put"),
-            st.integers(0, 2),  # of two instruments
-            st.integers(0, 11),  # of eleven kinds
+            st.sampled_from([0, 0, 0, 1, 2]),  # of two instruments
+            st.sampled_from([0, 0, 0, 3, 3, *range(12)]),  # of eleven kinds
             st.integers(1, 20),  # half a lane is 8
         ),
         st.tuples(st.just("publish")),
         st.tuples(st.just("fence")),
         st.tuples(st.just("unfence")),
         st.tuples(st.just("adopt")),
-        st.tuples(st.just("half-write"), st.integers(0, 1), st.integers(0, 10), st.integers(1, 8)),
+        st.tuples(st.just("half-write"), st.just(0), st.sampled_from([0, 3]), st.integers(1, 8)),
     ),
-    max_size=40,
+    min_size=40,
+    max_size=80,
 )
 
 
@@ -133,7 +134,7 @@ class Rig:
 
 
 @compiled
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(steps=STEPS, fed=st.booleans())
 def test_both_halves_leave_the_same_bytes(steps: list[Any], fed: bool) -> None:
     layout = FED_LAYOUT if fed else LAYOUT
@@ -286,9 +287,6 @@ def test_half_is_chosen_by_what_is_installed(
     lanes.close()
     monkeypatch.setattr(native, "kernel", None)
     assert isinstance(new_lanes(writable, layout, EPOCH, [0, 0]), PlainLanes)
-    monkeypatch.setattr("hunter.ring.ordering.ORDERED_MACHINES", frozenset())
-    with pytest.raises(SegmentUnusable, match="compiled half"):
-        new_lanes(writable, layout, EPOCH, [0, 0])
     writable.close()
 
 
