@@ -9,7 +9,7 @@ only truth about how many there are, and is taken when it is asked for.
 from __future__ import annotations
 
 from bisect import bisect_left
-from itertools import accumulate
+from itertools import accumulate, count
 from typing import Final
 
 _SUB_BITS: Final = 4
@@ -22,6 +22,7 @@ VALUE_MAX: Final = (1 << (_EXPONENTS + _SUB_BITS - 1)) - 1
 _STRIDE: Final = 32
 _STRIDE_BYTES: Final = 8 * _STRIDE
 _ZEROS: Final = bytes(_STRIDE_BYTES)
+_NONE: Final = bytes(COUNTERS_BYTES)
 assert COUNTERS % _STRIDE == 0
 
 
@@ -43,11 +44,11 @@ class Histogram:
         first, last = used(self.counts)
         return sum(self.counts[first:last].tolist())
 
-    def record(self, value: int, count: int = 1) -> None:
-        """Count a value `count` times. What is too large counts as the largest, and what is
+    def record(self, value: int, times: int = 1) -> None:
+        """Count a value so many times. What is too large counts as the largest, and what is
         negative as 0.
         """
-        self.counts[index_of(value)] += count
+        self.counts[index_of(value)] += times
 
     def percentile(self, fraction: float) -> float:
         """The value below which `fraction` of the records lie: the middle of its bucket; 0 when
@@ -62,9 +63,32 @@ class Histogram:
 
     def halve(self) -> None:
         first, last = used(self.counts)
-        for index, count in enumerate(self.counts[first:last].tolist(), first):
-            if count:
-                self.counts[index] = count >> 1
+        for index, counted in enumerate(self.counts[first:last].tolist(), first):
+            if counted:
+                self.counts[index] = counted >> 1
+
+
+class ShownPercentiles:
+    """Some percentiles of a histogram for people: reckoned on one look in LOOKS, as thousands of
+    them would take milliseconds of each report. Different ones are due at different looks.
+    """
+
+    LOOKS: Final = 8
+
+    __slots__ = ("_fractions", "_histogram", "_looks", "_values")
+    _made = count()
+
+    def __init__(self, histogram: Histogram, *fractions: float) -> None:
+        self._histogram = histogram
+        self._fractions = fractions
+        self._looks = next(self._made)
+        self._values: list[float] | None = None
+
+    def look(self) -> list[float]:
+        self._looks += 1
+        if self._values is None or not self._looks % self.LOOKS:
+            self._values = self._histogram.percentiles(*self._fractions)
+        return self._values
 
 
 def index_of(value: int) -> int:
@@ -78,11 +102,11 @@ def index_of(value: int) -> int:
 def used(counts: memoryview) -> tuple[int, int]:
     """From where to where (exclusive) there may be counters that are not 0; both 0 when none is."""
     raw = counts.tobytes()
-    first, last = 0, len(raw)
-    while first < last and raw.startswith(_ZEROS, first):
-        first += _STRIDE_BYTES
-    if first == last:
+    if raw == _NONE:
         return 0, 0
+    first, last = 0, len(raw)
+    while raw.startswith(_ZEROS, first):
+        first += _STRIDE_BYTES
     while raw.startswith(_ZEROS, last - _STRIDE_BYTES):
         last -= _STRIDE_BYTES
     return first >> 3, last >> 3

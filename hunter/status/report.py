@@ -45,6 +45,7 @@ from hunter.status.shapes import (
     RingReport,
     StatusReport,
 )
+from hunter.status.usage import cpus_of
 
 __all__ = ["ActorReport", "FeedReport", "StatusReport", "make_report", "stopped_report"]
 
@@ -258,6 +259,7 @@ def _actor(
         cpu_percent=beat.cpu_permille / 10 if alive else 0.0,
         errors=beat.errors,
         exits=child.exits,
+        cpus=cpus_of(beat.pid) if alive else "",
     )
 
 

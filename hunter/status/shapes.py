@@ -27,6 +27,8 @@ class ActorReport(msgspec.Struct):
     takeover_ms: float = 0.0
     exits: dict[str, int] = {}
     """How often it ended, by cause."""
+    cpus: str = ""
+    """The cores it may run on, as "0,2-3"; empty when it is not there."""
 
 
 class FeedReport(msgspec.Struct):

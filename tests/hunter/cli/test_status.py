@@ -13,6 +13,7 @@ from fakes.actor_stage import SWAP
 from hunter.cli import status as status_module
 from hunter.cli.status import read, text
 from hunter.errors import HunterError
+from hunter.status.latency import Latencies, Stage
 
 
 def test_status_running_is_a_screen_and_exit_0(shown: Any) -> None:
@@ -56,6 +57,20 @@ def test_status_json_has_exactly_the_public_keys(shown: Any) -> None:
         "p50": 0.0, "p99": 0.0, "p999": 0.0, "recent": 0, "count": 0, "sum": 0.0,
     }  # fmt: skip
     assert report["brain"]["latency_us"] == {"p50": 180.0, "p99": 900.0, "p999": 2000.0}
+
+
+def test_status_shows_the_stages_that_have_counted_something(shown: Any) -> None:
+    shown.up()
+    assert "LATENCY" not in shown.output("status")
+    kept = Latencies(shown.stage.status.pages["brain-0"])
+    kept.record(Stage.RING_TO_BRAIN, 4_400, 980)
+    kept.record(Stage.RING_TO_BRAIN, 800_000, 18)
+    kept.record(Stage.RING_TO_BRAIN, 30_000_000, 2)
+    lines = shown.output("status").splitlines()
+    (at,) = (number for number, line in enumerate(lines) if line.startswith("LATENCY"))
+    assert lines[at].split() == ["LATENCY", "P50", "P99", "P99.9"]
+    assert " ".join(lines[at + 1].split()) == "ring to brain 4.5 us 803 us 30 ms"
+    assert lines[at + 2].startswith("stream-0 ")
 
 
 def test_status_degraded_says_why_and_exits_5(shown: Any) -> None:
