@@ -159,6 +159,7 @@ typedef struct {
     PyObject_HEAD
     HnTop tops[HN_KEPT];
     int next; /* the oldest, which the next one replaces */
+    int64_t id_max; /* no kept id is larger; most ids that are asked for are */
 } HnKeptTops;
 
 /* hunter.exchange.okx.calm: what an agreement between a book and its quotes changes. */

@@ -8,8 +8,10 @@ memory fails. Always: rows returned + lapped + damaged = rows published meanwhil
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+from hunter import native
 from hunter.errors import SegmentError
 from hunter.ring.check import are_sound
 from hunter.ring.layout import RingLayout
@@ -19,6 +21,8 @@ from hunter.ring.segment import Segment
 ROWS_PER_POLL_MAX = 4096
 _SEQUENCE_BYTES: Final = 8  # it opens every row, which is a multiple of it
 Row = tuple[float, ...]
+# By the compiled half: the next rows, or None when anything about them is unusual.
+_Take = Callable[[int, int], bytearray | None]
 
 
 class LaneReader:
@@ -46,6 +50,11 @@ class LaneReader:
         self._intent_word = layout.intent_word(instrument_index, kind)
         start = layout.lane_offset(instrument_index, kind)
         self._lane = shared.part(start, start + self.capacity * self._row_bytes)
+        self._take: _Take | None = None
+        if native.kernel is not None and self.capacity:
+            self._take = native.kernel.Window(
+                shared.words, self._intent_word, start, self.capacity, self._row_bytes
+            ).take
 
     @property
     def head(self) -> int:
@@ -72,6 +81,18 @@ class LaneReader:
 
         Raises SegmentError when head lies behind the cursor: then this is not the ring it was.
         """
+        rows = None if self._take is None else self._take(self.cursor, row_count_max)
+        if rows is None:
+            return self._poll_in_steps(row_count_max)
+        if rows:
+            self.polled_row_count = row_count = len(rows) // self._row_bytes
+            self.cursor += row_count
+            self._damaged_positions = []
+        return rows
+
+    def _poll_in_steps(self, row_count_max: int) -> bytearray:
+        """What `take` does, and whatever else may be found."""
+        assert row_count_max > 0, row_count_max
         while True:
             head = self.head
             available = head - self.cursor

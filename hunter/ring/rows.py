@@ -110,6 +110,10 @@ _BODY_FORMATS: Final = {
 }
 BODIES: Final = {kind: struct.Struct(form) for kind, form in _BODY_FORMATS.items()}
 STRUCTS: Final = {kind: struct.Struct(form + "I") for kind, form in _BODY_FORMATS.items()}
+# A body without its sequence and arrival number, which the lane gives it (hunter.ring.lanes).
+FACTS: Final = {
+    kind: struct.Struct("<" + form.removeprefix("<QQ")) for kind, form in _BODY_FORMATS.items()
+}
 # A body that is packed already, and its check.
 SEALS: Final = {kind: struct.Struct(f"<{body.size}sI") for kind, body in BODIES.items()}
 ROW_BYTES: Final = {kind: packed.size for kind, packed in STRUCTS.items()}

@@ -19,9 +19,11 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self, overload
 
+from hunter import native
 from hunter.errors import SegmentError, SegmentUnusable
+from hunter.ring.ordering import require_order
 
 SHARED_ROOT = Path("/dev/shm")
 
@@ -75,19 +77,34 @@ def boot_id() -> bytes:
     return bytes.fromhex(text.strip().replace("-", ""))
 
 
+class Words(Protocol):
+    """The aligned 8-byte words of a segment, by number."""
+
+    @overload
+    def __getitem__(self, word: int, /) -> int: ...
+    @overload
+    def __getitem__(self, words: slice, /) -> memoryview: ...
+    def __setitem__(self, word: int, value: int, /) -> None: ...
+    def release(self) -> None: ...
+
+
 class Segment:
     """One mapped file. `view` is its bytes; `words` the same as aligned 8-byte words.
 
     A store through `words` is one aligned 8-byte store, so another process sees the old or the new
-    value. struct.pack_into is not: it zeroes its target first, and a reader can see that zero.
+    value. struct.pack_into is not: it zeroes its target first, and a reader can see that zero. It
+    comes after all stores made before it and before all made after it, and a load through `words`
+    likewise among loads: on x86-64 by itself, elsewhere by the compiled half.
     """
 
     def __init__(self, path: Path, mapped: mmap.mmap, inode: int) -> None:
+        require_order()
         self.path = path
         self.inode = inode
         self._mapped = mapped
         self.view = memoryview(mapped)
-        self.words = self.view[: len(self.view) & ~7].cast("Q")
+        words = self.view[: len(self.view) & ~7].cast("Q")
+        self.words: Words = words if native.kernel is None else native.kernel.Words(words)
         self._parts: list[memoryview] = []
 
     def part(self, start: int, end: int) -> memoryview:

@@ -23,7 +23,7 @@ from hunter.simulator.ledger import Ledger
 from hunter.simulator.market_faults import MarketFaults
 from hunter.simulator.options import SimOptions
 from hunter.simulator.publicdata import PublicData
-from hunter.simulator.state import BookState, InstrumentState
+from hunter.simulator.state import InstrumentState, SimulatedBook
 from hunter.simulator.tampering import Outgoing, Tampering
 from hunter.simulator.usage import Meter
 
@@ -209,7 +209,7 @@ class Exchange:
     def alter(self, conn_id: str, push: Push, wire: bytes) -> list[Outgoing]:
         """What the armed faults leave of a push to one connection."""
         state = self.instruments.get(push.inst_id)
-        return self.tampering.alter(conn_id, push, wire, state.book if state else BookState())
+        return self.tampering.alter(conn_id, push, wire, state.book if state else SimulatedBook())
 
     def reader_moved(self) -> None:
         """A reader came, went or caught up: `room` looks again."""

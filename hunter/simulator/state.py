@@ -21,7 +21,7 @@ TOPS_MAX: Final = 3_000  # five minutes of one instrument's book
 _Top = tuple[list[Level], list[Level]]
 
 
-class BookState:
+class SimulatedBook:
     """Levels by price text; `is_known` once a snapshot came."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class InstrumentState:
     ) -> None:
         self.inst_id = inst_id
         self._checksum = checksum
-        self.book = BookState()
+        self.book = SimulatedBook()
         self.latest: dict[str, bytes] = {}
         self._pushed_ns: dict[str, int] = {}
         self._snapshot: bytes | None = None

@@ -17,7 +17,7 @@ from hunter.simulator.channels import argument
 from hunter.simulator.decimals import decimal_text, decimal_units
 from hunter.simulator.faults import FAULTS, Fault, Faults
 from hunter.simulator.frames import BookChange, Push, book_text, wire_binary, wire_text
-from hunter.simulator.state import BookState
+from hunter.simulator.state import SimulatedBook
 
 _encode = msgspec.json.Encoder().encode
 _CHECKSUM = re.compile(rb'"checksum":-?\d+')
@@ -75,7 +75,7 @@ class Tampering:
         for key in [key for key in self._held if key[0] == conn_id]:
             del self._held[key]
 
-    def alter(self, conn_id: str, push: Push, wire: bytes, book: BookState) -> list[Outgoing]:
+    def alter(self, conn_id: str, push: Push, wire: bytes, book: SimulatedBook) -> list[Outgoing]:
         """What this connection gets for `push`, whose frame is `wire`; maybe nothing."""
         found = _Applying(self._faults, conn_id, push)
         if found.take("mute") or found.take("drop_trades") or found.take("drop_book"):
@@ -113,7 +113,7 @@ class Tampering:
             items.append(Outgoing(self._held.pop(key)))
         return items
 
-    def _books_after(self, found: _Applying, push: Push, book: BookState) -> list[Outgoing]:
+    def _books_after(self, found: _Applying, push: Push, book: SimulatedBook) -> list[Outgoing]:
         change, texts = push.body, []
         if not isinstance(change, BookChange):
             return []
@@ -154,19 +154,19 @@ class _Applying:
         return self._faults.take(name, self._conn_id, self._inst_id)
 
 
-def _wrong_checksum(text: bytes, push: Push, book: BookState) -> bytes | None:
+def _wrong_checksum(text: bytes, push: Push, book: SimulatedBook) -> bytes | None:
     del push, book
     return _CHECKSUM.sub(b'"checksum":123456789', text)
 
 
-def _orphan_delete(text: bytes, push: Push, book: BookState) -> bytes | None:
+def _orphan_delete(text: bytes, push: Push, book: SimulatedBook) -> bytes | None:
     del push, book
     frame = msgspec.json.decode(text)
     frame["data"][0]["asks"].append([_FAR_PRICE, "0", "0", "0"])
     return _encode(frame)
 
 
-def _crossed(text: bytes, push: Push, book: BookState) -> bytes | None:
+def _crossed(text: bytes, push: Push, book: SimulatedBook) -> bytes | None:
     """A bid above every ask, which no later update takes away."""
     del push, book
     frame = msgspec.json.decode(text)
@@ -174,7 +174,7 @@ def _crossed(text: bytes, push: Push, book: BookState) -> bytes | None:
     return _encode(frame)
 
 
-def _wrong_book(text: bytes, push: Push, book: BookState) -> bytes | None:
+def _wrong_book(text: bytes, push: Push, book: SimulatedBook) -> bytes | None:
     """Only where a best price is among the changes: elsewhere nobody could ever see it."""
     del push
     frame = msgspec.json.decode(text)
@@ -188,7 +188,7 @@ def _wrong_book(text: bytes, push: Push, book: BookState) -> bytes | None:
     return None
 
 
-def _reordered(text: bytes, push: Push, book: BookState) -> bytes | None:
+def _reordered(text: bytes, push: Push, book: SimulatedBook) -> bytes | None:
     del push, book
     frame = msgspec.json.decode(text)
     first, *others = frame.pop("data")
@@ -199,7 +199,7 @@ def _reordered(text: bytes, push: Push, book: BookState) -> bytes | None:
     return _encode({"data": [row, *others], **frame})
 
 
-_EDITS: Final[dict[str, Callable[[bytes, Push, BookState], bytes | None]]] = {
+_EDITS: Final[dict[str, Callable[[bytes, Push, SimulatedBook], bytes | None]]] = {
     "wrong_checksum": _wrong_checksum,
     "orphan_delete": _orphan_delete,
     "crossed": _crossed,

@@ -114,6 +114,11 @@ class Latencies:
             value_ns = 0  # clocks that disagree
         self._words[self._bases[stage] + value_ns] += count
 
+    def counters(self, stage: int) -> memoryview:
+        """The counters of a stage, for compiled code to count in."""
+        base = self._bases[stage]
+        return self._words[base : base + COUNTERS]
+
     def turn(self, now_ns: int) -> None:
         """Make a mark, if it is time to; `now_ns` is monotonic."""
         words, first = self._words, self._first

@@ -9,6 +9,8 @@
     link.py        connection + session + reconnect: one WebSocket over all its lives
     linkmaker.py   makes them: shared look-ups and limits
     connection.py  one connection without asyncio: connect, TLS, handshake, frames
+    phases.py      what it may be, and why it may have ended
+    frames.py      bytes as they come, and the plain frames in them
     reconnect.py   when to try again
     handover.py    the next connection before the announced end of this one
     probe.py       is a silent connection dead, or does the market rest?

@@ -29,6 +29,7 @@ from hunter.status import block, documents
 from hunter.status.page import ActorState, Page, is_alive
 from hunter.stream import positions
 from hunter.stream.connection import Connection
+from hunter.stream.link import Link
 from hunter.stream.linkmaker import LinkMaker
 from hunter.stream.parts import Parts
 from hunter.stream.rest_queue import RestQueue
@@ -84,7 +85,11 @@ class StreamActor:
         self._poller = select.poll()
         for worker in (self._worker, self._lookups):
             self._poller.register(worker.fileno(), select.POLLIN)
+        self._bells = (self._worker.fileno(), self._lookups.fileno())
+        self._links: list[Link] = []
         self._polled: dict[int, int] = {}
+        # Descriptors that the last wait found ready; None once they have been worked on.
+        self._ready: set[int] | None = None
 
     def on_start(self, now_ns: int) -> None:
         before = documents.decode(self._context.page.read_document(), documents.StreamDocument)
@@ -103,10 +108,16 @@ class StreamActor:
             self._log.info("stands by")
 
     def do_work(self, now_ns: int) -> int:
-        results = self._worker.results() + self._lookups.results()
-        for result in results:
-            self._on_result(result, now_ns)
-        work = self._role.step(now_ns) + len(results)
+        if self._ready is None:
+            self._poll(0, now_ns)
+        ready, self._ready = self._ready, None
+        results: list[Result] = []
+        if ready and not ready.isdisjoint(self._bells):
+            results = self._worker.results() + self._lookups.results()
+            for result in results:
+                self._on_result(result, now_ns)
+            ready = None  # anybody may go on with them
+        work = self._role.step(now_ns, ready) + len(results)
         self._parts.rest.step(now_ns)
         if isinstance(self._role, Standby):
             if self._may_write(self._role, now_ns):
@@ -116,9 +127,28 @@ class StreamActor:
         return work
 
     def wait(self, timeout_ms: int) -> None:
-        targets = dict(
-            target for link in self._role.links if (target := link.poll_target()) is not None
-        )
+        if isinstance(self._role, Standby) and self._role.receives:
+            timeout_ms = min(timeout_ms, LEASE_LOOK_MS)
+        due_ns = min(self._role.next_deadline_ns(), self._parts.rest.next_deadline_ns())
+        now_ns = self._context.clock.monotonic_ns()
+        due_ms = (due_ns - now_ns) // _MS + 1
+        self._poll(max(0, min(timeout_ms, due_ms)), now_ns)
+
+    def _poll(self, timeout_ms: int, now_ns: int) -> None:
+        """Find out what is ready."""
+        self._register()
+        found = self._poller.poll(timeout_ms)
+        self._ready = {descriptor for descriptor, _ in found}
+        ended_ns = self._context.clock.monotonic_ns() if timeout_ms else now_ns
+        self._role.waited(now_ns, ended_ns, timeout_ms * _MS, self._ready)
+
+    def _register(self) -> None:
+        """Poll for what the links want now."""
+        links = self._role.links
+        if links == self._links and not any(link.is_touched for link in links):
+            return
+        self._links = links
+        targets = dict(target for link in links if (target := link.poll_target()) is not None)
         if targets != self._polled:
             for descriptor in self._polled:
                 with contextlib.suppress(KeyError):  # poll forgets a closed socket by itself
@@ -126,11 +156,6 @@ class StreamActor:
             for descriptor, poll_events in targets.items():
                 self._poller.register(descriptor, poll_events)
             self._polled = targets
-        if isinstance(self._role, Standby) and self._role.receives:
-            timeout_ms = min(timeout_ms, LEASE_LOOK_MS)
-        due_ns = min(self._role.next_deadline_ns(), self._parts.rest.next_deadline_ns())
-        due_ms = (due_ns - self._context.clock.monotonic_ns()) // _MS + 1
-        self._poller.poll(max(0, min(timeout_ms, due_ms)))
 
     def on_stop(self) -> None:
         for link in self._role.links:

@@ -17,6 +17,7 @@ from hunter.exchange.okx.rows import NO_SEQUENCE, Bbo, BookAction, BookLevel, Bo
 from hunter.ring.rows import BOOK_LEVELS
 from hunter.ring.writer import LastBook, RingWriter
 from hunter.stream.counters import Counters
+from hunter.stream.shown import new_shown
 
 _BROKEN: Final = (Applied.GAP, Applied.CHECKSUM_MISMATCH)
 _CHANGED: Final = (Applied.APPLIED, Applied.RESET, Applied.KEEPALIVE)
@@ -36,8 +37,10 @@ class BookFeed:
         self._book = OrderBook()
         self._check = CrossCheck()
         self._mismatches_seen = 0
+        # The book that the check has seen last, and which of its snapshots.
+        self._weighed: tuple[OrderBook, int] | None = None
         # The book as readers see it: at first the one that the writer before left in the ring.
-        self._shown = writer.last_book(index) or LastBook(False, NO_SEQUENCE, 0)
+        self._shown = new_shown(*(writer.last_book(index) or LastBook(False, NO_SEQUENCE, 0)))
         self._hidden_ns: int | None = None
 
     @property
@@ -48,6 +51,22 @@ class BookFeed:
     def wants_rest(self) -> bool:
         """Whether updates wait for a book from REST: bring it to `on_rest_book`."""
         return self._book.bootstrapping
+
+    def ordinary_check(self) -> tuple[object, ...] | None:
+        """What a quote changes that agrees with the book, or waits for it: in the order of the
+        kernel's `Route.arm`, from the book on. None while it may change more.
+        """
+        check = self._check
+        return (None, None, *check.kept, check.calm) if check.is_calm else None
+
+    def ordinary_book(self) -> tuple[object, ...] | None:
+        """The same of a book that goes on as it is: `books` by an update, `books5` by a push."""
+        book, check = self._book, self._check
+        if self._hidden_ns is not None or not self._shown.valid or book.crossed:
+            return None
+        if not (book.is_plain and check.is_calm and self._weighed == (book, book.snapshot_count)):
+            return None
+        return (book.state, self._shown, *check.kept, check.calm)
 
     def on_push(self, data: Data, received_ts_ns: int, now_ns: int) -> int:
         """A snapshot or update; returns the book's exchange time. Raises MalformedMessage."""
@@ -65,6 +84,7 @@ class BookFeed:
                 if book.crossed:
                     self._on_crossed(update, received_ts_ns, now_ns)
                 elif not self._weigh(self._check.on_book(book), received_ts_ns, now_ns):
+                    self._weighed = (book, book.snapshot_count)
                     self._show(received_ts_ns, now_ns)
             elif applied in _BROKEN:
                 self._counters.gaps += 1
@@ -141,19 +161,20 @@ class BookFeed:
         if self._hidden_ns is not None:
             self._counters.resync_ms = round((now_ns - self._hidden_ns) / 1e6, 1)
             self._hidden_ns = None
-        self._shown = LastBook(True, book.seq_id, book.exchange_ts_ns)
+        shown = self._shown
+        shown.valid, shown.seq_id, shown.exchange_ts_ns = True, book.seq_id, book.exchange_ts_ns
         self._writer.put_book(
             self._index, received_ts_ns, book.seq_id, book.exchange_ts_ns, book.top(BOOK_LEVELS)
         )
 
     def _hide(self, received_ts_ns: int, now_ns: int) -> None:
         """Tell readers at once that the book is not to be believed."""
-        was_valid, seq_id, exchange_ts_ns = self._shown
-        if not was_valid:
+        shown = self._shown
+        if not shown.valid:
             return
         self._hidden_ns = now_ns
-        self._shown = LastBook(False, seq_id, exchange_ts_ns)
-        self._writer.put_book(self._index, received_ts_ns, seq_id, exchange_ts_ns, None)
+        shown.valid = False
+        self._writer.put_book(self._index, received_ts_ns, shown.seq_id, shown.exchange_ts_ns, None)
 
 
 def _flat(levels: list[BookLevel]) -> list[float]:

@@ -47,7 +47,7 @@ class InstrumentFeed:
         self.trades = TradeFeed(index, writer, trades, self.news)
         self.chain = self.trades.chain
         self.public = PublicFeed(instrument, index, writer)
-        self._index = index
+        self.index = index
         self._writer = writer
         self._book = None if books is None else BookFeed(index, writer, books, self.news)
 
@@ -91,9 +91,28 @@ class InstrumentFeed:
         self._book.wants_resubscribe = False
         return self.book_channel
 
-    def on_data(self, data: Data, received_ts_ns: int, now_ns: int) -> None:
+    def ordinary_records(self, channel: str) -> tuple[object, ...] | None:
+        """What a good push of this channel changes, while that is all it can change: in the order
+        of the kernel's `Route.arm`, from the tally on. None: something is out of the ordinary.
+        """
+        counters = self.counters[channel]
+        if counters.first_push or counters.silent:
+            return None
+        if channel == self.trade_channel:
+            tail = self.trades.ordinary_tail()
+            return None if tail is None else (counters.tally, tail)
+        if channel == "tickers" or (channel == "bbo-tbt" and self._book is None):
+            return (counters.tally,)
+        book = self._book
+        if book is None:
+            return None
+        is_book = channel == self.book_channel
+        records = book.ordinary_book() if is_book else book.ordinary_check()
+        return None if records is None else (counters.tally, None, *records)
+
+    def on_data(self, data: Data, received_ts_ns: int, now_ns: int) -> int:
         """One push. `received_ts_ns` is wall time, `now_ns` monotonic. Never raises for what it
-        contains.
+        contains. Returns its exchange time if that is news, else 0.
         """
         counters = self.counters[data.channel]
         counters.messages += 1
@@ -106,9 +125,11 @@ class InstrumentFeed:
             self.news.append(f"{data.channel}: {error}")
             if data.channel == self.book_channel and self._book is not None and self._book.valid:
                 self._book.break_off(received_ts_ns, now_ns)
-            return
+            return 0
         repeats = data.channel != self.trade_channel
+        is_old = counters.first_push or (repeats and exchange_ts_ns <= counters.last_exchange_ts_ns)
         counters.on_push(exchange_ts_ns, received_ts_ns, repeats=repeats)
+        return 0 if is_old else exchange_ts_ns
 
     def on_successor_trades(self, data: Data, received_ts_ns: int, now_ns: int) -> None:
         """Trades of the connection that is about to take over; raises MalformedMessage."""
@@ -190,7 +211,7 @@ class InstrumentFeed:
         for quote in parse_bbo(data.payload):
             exchange_ts_ns = quote.exchange_ts_ns
             self._writer.put_bbo(
-                self._index,
+                self.index,
                 received_ts_ns,
                 (
                     quote.seq_id,
@@ -213,7 +234,7 @@ class InstrumentFeed:
                 t.last, t.last_size, t.bid, t.bid_size, t.ask, t.ask_size,
                 t.open_24h, t.high_24h, t.low_24h, t.volume_24h, t.volume_currency_24h,
             )  # fmt: skip
-            self._writer.put_ticker(self._index, received_ts_ns, exchange_ts_ns, numbers)
+            self._writer.put_ticker(self.index, received_ts_ns, exchange_ts_ns, numbers)
         return exchange_ts_ns
 
     def _on_top5(self, data: Data, received_ts_ns: int, now_ns: int) -> int:

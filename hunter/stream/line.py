@@ -13,6 +13,7 @@ from hunter.stream.handover import Handover
 from hunter.stream.link import Link
 from hunter.stream.parts import Parts
 from hunter.stream.probe import SilenceProbe
+from hunter.stream.reception import Reception
 
 
 class Line:
@@ -31,6 +32,8 @@ class Line:
         self.socket = socket = parts.plan.sockets[number]
         self.link = link
         self.handover: Handover | None = None
+        # Who looks at its bytes first; nobody in the waiting role.
+        self.reception: Reception | None = None
         # The connection is gone, and no successor was there: somebody else may do better.
         self.is_cut_off = False
         self.number = number
@@ -49,6 +52,11 @@ class Line:
     @property
     def links(self) -> list[Link]:
         return [self.link] if self.handover is None else [self.link, self.handover.link]
+
+    def receive_with(self, reception: Reception | None) -> None:
+        """Its link's bytes are shown to `reception` first."""
+        self.reception = reception
+        self.link.use(reception)
 
     def states(self) -> dict[Subscription, SubscriptionState]:
         return {item: self.link.subscription_state(item) for item in self.socket.subscriptions}
@@ -76,6 +84,7 @@ class Line:
         self.link.connects += former.connects
         self.link.last_close = former.last_close or "replaced before its announced end"
         former.abort("replaced")
+        self.link.use(self.reception)
         # A successor that has just lost its own connection is no better.
         self.is_cut_off = not self.link.is_open
         return handover

@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from hunter.config import StreamSection, shown_url
 from hunter.exchange.okx.asks import SessionLimits
@@ -24,8 +24,9 @@ from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.session import OkxSession
 from hunter.exchange.okx.states import SubscriptionState
 from hunter.status import documents
-from hunter.stream.connection import FRAME_BYTES_MAX, BinaryFrame, Connection, Failure, Phase
+from hunter.stream.connection import FRAME_BYTES_MAX, BinaryFrame, Connection, Taker
 from hunter.stream.limits import CONNECTS, RateLimiter
+from hunter.stream.phases import Failure, Phase
 from hunter.stream.proxy import ProxyError, find_proxy
 from hunter.stream.reconnect import ReconnectBackoff
 from hunter.stream.resolver import PATIENCE_NS, LookUpFailed, Resolver
@@ -67,9 +68,19 @@ class Closed(NamedTuple):
     alarm: str = ""
 
 
+class FrameTaker(Taker, Protocol):
+    """Takes data frames of a connection itself; the session is told how many."""
+
+    def taken(self) -> tuple[int, int]:
+        """Frames, and bytes of their payloads, since the last look."""
+
+
 class Link:
-    """`step` it in every turn of the loop; `poll_target` and `next_deadline_ns` say how long to
-    sleep. Links of one process should share a `resolver`: it keeps the last good addresses.
+    """`step` it when its descriptor is ready, at `due_ns`, and again while it `has_more`;
+    `poll_target` and `next_deadline_ns` say how long to sleep. Links of one process should share a
+    `resolver`: it keeps the last good addresses.
+
+    `due_ns` may be early, and is never late: `next_deadline_ns` is exact, and costs more.
     """
 
     def __init__(
@@ -85,6 +96,14 @@ class Link:
         self.url = shown_url(target.url)
         # Sees the text frames of each read as they came, before the session does; for the recorder.
         self.tap: Callable[[list[bytes]], None] | None = None
+        self.due_ns = 0
+        # Whether `poll_target` may have changed since it was looked at last, and what it was then.
+        self.is_touched = True
+        self.descriptor = -1
+        self._polled_for = 0
+        # Data frames of the last step that became no events.
+        self.taken_count = 0
+        self._taker: FrameTaker | None = None
         self._limiter = limiter
         self._resolver = resolver or Resolver(worker)
         self._sentinel = target.sentinel if target.sentinel not in target.subscriptions else None
@@ -127,9 +146,21 @@ class Link:
         """How often a message was longer than we accept."""
         return self.failures.get(Failure.OVERSIZED, 0)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether the last step left frames that had come: step again, after its events."""
+        return self._connection is not None and self._connection.has_more
+
+    def use(self, taker: FrameTaker | None) -> None:
+        """Frames go to `taker` first, on this connection and on the next ones."""
+        self._taker = taker if self.tap is None else None
+        if self._connection is not None:
+            self._connection.taker = self._taker
+
     def step(self, now_ns: int) -> list[Event | Opened | Closed]:
         """Move bytes and time on; the events, in order."""
         self._stepped_ns = now_ns
+        self.taken_count = 0
         connection = self._connection
         if connection is None:
             if now_ns < self._retry_at_ns:
@@ -143,7 +174,10 @@ class Link:
         if frames or connection.phase is Phase.OPEN:
             if not was_open:
                 self.session.opened(now_ns)
+                self.due_ns = 0
                 events.append(Opened(self.url))
+            if self._taker is not None:
+                self._count_taken(self._taker, now_ns)
             self._receive(frames, events, now_ns)
             self._send(connection)
         for event in events:
@@ -151,6 +185,12 @@ class Link:
                 connection.abort(event.reason)
         if connection.phase is Phase.CLOSED:
             events.append(self._closed(connection, now_ns))
+        if not was_open or connection.phase is not Phase.OPEN:
+            self.due_ns = self.next_deadline_ns()
+            self.is_touched = True
+        else:
+            self.due_ns = min(self.due_ns, connection.deadline_ns)
+            self.is_touched |= connection.poll_events() != self._polled_for
         return events
 
     def resubscribe(self, subscriptions: Iterable[Subscription], now_ns: int) -> None:
@@ -160,6 +200,7 @@ class Link:
         if self.is_open:
             for subscription in subscriptions:
                 self.session.resubscribe(subscription, now_ns)
+            self.due_ns = 0
             self.flush()
 
     def flush(self) -> None:
@@ -171,13 +212,18 @@ class Link:
         """Give this connection up; the next `step` reports it."""
         if self._connection is not None:
             self._connection.abort(reason)
+            self.due_ns = 0
+            self.is_touched = True
 
     def poll_target(self) -> tuple[int, int] | None:
         """(descriptor, poll events), or None while there is no socket."""
+        self.is_touched = False
         connection = self._connection
-        if connection is None or connection.fileno() < 0:
+        self.descriptor = -1 if connection is None else connection.fileno()
+        if connection is None or self.descriptor < 0:
             return None
-        return connection.fileno(), connection.poll_events()
+        self._polled_for = connection.poll_events()
+        return self.descriptor, self._polled_for
 
     def next_deadline_ns(self) -> int:
         connection = self._connection
@@ -211,6 +257,7 @@ class Link:
         """It is in order again before the exchange was asked for anything."""
         if self.is_open:
             self.session.cancel_resubscribe(subscription)
+            self.due_ns = 0
 
     def document(self) -> documents.ConnectionDocument:
         connection = self._connection
@@ -236,6 +283,7 @@ class Link:
         else:
             connection = Connection(self.target.url, proxy, self._frame_bytes_max)
             self._resolver.ask(connection, connection.host, connection.port, now_ns)
+        connection.taker = self._taker
         self._connection = connection
         return connection
 
@@ -259,24 +307,37 @@ class Link:
             if not wait_ns:
                 connection.connect_next(now_ns)
 
+    def _count_taken(self, taker: FrameTaker, now_ns: int) -> None:
+        self.taken_count, byte_count = taker.taken()
+        if self.taken_count:
+            self.session.received_plain(self.taken_count, byte_count, now_ns)
+            self._backoff.data_received(now_ns)
+
     def _receive(
         self, frames: list[bytes], events: list[Event | Opened | Closed], now_ns: int
     ) -> None:
         if frames and self.tap is not None:
             self.tap([frame for frame in frames if type(frame) is not BinaryFrame])
         session = self.session
+        change_count = session.change_count
         received: list[Event] = []
         for frame in frames:
             if type(frame) is BinaryFrame:
                 received += self._receive_binary(frame, now_ns)
             else:
                 received += session.receive(frame, now_ns)
-        if now_ns >= session.next_deadline_ns():
+        if now_ns >= self.due_ns:
             received += session.advance(now_ns)
+            self.due_ns = session.next_deadline_ns()
+        data_count = 0
         for event in received:
-            if isinstance(event, Data):
-                self._backoff.data_received(now_ns)
-                break
+            data_count += type(event) is Data
+        if data_count:
+            self._backoff.data_received(now_ns)
+        plain = data_count == len(frames) == len(received)
+        if not plain or session.change_count != change_count:
+            # Else there were only data of what was live, which put the deadlines off.
+            self.due_ns = session.next_deadline_ns()
         if self._sentinel is not None:
             received = self._without_sentinel(self._sentinel, received, now_ns)
         events += received
@@ -310,6 +371,7 @@ class Link:
         for frame in self.session.data_to_send():
             if connection.phase is Phase.OPEN:
                 connection.send_text(frame)
+                self.is_touched = True
 
     def _closed(self, connection: Connection, now_ns: int) -> Closed:
         failure = connection.failure

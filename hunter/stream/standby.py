@@ -9,7 +9,7 @@ chains take what the ring does not have yet.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final, NamedTuple
 
 from hunter.errors import MalformedMessage
@@ -75,20 +75,29 @@ class Standby:
         """Whether it is connected at all: better than nobody, if nobody writes."""
         return any(line.link.is_open for line in self._lines)
 
-    def step(self, now_ns: int) -> int:
-        """Move the connections on and keep what they bring."""
+    def step(self, now_ns: int, ready: Container[int] | None = None) -> int:
+        """Move the connections on and keep what they bring. `ready`: as in `Writing.step`."""
         work = 0
         for number, line in enumerate(self._lines):
-            events = line.link.step(now_ns)
-            received_ts_ns = self._parts.context.clock.wall_ns() if events else 0
-            for event in events:
-                if isinstance(event, Data):
-                    self._keep(number, event, received_ts_ns, now_ns)
-                else:
-                    self._on_event(number, event, now_ns)
-            line.probe.settle(line.link, now_ns)
-            work += len(events)
+            link = line.link
+            if ready is None or link.descriptor in ready or now_ns >= link.due_ns:
+                work += self._step_link(number, link, now_ns)
+            if now_ns >= line.probe.next_deadline_ns:
+                line.probe.settle(link, now_ns)
         return work
+
+    def waited(self, began_ns: int, ended_ns: int, asked_ns: int, ready: Container[int]) -> None:
+        """Nobody asks how long what is kept here has waited."""
+
+    def _step_link(self, number: int, link: Link, now_ns: int) -> int:
+        events = link.step(now_ns)
+        received_ts_ns = self._parts.context.clock.wall_ns() if events else 0
+        for event in events:
+            if isinstance(event, Data):
+                self._keep(number, event, received_ts_ns, now_ns)
+            else:
+                self._on_event(number, event, now_ns)
+        return len(events)
 
     def on_result(self, result: Result, now_ns: int) -> None:
         """An answer of REST: probes and books are asked for here."""
@@ -102,10 +111,7 @@ class Standby:
             self._books[what.line].on_seed(what.about, result, now_ns)
 
     def next_deadline_ns(self) -> int:
-        return min(
-            *(line.link.next_deadline_ns() for line in self._lines),
-            *(line.probe.next_deadline_ns for line in self._lines),
-        )
+        return min(min(line.link.due_ns, line.probe.next_deadline_ns) for line in self._lines)
 
     def hand_over(self, feeds: dict[str, InstrumentFeed], received_ts_ns: int, now_ns: int) -> None:
         """Everything that is not in the ring yet, into the ring."""

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
+from hunter.exchange.okx.chaintail import ChainTail
 from hunter.exchange.okx.parse import Payload, parse_trades
 from hunter.exchange.okx.rows import Trade, TradeSource
 from hunter.exchange.okx.tradechain import (
@@ -50,6 +51,13 @@ class TradeFeed:
         last = writer.last_trade(index)
         if last is not None:
             self.chain.resume(last.trade_id, last.exchange_ts_ns)
+
+    def ordinary_tail(self) -> ChainTail | None:
+        """Where the next match must start, while a row that starts there changes nothing else."""
+        if self.overlapping or self.former is not None or self._after_loss or self._received_ns:
+            return None
+        tail = self.chain.tail
+        return tail if tail.end >= 0 else None
 
     def on_push(self, payload: Payload, received_ts_ns: int, now_ns: int) -> int:
         """Rows of the feed; returns the newest exchange time in them. Raises MalformedMessage."""

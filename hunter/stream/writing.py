@@ -6,7 +6,7 @@ process plays this role is the actor's affair.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from hunter.errors import MalformedMessage
@@ -18,6 +18,7 @@ from hunter.exchange.okx.events import (
     ExchangeError,
     Malformed,
     Notice,
+    PongReceived,
     Refused,
     Unknown,
 )
@@ -33,6 +34,7 @@ from hunter.status.page import ActorState
 from hunter.stream import bulletins
 from hunter.stream.backfill import Backfill
 from hunter.stream.bulletins import Bulletins
+from hunter.stream.fastpath import FastPaths
 from hunter.stream.feed import InstrumentFeed
 from hunter.stream.handover import Handover
 from hunter.stream.line import Line
@@ -75,6 +77,7 @@ class Writing:
         self.feeds = {
             name: self._new_feed(index, name, known) for index, name in enumerate(parts.instruments)
         }
+        self._fast = FastPaths(self._clock, parts.context.latencies, writer, self.lines, self.feeds)
         self.backfills = {name: Backfill(name, feed.chain) for name, feed in self.feeds.items()}
         self._listings = Listings(parts, self.feeds)
         self._bulletins = Bulletins(
@@ -88,6 +91,8 @@ class Writing:
         self._exchange_errors = 0
         self._halve_due_ns = 0
         self._note = ""
+        # Since the last publication: how many pushes of each line went the long way.
+        self._pushes: dict[Line, int] = {}
         # Of many feeds they cost milliseconds, and are asked for twice in a turn: as long as
         # nothing happens they are the same.
         self._documents: tuple[documents.FeedDocument, ...] | None = None
@@ -107,36 +112,55 @@ class Writing:
             if line.is_ending:
                 self._begin_handover(line)
 
-    def step(self, now_ns: int) -> int:
-        """Bytes in, rows out; how much that was."""
+    def step(self, now_ns: int, ready: Container[int] | None = None) -> int:
+        """Bytes in, rows out; how much that was. `ready`: descriptors that have something to be
+        read, or room to write; None: nobody has looked.
+        """
         self._documents = None
         work = 0
         for line in self.lines:
-            events = line.link.step(now_ns)
-            if events:
-                work += len(events)
-                self._on_events(line, events, now_ns)
+            link = line.link
+            if ready is None or link.descriptor in ready or now_ns >= link.due_ns:
+                work += self._step_line(line, now_ns)
             if line.handover is not None:
                 work += self._step_handover(line, line.handover, now_ns)
-            line.probe.settle(line.link, now_ns)
+            if now_ns >= line.probe.next_deadline_ns:
+                line.probe.settle(line.link, now_ns)
         self._after_events(now_ns)
         self.publish()
         return work
 
     def publish(self) -> None:
         """Show the rows and wake the brain."""
-        if self.writer.publish():
+        published = self.writer.publish()
+        if self._pushes:
+            for line, push_count in self._pushes.items():
+                if published and line.reception is not None:
+                    line.reception.published(push_count)
+            self._pushes.clear()
+        if self._fast.has_published() or published:
             self._parts.wake.wake()
 
     def next_deadline_ns(self) -> int:
-        return min(
-            self._listings.next_deadline_ns,
-            *(link.next_deadline_ns() for link in self.links),
-            *(line.probe.next_deadline_ns for line in self.lines),
-            *(self.backfills[name].next_deadline_ns(NEVER_NS) for name in self._calling),
-        )
+        due_ns = self._listings.next_deadline_ns
+        for line in self.lines:
+            due_ns = min(due_ns, line.link.due_ns, line.probe.next_deadline_ns)
+            if line.handover is not None:
+                due_ns = min(due_ns, line.handover.link.next_deadline_ns())
+        for name in self._calling:
+            due_ns = min(due_ns, self.backfills[name].next_deadline_ns(NEVER_NS))
+        return due_ns
+
+    def waited(self, began_ns: int, ended_ns: int, asked_ns: int, ready: Container[int]) -> None:
+        """The process has waited for its sockets; those in `ready` ended it."""
+        for line in self.lines:
+            if line.reception is not None:
+                readable = line.link.descriptor in ready
+                line.reception.waited(began_ns, ended_ns, asked_ns, readable=readable)
 
     def close(self) -> None:
+        for line in self.lines:
+            line.receive_with(None)
         self.writer.publish()
         self.writer.close()
 
@@ -171,6 +195,7 @@ class Writing:
         self._documents = None
         what = result.key
         assert isinstance(what, Fetch)
+        self._fast.disarm(what.about)
         wall_ns = self._clock.wall_ns()
         if what.purpose == "instruments":
             self._listings.on_result(result, wall_ns, now_ns)
@@ -219,31 +244,55 @@ class Writing:
         ]
         return found
 
+    def _step_line(self, line: Line, now_ns: int) -> int:
+        """Its events, and the frames that were taken without any; all in the order they came."""
+        link = line.link
+        work = 0
+        while True:
+            events = link.step(now_ns)
+            work += len(events) + link.taken_count
+            if events:
+                self._on_events(line, events, now_ns)
+            if not link.has_more or link is not line.link:
+                return work
+
     def _on_events(self, line: Line, events: list[Event | Opened | Closed], now_ns: int) -> None:
-        received_ts_ns = self._clock.wall_ns()
+        reception = line.reception
+        received_ts_ns = 0 if reception is None else reception.received_ts_ns
+        received_ts_ns = received_ts_ns or self._clock.wall_ns()
+        push_count = 0
         for event in events:
             if isinstance(event, Data):
+                push_count += 1
                 self._on_data(line, event, received_ts_ns, now_ns)
             else:
                 self._on_event(line, event, received_ts_ns, now_ns)
+        if push_count:
+            self._pushes[line] = self._pushes.get(line, 0) + push_count
 
     def _on_data(self, line: Line, data: Data, received_ts_ns: int, now_ns: int) -> None:
         if data.action == "update" and line.link.is_leaving(data.subscription):
             return
-        names = self._served[data.subscription]
-        if data.channel in bulletins.CHANNELS:
+        subscription = data.subscription
+        names, channel = self._served[subscription], subscription.channel
+        if channel in bulletins.CHANNELS:
             self._bulletins.on_data(data, names, received_ts_ns, now_ns)
             return
         for name in names:
             feed = self.feeds[name]
-            feed.on_data(data, received_ts_ns, now_ns)
+            exchange_ts_ns = feed.on_data(data, received_ts_ns, now_ns)
+            if exchange_ts_ns and line.reception is not None:
+                line.reception.arrived(exchange_ts_ns)
             if feed.wants_attention:
                 self._calling.add(name)
+            self._fast.went_long(name, channel)
 
     def _on_event(
         self, line: Line, event: Event | Opened | Closed, received_ts_ns: int, now_ns: int
     ) -> None:
         log_event(self._log, event)
+        if type(event) is not PongReceived:
+            self._fast.disarm_line(line)
         match event:
             case Opened():
                 line.is_cut_off = False
@@ -264,6 +313,7 @@ class Writing:
                 pass  # acknowledgements, pongs and deaths speak through states and Closed
 
     def _begin_handover(self, line: Line) -> None:
+        self._fast.disarm_line(line)
         if line.begin_handover():
             for name in line.carried:
                 self.feeds[name].overlapping = True
@@ -321,6 +371,7 @@ class Writing:
 
     def _take_over(self, line: Line, why: str, now_ns: int) -> None:
         received_ts_ns = self._clock.wall_ns()
+        self._fast.disarm_line(line)
         handover = line.take_over()
         for name, channels in line.carried.items():
             feed = self.feeds[name]

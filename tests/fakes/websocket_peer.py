@@ -11,7 +11,8 @@ from websockets.frames import Frame, Opcode
 from websockets.utils import accept_key
 
 from hunter.clock import SystemClock
-from hunter.stream.connection import Connection, Phase
+from hunter.stream.connection import Connection
+from hunter.stream.phases import Phase
 from hunter.stream.proxy import Proxy
 from hunter.stream.resolver import look_up
 

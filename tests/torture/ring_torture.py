@@ -2,6 +2,7 @@
 
     python tests/torture/ring_torture.py --seconds 60 --seed 7 [--flips] [--canary NAME]
     python tests/torture/ring_torture.py --kills 10000
+    python tests/torture/ring_torture.py --rows 1000000000 --readers 1,2,4
 
 One process forks everything: a writer that is killed and replaced, and readers that live through
 all kills, one of them too slow to keep up. Writers are stopped too, wherever they are, and looked
@@ -9,6 +10,10 @@ at: nobody can take their lease before they are dead. Readers are stopped, and t
 wait for them. With --flips, bits of published rows change, which no reader may return. Every field
 of a row follows from its sequence, so a torn or stale row cannot look right. Exit 0: no violation;
 1: violations, printed. The canaries are faulty on purpose and must be found out.
+
+With --rows nobody is killed: a writer flat out, and readers that compare every byte, until they
+have validated so many rows together; the outcome is printed as JSON. --native on|off chooses the
+half of the ring; else the one that hunter would use.
 """
 
 from __future__ import annotations
@@ -26,23 +31,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-# Run by hand, only this file's folder is on the path.
+# Run by hand, only this file's folder is on the path. The checkout comes first: tests/hunter is no
+# package, but would do as one.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from fakes import ring_validation
 from fakes.forked import child, complaints, make_complain, reap
 from fakes.ring_rows import Feeder, is_whole, make_ring, ring_layout
 
+from hunter import native
 from hunter.ring import segment
+from hunter.ring.lanes import PlainLanes, _Lane
 from hunter.ring.layout import EPOCH_WORD, RingLayout
 from hunter.ring.merge import MERGED_KINDS, MergedReader
 from hunter.ring.reader import LaneReader, Row
 from hunter.ring.rows import ROW_BYTES, Kind
 from hunter.ring.segment import Segment, WriterLease
-from hunter.ring.writer import RingWriter, _Lane
+from hunter.ring.writer import RingWriter
 
 CAPACITY = 64
-LIFE_MS_MAX = 15.0
 CANARIES = ("head-first", "blind-reader", "no-check")
 
 
@@ -59,6 +69,7 @@ class Plan:
     acknowledged: memoryview  # per lane, then one word: readers shall finish
     lanes: list[tuple[int, Kind]] = field(default_factory=list)
     owner_pid: int = field(default_factory=os.getpid)
+    life_ms_max: float = 15.0
 
     def __post_init__(self) -> None:
         indexes = range(len(self.layout.instruments))
@@ -81,7 +92,13 @@ class Plan:
 
 
 class SlowCopyReader(LaneReader):
-    """Copies one row at a time: a wide window for the writer to overwrite what is being copied."""
+    """Copies one row at a time: a wide window for the writer to overwrite what is being copied. It
+    leaves nothing to the compiled half.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._take = None
 
     def _copy(self, position: int, row_count: int) -> bytearray:
         rows = bytearray()
@@ -116,14 +133,22 @@ class NoCheckReader(SlowCopyReader):
 READERS = {"blind-reader": BlindReader, "no-check": NoCheckReader}
 
 
-class HeadFirstWriter(RingWriter):
+class HeadFirstLanes(PlainLanes):
     """Canary: a row's head and arrival head are stored before the row."""
 
-    def _claim(self, lane: _Lane) -> tuple[int, int, int]:
-        offset, sequence, arrival = super()._claim(lane)
+    def _claim(self, lane: _Lane) -> tuple[int, int]:
+        offset, sequence = super()._claim(lane)
         self._words[lane.intent_word + 1] = sequence
-        self._words[self.layout.arrival_word(lane.index)] = arrival
-        return offset, sequence, arrival
+        self._words[self._first_arrival_word + lane.index] = self._arrivals[lane.index] + 1
+        return offset, sequence
+
+
+def put_heads_first(writer: RingWriter) -> None:
+    layout, shared = writer.layout, writer._segment
+    arrivals = [shared.words[layout.arrival_word(i)] for i in range(len(layout.instruments))]
+    writer.lanes.close()
+    writer.lanes = HeadFirstLanes(shared, layout, writer.epoch, arrivals)
+    writer._put = writer.lanes.put
 
 
 def merged_reader(
@@ -173,8 +198,7 @@ def write_until_killed(plan: Plan, life: int, batches_max: int = sys.maxsize) ->
         return
     feeder = Feeder(plan.path)
     if plan.canary == "head-first":
-        feeder.writer.close()
-        feeder.writer = HeadFirstWriter(plan.path, 1)
+        put_heads_first(feeder.writer)
     rests = dice.random() < 0.5
     batch = 0
     while batch < batches_max and not plan.is_orphaned:
@@ -192,7 +216,9 @@ def read_until_over(plan: Plan, number: int) -> None:
     """One reader's life: every row of every instrument, and the sums at the end."""
     dice = random.Random(f"{plan.seed} reader {number}")
     is_slow = number == 0
-    kind_of_reader = READERS.get(plan.canary, SlowCopyReader)
+    # one goes in small steps, the other as readers do, by the compiled half where there is one
+    usual = SlowCopyReader if is_slow or native.kernel is None else LaneReader
+    kind_of_reader = READERS.get(plan.canary, usual)
     with segment.attach(plan.path) as shared:
         count = len(plan.layout.instruments)
         readers = [InstrumentReader(plan, shared, index, kind_of_reader) for index in range(count)]
@@ -318,7 +344,8 @@ class Tormentor:
             self._plan.complain, partial(write_until_killed, self._plan, self.inspect.kill_count)
         )
         # Four in ten are killed while they attach or soon after.
-        life_ms = dice.uniform(0, 3) if dice.random() < 0.4 else dice.uniform(3, LIFE_MS_MAX)
+        share = dice.uniform(0, 0.2) if dice.random() < 0.4 else dice.uniform(0.2, 1)
+        life_ms = share * self._plan.life_ms_max
         if dice.random() < 0.25:
             time.sleep(life_ms * dice.random() / 1000)
             self._stop_writer(pid)
@@ -413,14 +440,30 @@ def torture(plan: Plan, reading: int, until: Callable[[int], bool]) -> int:
     return 1 if violations else 0
 
 
+def choose_half(parser: argparse.ArgumentParser, half: str) -> None:
+    if half == "off":
+        native.kernel = None
+    elif half == "on" and native.kernel is None:
+        parser.error("the compiled half is not here; install hunter where there is a C compiler")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--kills", type=int, default=0, help="end after so many, not by the clock")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--life-ms", type=float, default=15.0, help="of a writer, at most")
     parser.add_argument("--flips", action="store_true", help="flip bits of published rows")
     parser.add_argument("--canary", choices=CANARIES, default="")
+    parser.add_argument("--native", choices=("on", "off"), default="", help="half of the ring")
+    parser.add_argument("--rows", type=int, default=0, help="validate so many, without any kills")
+    parser.add_argument("--readers", default="1,2,4", help="with --rows: how many, in turn")
     given = parser.parse_args()
+    choose_half(parser, given.native)
+    if given.rows:
+        kind_of_reader = READERS.get(given.canary, LaneReader)
+        counts = [int(count) for count in given.readers.split(",")]
+        return ring_validation.run(given.rows, counts, kind_of_reader)
     seed = random.SystemRandom().randrange(1 << 32) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
     end = time.monotonic() + given.seconds
@@ -436,6 +479,7 @@ def main() -> int:
         acknowledged = memoryview(mmap.mmap(-1, 4096)).cast("Q")
         flips = given.flips or given.canary == "no-check"
         plan = Plan(path, layout, seed, given.canary, flips, make_complain(writing), acknowledged)
+        plan.life_ms_max = given.life_ms
         return torture(plan, reading, until)
     finally:
         shutil.rmtree(directory)

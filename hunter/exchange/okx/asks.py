@@ -31,6 +31,7 @@ from hunter.exchange.okx.endpoints import (
     REQUESTS_PER_HOUR,
     channel_traits,
 )
+from hunter.exchange.okx.heard import new_heard
 from hunter.exchange.okx.requests import Operation, Subscription, SubscriptionRequest, requests
 from hunter.exchange.okx.states import SubscriptionState
 
@@ -88,11 +89,10 @@ class TrackedSubscription:
     __slots__ = (
         "ask_count",
         "awaits_subscribe",
-        "data_count",
         "due_ns",
         "error_code",
         "group",
-        "heard_ns",
+        "heard",
         "operation",
         "report_count",
         "reported_ns",
@@ -116,9 +116,8 @@ class TrackedSubscription:
         # Errors that refused nothing, since it was last answered, and the latest one's code.
         self.retry_count = 0
         self.error_code = ""
-        self.data_count = 0
-        # Last data or ack; last time its silence was reported, and how often since the last data.
-        self.heard_ns = 0
+        self.heard = new_heard()
+        # Last time its silence was reported, and how often since the last data.
         self.reported_ns = 0
         self.report_count = 0
         self.resync_count = 0
@@ -127,6 +126,24 @@ class TrackedSubscription:
         self.awaits_subscribe = False
         # What it was before it was to be subscribed anew.
         self.was_live = False
+
+    @property
+    def heard_ns(self) -> int:
+        """When the last data or acknowledgement came."""
+        return self.heard.heard_ns
+
+    @heard_ns.setter
+    def heard_ns(self, now_ns: int) -> None:
+        self.heard.heard_ns = now_ns
+
+    @property
+    def data_count(self) -> int:
+        """Pushes received."""
+        return self.heard.data_count
+
+    @data_count.setter
+    def data_count(self, count: int) -> None:
+        self.heard.data_count = count
 
 
 class Asks:

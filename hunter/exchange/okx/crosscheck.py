@@ -21,19 +21,15 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
+from hunter.exchange.okx.calm import new_calm
+from hunter.exchange.okx.keptops import KEPT, TOP, KeptTops, Side, Sides, new_kept_tops
 from hunter.exchange.okx.orderbook import OrderBook
 
-KEPT: Final = 64
-TOP: Final = 5
 # Breaks without this many agreements in a row between them count as one series; after so many of a
 # series the quotes are distrusted until they have agreed so often.
 STRIKES_MAX: Final = 3
 STRIKES_FORGOTTEN: Final = 20
 TRUST_REGAINED: Final = 200
-
-# [price, size, price, size, ...], best first.
-_Side = list[float]
-_Sides = tuple[_Side, _Side]
 
 
 class Agreement(NamedTuple):
@@ -60,15 +56,13 @@ class _Fact(NamedTuple):
 class _Comparison:
     """One channel's quotes against the book."""
 
-    __slots__ = ("compared_id", "level_count", "name", "suspected", "waiting")
+    __slots__ = ("level_count", "name", "suspected", "waiting")
 
     def __init__(self, name: str, level_count: int) -> None:
         self.name = name
         self.level_count = level_count
-        self.waiting: dict[int, _Sides] = {}
+        self.waiting = new_kept_tops()
         self.suspected: set[_Fact] = set()
-        # The exchange repeats a quote when nothing changes; that is no second proof.
-        self.compared_id: int | None = None
 
 
 class CrossCheck:
@@ -76,21 +70,39 @@ class CrossCheck:
 
     def __init__(self) -> None:
         self.broken = False
-        self.compared_count = 0
         self.mismatch_count = 0
+        # What agreements change, compiled code changes as well.
+        self.calm = new_calm()
         self._quotes = _Comparison("bbo-tbt", 1)
         self._tops = _Comparison("books5", TOP)
-        self._books: dict[int, _Sides] = {}
+        self._books = new_kept_tops()
         self._book: OrderBook | None = None
         self._snapshot_count = 0
-        self._last_id = 0
         self._strike_count = 0
-        self._agreed_in_a_row = 0
+
+    @property
+    def compared_count(self) -> int:
+        return self.calm.compared_count
 
     @property
     def distrusted(self) -> bool:
         """Whether the quotes contradict fresh snapshots too, so that they are counted only."""
+        self._forgive()
         return self._strike_count > STRIKES_MAX
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing is held against book or quotes: then an agreement changes no more than
+        `calm` and what is kept.
+        """
+        self._forgive()
+        suspects = self._quotes.suspected or self._tops.suspected
+        return not (suspects or self._strike_count or self.broken)
+
+    @property
+    def kept(self) -> tuple[KeptTops, KeptTops, KeptTops]:
+        """What the book has shown; the quotes and the tops that wait for it."""
+        return self._books, self._quotes.waiting, self._tops.waiting
 
     def on_quote(
         self, seq_id: int, bid: float, bid_size: float, ask: float, ask_size: float
@@ -104,7 +116,7 @@ class CrossCheck:
         self, seq_id: int, bids: list[float], asks: list[float]
     ) -> Agreement | Mismatch | None:
         """`books5`, as `OrderBook.top(5)` gives it: [price, size, ...], best first."""
-        return self._on_side(self._tops, seq_id, (bids, asks))
+        return self._on_side(self._tops, seq_id, (bids[: 2 * TOP], asks[: 2 * TOP]))
 
     def on_book(self, book: OrderBook) -> Agreement | Mismatch | None:
         """The book after an update of it. The mismatch, if one of two channels has one."""
@@ -114,17 +126,17 @@ class CrossCheck:
             self._books.clear()
             return None
         seq_id = book.seq_id
-        if seq_id < self._last_id:
+        if seq_id < self.calm.last_id:
             # Ids went back: what is kept is of another count.
             self._books.clear()
             self._quotes.waiting.clear()
             self._tops.waiting.clear()
-        self._last_id = seq_id
+        self.calm.last_id = seq_id
         shown = book.top(TOP)
-        _keep(self._books, seq_id, shown)
+        self._books.keep(seq_id, *shown)
         result: Agreement | Mismatch | None = None
         for comparison in (self._quotes, self._tops):
-            waiting = comparison.waiting.pop(seq_id, None)
+            waiting = comparison.waiting.pop(seq_id)
             if waiting is not None:
                 found = self._compare(comparison, seq_id, waiting, shown)
                 if result is None or isinstance(found, Mismatch):
@@ -141,21 +153,28 @@ class CrossCheck:
         self.broken = False
 
     def _on_side(
-        self, comparison: _Comparison, seq_id: int, sides: _Sides
+        self, comparison: _Comparison, seq_id: int, sides: Sides
     ) -> Agreement | Mismatch | None:
-        if seq_id < 0 or seq_id == comparison.compared_id:
+        calm = self.calm
+        is_quote = comparison is self._quotes
+        # The exchange repeats a quote when nothing changes; that is no second proof.
+        compared_id = calm.quotes_compared_id if is_quote else calm.tops_compared_id
+        if seq_id < 0 or seq_id == compared_id:
             return None
-        shown = self._books.get(seq_id)
+        shown = self._books.find(seq_id)
         if shown is None:
-            _keep(comparison.waiting, seq_id, sides)
+            comparison.waiting.keep(seq_id, *sides)
             return None
         return self._compare(comparison, seq_id, sides, shown)
 
     def _compare(
-        self, comparison: _Comparison, seq_id: int, told: _Sides, shown: _Sides
+        self, comparison: _Comparison, seq_id: int, told: Sides, shown: Sides
     ) -> Agreement | Mismatch:
-        comparison.compared_id = seq_id
-        self.compared_count += 1
+        if comparison is self._quotes:
+            self.calm.quotes_compared_id = seq_id
+        else:
+            self.calm.tops_compared_id = seq_id
+        self.calm.compared_count += 1
         wrong: set[_Fact] = set()
         suspected = comparison.suspected
         for side, sign, told_side, shown_side in (
@@ -173,10 +192,11 @@ class CrossCheck:
                 if fact.side == side and sign * fact.price >= limit and fact not in facts
             }
         if not wrong:
-            self._agree()
+            self.calm.agreed_in_a_row += 1
             return Agreement(seq_id)
+        self._forgive()
         self.mismatch_count += 1
-        self._agreed_in_a_row = 0
+        self.calm.agreed_in_a_row = 0
         if wrong & suspected and not self.broken:
             # Not past the limit, so that regaining trust starts from there.
             self._strike_count = min(self._strike_count + 1, STRIKES_MAX + 1)
@@ -191,14 +211,17 @@ class CrossCheck:
             f" (the book has size {fact.size:g})",
         )
 
-    def _agree(self) -> None:
-        self._agreed_in_a_row += 1
-        enough = TRUST_REGAINED if self.distrusted else STRIKES_FORGOTTEN
-        if self._agreed_in_a_row >= enough:
+    def _forgive(self) -> None:
+        """What agreements do to strikes; looked at when it matters, because compiled code counts
+        them too.
+        """
+        is_distrusted = self._strike_count > STRIKES_MAX
+        enough = TRUST_REGAINED if is_distrusted else STRIKES_FORGOTTEN
+        if self.calm.agreed_in_a_row >= enough:
             self._strike_count = 0
 
 
-def _contradictions(side: str, sign: float, told: _Side, shown: _Side) -> tuple[float, set[_Fact]]:
+def _contradictions(side: str, sign: float, told: Side, shown: Side) -> tuple[float, set[_Fact]]:
     """Where two tops of one side differ, and how far they can be compared.
 
     `sign` makes better prices larger. Beyond the worst price that both lists reach, one of them
@@ -218,11 +241,3 @@ def _contradictions(side: str, sign: float, told: _Side, shown: _Side) -> tuple[
         if sign * price >= limit and told_sizes.get(price) != shown_sizes.get(price)
     }
     return limit, facts
-
-
-def _keep(kept: dict[int, _Sides], seq_id: int, sides: _Sides) -> None:
-    """The newest KEPT of them; a repeated id counts as new."""
-    kept.pop(seq_id, None)
-    kept[seq_id] = sides
-    if len(kept) > KEPT:
-        del kept[next(iter(kept))]

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import enum
 import zlib
-from bisect import bisect_left, insort
 from typing import Final
 
 import msgspec
 
-from hunter.exchange.okx.rows import NO_SEQUENCE, BookAction, BookLevel, BookUpdate
+from hunter.exchange.okx.bookstate import new_book_state
+from hunter.exchange.okx.rows import NO_SEQUENCE, BookAction, BookUpdate
 
 BUFFERED_UPDATES_MAX: Final = 4_096
 # A REST book may be ahead of the feed, but not by seconds: then its ids are of before a reset, and
@@ -65,16 +65,14 @@ class BookStatistics(msgspec.Struct, frozen=True):
 
 
 class OrderBook:
-    """Prices are kept sorted ascending on both sides, so the best bid is the last of its list."""
+    """`state` holds the levels. While nothing but an update that follows is to be expected, its
+    `seq_id` is the book's and compiled code may merge updates into it; else that is NO_SEQUENCE.
+    """
 
     def __init__(self) -> None:
         self.valid = False
-        self.seq_id = NO_SEQUENCE
-        self.exchange_ts_ns = 0
-        self._bid_prices: list[float] = []
-        self._ask_prices: list[float] = []
-        self._bid_sizes: dict[float, float] = {}
-        self._ask_sizes: dict[float, float] = {}
+        self.state = new_book_state()
+        self._seq_id = NO_SEQUENCE
         # "price:size" as sent; kept only while the exchange sends checksums.
         self._bid_texts: dict[float, str] | None = None
         self._ask_texts: dict[float, str] | None = None
@@ -83,18 +81,21 @@ class OrderBook:
         self._straddle = False
         self._straddle_count = 0
         self._buffer: list[BookUpdate] | None = None
-        self._snapshot_count = 0
-        self._update_count = 0
         self._keepalive_count = 0
         self._reset_count = 0
         self._gap_count = 0
         self._ignored_count = 0
-        self._orphan_delete_count = 0
         self._checksum_verified_count = 0
         self._checksum_mismatch_count = 0
 
     def apply(self, update: BookUpdate) -> Applied:
         """The next snapshot or update, in the order received."""
+        self._seq_id = self.seq_id
+        applied = self._apply(update)
+        self._expose()
+        return applied
+
+    def _apply(self, update: BookUpdate) -> Applied:
         if update.action is BookAction.SNAPSHOT:
             self._buffer = None
             self._straddle = False
@@ -110,6 +111,7 @@ class OrderBook:
         """Keep updates from now on, until `bootstrap` brings the REST book they belong to."""
         self._clear()
         self._buffer = []
+        self._expose()
 
     def bootstrap(self, snapshot: BookUpdate) -> Applied:
         """The REST book, and on it the updates kept since `begin_bootstrap`.
@@ -119,7 +121,11 @@ class OrderBook:
         SNAPSHOT_TOO_OLD and GAP leave the book waiting for another REST book.
         """
         assert self._buffer is not None, "begin_bootstrap comes first"
-        buffered = self._buffer
+        applied = self._bootstrap(snapshot, self._buffer)
+        self._expose()
+        return applied
+
+    def _bootstrap(self, snapshot: BookUpdate, buffered: list[BookUpdate]) -> Applied:
         if buffered and snapshot.seq_id < buffered[0].prev_seq_id:
             return Applied.SNAPSHOT_TOO_OLD
         self._buffer = None
@@ -139,7 +145,25 @@ class OrderBook:
     @property
     def snapshot_count(self) -> int:
         """Snapshots applied so far; a new one starts the book from nothing."""
-        return self._snapshot_count
+        return self.state.snapshot_count
+
+    @property
+    def seq_id(self) -> int:
+        """Of the newest update; NO_SEQUENCE when the book is invalid or has no ids."""
+        followed = self.state.seq_id
+        return followed if followed >= 0 else self._seq_id
+
+    @property
+    def exchange_ts_ns(self) -> int:
+        """Of the newest update."""
+        return self.state.exchange_ts_ns
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the next update is looked at for nothing but its ids: the book is valid, neither
+        fresh from REST nor verified by checksums.
+        """
+        return self.valid and not self._straddle and self._bid_texts is None
 
     @property
     def bootstrapping(self) -> bool:
@@ -148,46 +172,37 @@ class OrderBook:
 
     @property
     def best_bid(self) -> float | None:
-        return self._bid_prices[-1] if self._bid_prices else None
+        return self.state.best_bid
 
     @property
     def best_ask(self) -> float | None:
-        return self._ask_prices[0] if self._ask_prices else None
+        return self.state.best_ask
 
     @property
     def crossed(self) -> bool:
         """Whether bids reach asks. Right only in a call auction; else reason to resubscribe."""
-        return bool(
-            self._bid_prices and self._ask_prices and self._bid_prices[-1] >= self._ask_prices[0]
-        )
+        bid, ask = self.state.best_bid, self.state.best_ask
+        return bid is not None and ask is not None and bid >= ask
 
     @property
     def level_counts(self) -> tuple[int, int]:
         """Levels of bids and of asks."""
-        return len(self._bid_prices), len(self._ask_prices)
+        return self.state.level_counts
 
     def top(self, level_count: int) -> tuple[list[float], list[float]]:
         """Bids and asks as [price, size, price, size, ...], best first, at most `level_count`."""
-        bids: list[float] = []
-        sizes = self._bid_sizes
-        for price in self._bid_prices[: -level_count - 1 : -1]:
-            bids += (price, sizes[price])
-        asks: list[float] = []
-        sizes = self._ask_sizes
-        for price in self._ask_prices[:level_count]:
-            asks += (price, sizes[price])
-        return bids, asks
+        return self.state.top(level_count)
 
     def statistics(self) -> BookStatistics:
         """A record of the counts now."""
         return BookStatistics(
-            snapshot_count=self._snapshot_count,
-            update_count=self._update_count,
+            snapshot_count=self.state.snapshot_count,
+            update_count=self.state.update_count,
             keepalive_count=self._keepalive_count,
             reset_count=self._reset_count,
             gap_count=self._gap_count,
             ignored_count=self._ignored_count,
-            orphan_delete_count=self._orphan_delete_count,
+            orphan_delete_count=self.state.orphan_delete_count,
             checksum_verified_count=self._checksum_verified_count,
             checksum_mismatch_count=self._checksum_mismatch_count,
         )
@@ -204,28 +219,27 @@ class OrderBook:
         return Applied.BUFFERED
 
     def _replace(self, snapshot: BookUpdate) -> Applied:
-        self._bid_sizes = {level.price: level.size for level in snapshot.bids if level.size}
-        self._ask_sizes = {level.price: level.size for level in snapshot.asks if level.size}
-        self._bid_prices = sorted(self._bid_sizes)
-        self._ask_prices = sorted(self._ask_sizes)
+        state = self.state
+        state.replace(snapshot.bids, snapshot.asks)
         self._bid_texts = self._ask_texts = None
         if snapshot.texts is not None:
             self._bid_texts = {}
             self._ask_texts = {}
         self.valid = True
-        self.seq_id = snapshot.seq_id
-        self.exchange_ts_ns = snapshot.exchange_ts_ns
-        self._snapshot_count += 1
+        self._seq_id = snapshot.seq_id
+        state.exchange_ts_ns = snapshot.exchange_ts_ns
+        state.snapshot_count += 1
         return self._verify(snapshot, Applied.APPLIED)
 
     def _update(self, update: BookUpdate) -> Applied:
+        state = self.state
         seq_id = update.seq_id
         prev_seq_id = update.prev_seq_id
         result = Applied.APPLIED
-        if prev_seq_id != self.seq_id:
-            if not self._straddle or prev_seq_id > self.seq_id or seq_id < prev_seq_id:
+        if prev_seq_id != self._seq_id:
+            if not self._straddle or prev_seq_id > self._seq_id or seq_id < prev_seq_id:
                 return self._break()
-            if seq_id <= self.seq_id:
+            if seq_id <= self._seq_id:
                 self._ignored_count += 1
                 self._straddle_count += 1
                 if self._straddle_count > _STRADDLE_UPDATES_MAX:
@@ -235,15 +249,15 @@ class OrderBook:
             self._reset_count += 1
             result = Applied.RESET
         elif seq_id == prev_seq_id and not update.bids and not update.asks and seq_id >= 0:
-            self.exchange_ts_ns = update.exchange_ts_ns
+            state.exchange_ts_ns = update.exchange_ts_ns
             self._keepalive_count += 1
             return Applied.KEEPALIVE
-        self._orphan_delete_count += _merge(self._bid_prices, self._bid_sizes, update.bids)
-        self._orphan_delete_count += _merge(self._ask_prices, self._ask_sizes, update.asks)
+        orphan_count = state.merge_bids(update.bids) + state.merge_asks(update.asks)
+        state.orphan_delete_count += orphan_count
         self._straddle = False
-        self.seq_id = seq_id
-        self.exchange_ts_ns = update.exchange_ts_ns
-        self._update_count += 1
+        self._seq_id = seq_id
+        state.exchange_ts_ns = update.exchange_ts_ns
+        state.update_count += 1
         if self._bid_texts is None:
             return result
         return self._verify(update, result)
@@ -275,8 +289,7 @@ class OrderBook:
 
     def _checksum(self, bid_texts: dict[float, str], ask_texts: dict[float, str]) -> int:
         """CRC32 over `bid:ask:bid:ask...` of the strings as sent; a missing side is skipped."""
-        bids = self._bid_prices[: -_CHECKSUM_LEVELS - 1 : -1]
-        asks = self._ask_prices[:_CHECKSUM_LEVELS]
+        bids, asks = (side[::2] for side in self.state.top(_CHECKSUM_LEVELS))
         parts: list[str] = []
         for index in range(max(len(bids), len(asks))):
             if index < len(bids):
@@ -292,36 +305,14 @@ class OrderBook:
 
     def _clear(self) -> None:
         self.valid = False
-        self.seq_id = NO_SEQUENCE
+        self._seq_id = NO_SEQUENCE
         self._straddle = False
-        self._bid_prices = []
-        self._ask_prices = []
-        self._bid_sizes = {}
-        self._ask_sizes = {}
+        self.state.clear()
         self._bid_texts = self._ask_texts = None
 
-
-def _merge(prices: list[float], sizes: dict[float, float], levels: list[BookLevel]) -> int:
-    """Set absolute sizes, delete at size 0; return how many deleted nothing.
-
-    Such orphans are normal: a level may come and go between two updates.
-    """
-    orphan_count = 0
-    for level in levels:
-        price = level.price
-        size = level.size
-        if price in sizes:
-            if size:
-                sizes[price] = size
-            else:
-                del sizes[price]
-                del prices[bisect_left(prices, price)]
-        elif size:
-            sizes[price] = size
-            insort(prices, price)
-        else:
-            orphan_count += 1
-    return orphan_count
+    def _expose(self) -> None:
+        """Let compiled code go on, or not."""
+        self.state.seq_id = self._seq_id if self.is_plain else NO_SEQUENCE
 
 
 def _merge_texts(texts: dict[float, str], levels: list[list[str]]) -> None:

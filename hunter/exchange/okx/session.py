@@ -10,12 +10,12 @@ of the exchange raises; the hour's requests are never exceeded. Called by the st
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from typing import Final
 
 import msgspec
 
+from hunter.exchange.okx import texts
 from hunter.exchange.okx.asks import (
     NEVER_NS,
     Asks,
@@ -44,9 +44,11 @@ from hunter.exchange.okx.events import (
     SessionStatistics,
     Unknown,
 )
+from hunter.exchange.okx.heard import Heard
 from hunter.exchange.okx.messages import NO_DATA, Arg, Envelope
 from hunter.exchange.okx.parse import DECODE_ERRORS
 from hunter.exchange.okx.requests import PING, Operation, Subscription, SubscriptionRequest
+from hunter.exchange.okx.silence import overdue_ns
 from hunter.exchange.okx.states import (
     SESSION,
     SUBSCRIPTION,
@@ -55,20 +57,12 @@ from hunter.exchange.okx.states import (
     SubscriptionState,
     SubscriptionTrigger,
 )
-from hunter.text import printable
 
 Frame = bytes | bytearray | memoryview
 
 _MINUTE_NS: Final = 60_000_000_000
-# A silence that asking anew does not end is told of less and less often.
-_REPORT_NS_MAX: Final = 600_000_000_000
-_REPORTS_COUNTED_MAX: Final = 10
-_TEXT_LENGTH_MAX: Final = 300
 # New events and channels are told of once each; beyond so many they are only counted.
 _UNKNOWN_KINDS_MAX: Final = 32
-# "... wrong URL or channel:candle1m,instId:BTC-USDT doesn't exist. ..." (seen 2026-09), and with a
-# space after the comma (seen 2025-12).
-_NAMED = re.compile(r"channel:\s*([\w-]+)(?:,\s*inst(?:Id|Type):\s*([\w-]+))?")
 
 _decode = msgspec.json.Decoder(Envelope).decode
 _LIVE = SubscriptionState.LIVE
@@ -112,6 +106,8 @@ class OkxSession:
         self._unknown_count = 0
         self._silence_count = 0
         self._unknown_kinds: set[str] = set()
+        # How often anything has changed that says what data of a subscription mean.
+        self.change_count = 0
 
     @property
     def state(self) -> SessionState:
@@ -167,14 +163,29 @@ class OkxSession:
             return self._receive_unknown(arg.channel[:40], f"data of {named}, not asked for")
         self._data_count += 1
         self._last_data_ns = now_ns
-        item.heard_ns = now_ns
-        item.data_count += 1
+        item.heard.heard_ns = now_ns
+        item.heard.data_count += 1
         if item.report_count:
             item.report_count = 0
             self._review(now_ns)
         if item.state is not _LIVE:
             self._first_data(item, envelope.action, now_ns)
         return [Data(item.subscription, envelope.action, envelope.data)]
+
+    def received_plain(self, frame_count: int, frame_bytes: int, now_ns: int) -> None:
+        """So many data frames were taken by somebody else, each of an `ordinary` subscription."""
+        self._last_frame_ns = self._last_data_ns = now_ns
+        self._frame_count += frame_count
+        self._frame_bytes += frame_bytes
+        self._data_count += frame_count
+
+    def ordinary(self, subscription: Subscription) -> Heard | None:
+        """Its record if that is all that data of it change here: it is live, and no silence of it
+        was reported. What it says holds until `change_count` changes.
+        """
+        item = self._tracked[subscription]
+        is_open = self._state in (SessionState.OPEN, SessionState.CLOSING)
+        return item.heard if is_open and item.state is _LIVE and not item.report_count else None
 
     def data_to_send(self) -> list[bytes]:
         """Text frames to send now, each once."""
@@ -292,7 +303,7 @@ class OkxSession:
             return [PongReceived(now_ns - sent_ns if sent_ns is not None else 0)]
         self._malformed_count += 1
         self._malformed_ns.append(now_ns)
-        events: list[Event] = [Malformed(str(error)[:_TEXT_LENGTH_MAX])]
+        events: list[Event] = [Malformed(str(error)[: texts.LENGTH_MAX])]
         times = self._malformed_ns
         if len(times) == times.maxlen and times[0] > now_ns - _MINUTE_NS:
             events.append(self._die(f"{len(times)} malformed frames within a minute"))
@@ -301,11 +312,11 @@ class OkxSession:
     def _receive_event(self, envelope: Envelope, now_ns: int) -> list[Event]:
         """An answer or an announcement. What follows from it is sent at once."""
         if envelope.conn_id is not None:
-            self._connection_id = str(envelope.conn_id)[:_TEXT_LENGTH_MAX]
-        code = _text(envelope.code)
-        msg = _text(envelope.msg)
+            self._connection_id = str(envelope.conn_id)[: texts.LENGTH_MAX]
+        code = texts.short(envelope.code)
+        msg = texts.short(envelope.msg)
         if envelope.event == "error":
-            events = self._receive_error(code, msg, _text(envelope.id), now_ns)
+            events = self._receive_error(code, msg, texts.short(envelope.id), now_ns)
             return events + self._send_due(now_ns)
         if envelope.event == "notice":
             self._notice_count += 1
@@ -319,7 +330,7 @@ class OkxSession:
             if item.operation is Operation.UNSUBSCRIBE:
                 self._asks.ask(item, Operation.SUBSCRIBE, now_ns)
             return self._send_due(now_ns)
-        what = f"event {_text(envelope.event)}"
+        what = f"event {texts.short(envelope.event)}"
         return self._receive_unknown(what, what)
 
     def _receive_unknown(self, kind: str, what: str) -> list[Event]:
@@ -367,9 +378,9 @@ class OkxSession:
         """Which subscriptions an error may be about; one if it can be told."""
         if request is not None and len(request.subscriptions) == 1:
             return [self._tracked[request.subscriptions[0]]]
-        named = _NAMED.search(msg)
+        named = texts.named(msg)
         if named is not None:
-            item = self._tracked.get(Subscription(named[1], named[2] or ""))
+            item = self._tracked.get(named)
             return [item] if item is not None else []
         return self._asks.outstanding() if request is None else self._unanswered(request)
 
@@ -430,10 +441,11 @@ class OkxSession:
         """Single subscriptions beyond the silence that their channel promises to keep below."""
         events: list[Event] = []
         for item in self._tracked.values():
-            if _overdue_ns(item) <= now_ns:
+            if overdue_ns(item) <= now_ns:
                 silence_ns = now_ns - item.heard_ns
                 item.reported_ns = now_ns
                 item.report_count += 1
+                self.change_count += 1
                 self._silence_count += 1
                 events.append(DataSilent((item.subscription,), silence_ns, False))
         self._review(now_ns)
@@ -446,12 +458,14 @@ class OkxSession:
         before = item.state
         item.state = SUBSCRIPTION[before, trigger]
         if item.state is not before:
+            self.change_count += 1
             self._review(now_ns)
 
     def _move(self, trigger: SessionTrigger) -> None:
         state = SESSION[self._state, trigger]
         assert state is not None, (self._state, trigger)
         self._state = state
+        self.change_count += 1
 
     def _die(self, reason: str) -> Dead:
         self._move(SessionTrigger.DIED)
@@ -467,7 +481,7 @@ class OkxSession:
             self._silence_reported_ns = now_ns
         self._expects_data = expected
         self._is_subscribed = any(item.state in _SUBSCRIBED for item in items)
-        self._overdue_check_ns = min(map(_overdue_ns, items), default=NEVER_NS)
+        self._overdue_check_ns = min(map(overdue_ns, items), default=NEVER_NS)
 
     def _ping_due_ns(self) -> int:
         """When to send a ping or, if one is out, to give up waiting for its pong."""
@@ -483,16 +497,3 @@ class OkxSession:
             # While the exchange lets us ask for nothing, nothing can come.
             since_ns = max(since_ns, self._asks.pause_until_ns)
         return since_ns + self._limits.stale_after_ns
-
-
-def _overdue_ns(item: TrackedSubscription) -> int:
-    silence_ns_max = item.traits.silence_ns_max
-    if silence_ns_max is None or item.state not in (SubscriptionState.ACKED, _LIVE):
-        return NEVER_NS
-    wait_ns = silence_ns_max << min(item.report_count, _REPORTS_COUNTED_MAX)
-    wait_ns = max(min(wait_ns, _REPORT_NS_MAX), silence_ns_max)
-    return max(item.heard_ns, item.reported_ns) + wait_ns
-
-
-def _text(value: str | int | None) -> str:
-    return "" if value is None else printable(str(value)[:_TEXT_LENGTH_MAX])

@@ -27,6 +27,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from hunter.exchange.okx.chaintail import CLOSED, new_chain_tail
 from hunter.exchange.okx.rows import Trade, TradeSource
 
 HELD_ROWS_MAX: Final = 50_000
@@ -111,16 +112,21 @@ class ChainStatistics(msgspec.Struct, frozen=True):
 
 
 class TradeChain:
-    """Start with nothing (the first row is taken as it is) or `resume` where the ring ends."""
+    """Start with nothing (the first row is taken as it is) or `resume` where the ring ends.
+
+    `tail` is open while a row that follows is released without a look at anything else; such rows
+    may be taken by compiled code too. All else happens while it is closed.
+    """
 
     def __init__(self, held_rows_max: int = HELD_ROWS_MAX) -> None:
         assert held_rows_max > 0, held_rows_max
         self._held_rows_max = held_rows_max
-        # The newest match known, released or held; None before the first row.
+        self.tail = new_chain_tail()
+        # The newest match known, released or held; None before the first row. While the tail is
+        # open these three are what they were when it was opened: `_close` brings them up to date.
         self._end: int | None = None
         self._released: int | None = None
-        self._last: Trade | None = None
-        self._newest_ts_ns = 0
+        self._last_id: int | None = None
         # Both sorted and without overlap. Everything in (released, end] is in exactly one of them.
         self._holes: list[Hole] = []
         self._held: list[Trade] = []
@@ -128,8 +134,6 @@ class TradeChain:
         self._restart_rows: list[Trade] = []
         self._jump_rows: list[Trade] = []
         self._blocked_since_ns: int | None = None
-        self._row_count = 0
-        self._match_count = 0
         self._backfilled_match_count = 0
         self._lost_match_count = 0
         self._duplicate_count = 0
@@ -144,17 +148,20 @@ class TradeChain:
         """Go on after the last match somebody else committed; before the first row only."""
         assert self._end is None, "resume comes before the first row"
         self._end = self._released = last_trade_id
-        self._newest_ts_ns = exchange_ts_ns
+        self.tail.newest_ts_ns = exchange_ts_ns
+        self._open()
 
     @property
     def last_trade_id(self) -> int | None:
         """The newest match released; None before the first row."""
-        return self._released
+        end = self.tail.end
+        return end if end >= 0 else self._released
 
     @property
     def newest_known_id(self) -> int | None:
         """The newest match known, released or waiting; None before the first row."""
-        return self._end
+        end = self.tail.end
+        return end if end >= 0 else self._end
 
     @property
     def holes(self) -> tuple[Hole, ...]:
@@ -168,22 +175,53 @@ class TradeChain:
 
     def accept(self, trade: Trade, now_ns: int) -> list[Outcome]:
         """A row of the feed."""
+        tail = self.tail
+        end = tail.end
+        if end >= 0 and trade.trade_id - trade.count == end:
+            self._append(trade)
+            tail.end = trade.trade_id
+            return [trade]
+        self._close()
+        outcomes = self._accept(trade, now_ns)
+        self._open()
+        return outcomes
+
+    def _close(self) -> None:
+        """Take over from the tail."""
+        end = self.tail.end
+        if end >= 0 and end != self._end:
+            # Rows followed since; they were released at once.
+            self._end = self._released = self._last_id = end
+        self.tail.end = CLOSED
+
+    def _open(self) -> None:
+        """Leave it to the tail, if nothing but a row that follows is to be expected."""
+        end = self._end
+        unsettled = self._holes or self._restart_rows or self._jump_rows
+        self.tail.end = CLOSED if end is None or end < 0 or unsettled else end
+
+    def _append(self, trade: Trade) -> None:
+        """Count a row that is released; compiled code does the same."""
+        tail = self.tail
+        tail.row_count += 1
+        tail.match_count += trade.count
+        tail.last_count = trade.count
+        tail.last_price = trade.price
+        tail.last_size = trade.size
+        if trade.exchange_ts_ns > tail.newest_ts_ns:
+            tail.newest_ts_ns = trade.exchange_ts_ns
+
+    def _accept(self, trade: Trade, now_ns: int) -> list[Outcome]:
         end = self._end
         trade_id = trade.trade_id
         after = trade_id - trade.count
-        if after == end and not self._holes:
-            self._end = self._released = trade_id
-            self._last = trade
-            if trade.exchange_ts_ns > self._newest_ts_ns:
-                self._newest_ts_ns = trade.exchange_ts_ns
-            self._row_count += 1
-            self._match_count += trade.count
-            if self._restart_rows or self._jump_rows:
-                self._restart_rows, self._jump_rows = [], []
-            return [trade]
         if end is None:
-            self._end = self._released = after
-            return self.accept(trade, now_ns)
+            end = self._end = self._released = after
+        if after == end and not self._holes:
+            self._end = self._released = self._last_id = trade_id
+            self._append(trade)
+            self._restart_rows, self._jump_rows = [], []
+            return [trade]
         if trade_id <= end:
             return self._accept_known(trade, after, now_ns)
         if after - end > JUMP_MATCHES_MAX:
@@ -215,6 +253,7 @@ class TradeChain:
         one row. `holes` says what is still missing. Rows of a hole that cannot be held until it is
         closed are released by giving up what is oldest, as in `accept`.
         """
+        self._close()
         for row in rest_rows:
             index = self._hole_of(row.trade_id - row.count, row.trade_id)
             if index is None:
@@ -224,24 +263,29 @@ class TradeChain:
                 self._put(msgspec.structs.replace(row, source=TradeSource.BACKFILL), index)
             else:
                 self._put(row, index)
-        return self._release_bounded(now_ns)
+        outcomes = self._release_bounded(now_ns)
+        self._open()
+        return outcomes
 
     def give_up(self, now_ns: int) -> list[Outcome]:
         """Count everything missing as lost and release what was held."""
-        outcomes: list[Outcome] = []
-        while self._holes:
-            outcomes += self._give_up_oldest(now_ns)
+        self._close()
+        outcomes = self._give_up(now_ns)
+        self._open()
         return outcomes
 
     def give_up_oldest(self, now_ns: int) -> list[Outcome]:
         """The same of the oldest hole alone; later ones may still be filled."""
-        return self._give_up_oldest(now_ns) if self._holes else []
+        self._close()
+        outcomes = self._give_up_oldest(now_ns) if self._holes else []
+        self._open()
+        return outcomes
 
     def statistics(self) -> ChainStatistics:
         """A record of the counts now."""
         return ChainStatistics(
-            row_count=self._row_count,
-            match_count=self._match_count,
+            row_count=self.tail.row_count,
+            match_count=self.tail.match_count,
             backfilled_match_count=self._backfilled_match_count,
             lost_match_count=self._lost_match_count,
             duplicate_count=self._duplicate_count,
@@ -270,11 +314,10 @@ class TradeChain:
         if any(_touches(trade, lost) for lost in self._lost_ranges):
             self._late_count += 1
             return [Late(trade)]
-        last = self._last
-        conflicting = (
-            last is not None
-            and last.trade_id == trade.trade_id
-            and (last.price, last.size, last.count) != (trade.price, trade.size, trade.count)
+        tail = self.tail
+        conflicting = self._last_id == trade.trade_id and (
+            (tail.last_price, tail.last_size, tail.last_count)
+            != (trade.price, trade.size, trade.count)
         )
         self._duplicate_count += 1
         self._conflict_count += conflicting
@@ -308,7 +351,7 @@ class TradeChain:
         """
         # The newest row of all, also one that waits behind a hole: while a hole is open for long,
         # rows that come twice would else have "new times".
-        known_ts_ns = self._newest_ts_ns
+        known_ts_ns = self.tail.newest_ts_ns
         if known_ts_ns and self._held:
             known_ts_ns = max(known_ts_ns, self._held[-1].exchange_ts_ns)
         if not known_ts_ns or trade.exchange_ts_ns <= known_ts_ns + RESTART_AFTER_NS:
@@ -321,7 +364,7 @@ class TradeChain:
         if len(self._restart_rows) < RESTART_ROWS:
             return []
         rows, self._restart_rows = self._restart_rows, []
-        outcomes = self.give_up(now_ns)
+        outcomes = self._give_up(now_ns)
         assert self._end is not None
         first_after = rows[0].trade_id - rows[0].count
         outcomes.append(Restarted(self._end, first_after))
@@ -329,7 +372,7 @@ class TradeChain:
         self._lost_ranges.clear()
         self._restart_count += 1
         for row in rows:
-            outcomes += self.accept(row, now_ns)
+            outcomes += self._accept(row, now_ns)
         return outcomes
 
     def _open_hole(self, after_id: int, before_id: int, now_ns: int) -> Hole:
@@ -370,20 +413,23 @@ class TradeChain:
         rows = self._held[:stop]
         del self._held[:stop]
         for row in rows:
-            self._row_count += 1
+            self._append(row)
             if row.source is TradeSource.BACKFILL:
                 self._backfilled_match_count += row.count
-            self._match_count += row.count
-            self._newest_ts_ns = max(self._newest_ts_ns, row.exchange_ts_ns)
         if rows:
-            self._last = rows[-1]
-            self._released = rows[-1].trade_id
+            self._released = self._last_id = rows[-1].trade_id
         if not self._holes:
             self._released = self._end
             self._blocked_since_ns = None
         elif rows:
             self._blocked_since_ns = now_ns
         return list(rows)
+
+    def _give_up(self, now_ns: int) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        while self._holes:
+            outcomes += self._give_up_oldest(now_ns)
+        return outcomes
 
     def _give_up_oldest(self, now_ns: int) -> list[Outcome]:
         """Count the first hole as lost and release what it held back."""

@@ -248,7 +248,7 @@ def test_r3_gap_of_a_quiet_instrument_stops_no_checkpoint_and_is_told_after_a_re
     there.writer.put_trade(1, 5, (9_000, ROWS[20].exchange_ts_ns, 1.0, 1.0, 1, 1))
     there.writer.publish()
     layout = there.writer.layout
-    last = there.writer._trade_lanes[1].position - 1
+    last = there.writer.lanes.position(1, Kind.TRADE) - 1
     with segment.attach(there.stage.ring_path(), writable=True) as shared:
         start = layout.lane_offset(1, Kind.TRADE) + last * ROW_BYTES[Kind.TRADE]
         shared.view[start + 30] ^= 1

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes.ring_rows import Feeder, facts_of, is_whole, make_ring, ring_layout
@@ -11,7 +12,7 @@ from hunter.ring import segment
 from hunter.ring.layout import RingLayout
 from hunter.ring.reader import LaneReader, Row
 from hunter.ring.rows import ROW_BYTES, STRUCTS, Kind
-from hunter.ring.segment import Segment
+from hunter.ring.segment import Segment, Words
 
 CAPACITY = 16
 
@@ -25,7 +26,15 @@ def reader(shared: Segment, layout: RingLayout) -> LaneReader:
     return LaneReader(shared, layout, 0, Kind.TRADE)
 
 
-class OvertakenReader(LaneReader):
+class SteppingReader(LaneReader):
+    """Leaves nothing to the compiled half, which cannot be disturbed between two of its steps."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._take = None
+
+
+class OvertakenReader(SteppingReader):
     """`disturb` runs in the middle of the next copy: between two of its bytes."""
 
     disturb: Callable[[], None] | None = None
@@ -192,7 +201,7 @@ def test_canary_reader_without_the_second_look_returns_torn_rows(
 class LoadedWords:
     """A lane's words; `between` runs once after the next load of one of them."""
 
-    def __init__(self, words: memoryview, between: Callable[[], None]) -> None:
+    def __init__(self, words: Words, between: Callable[[], None]) -> None:
         self._words = words
         self._between: Callable[[], None] | None = between
 
@@ -206,8 +215,9 @@ class LoadedWords:
 
 @pytest.mark.parametrize("method", ["poll", "last"])
 def test_reader_that_sleeps_between_two_loads_wakes_up_sane(
-    reader: LaneReader, feeder: Feeder, method: str
+    shared: Segment, layout: RingLayout, feeder: Feeder, method: str
 ) -> None:
+    reader = SteppingReader(shared, layout, 0, Kind.TRADE)
     feeder.put(0, Kind.TRADE, 4)
     feeder.publish()
 
@@ -309,7 +319,7 @@ def test_r6_reader_goes_on_after_a_batch_of_nothing_but_damaged_rows(
 def test_r6_row_that_is_whole_at_the_second_look_is_returned(
     shared: Segment, layout: RingLayout, feeder: Feeder, ring_path: Path
 ) -> None:
-    class DisturbedReader(LaneReader):
+    class DisturbedReader(SteppingReader):
         """Its first copy is not what lies there."""
 
         copies = 0

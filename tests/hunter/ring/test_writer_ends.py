@@ -21,7 +21,7 @@ from hunter.ring.layout import (
 )
 from hunter.ring.reader import LaneReader, Row
 from hunter.ring.rows import FIRST_ALIKE, ROW_BYTES, SEALS, Kind
-from hunter.ring.segment import Segment, WriterLease
+from hunter.ring.segment import Segment, Words, WriterLease
 
 
 class Killed(BaseException):
@@ -53,7 +53,7 @@ class Countdown:
 class MortalWords:
     """The words of a segment; each store may be the last one."""
 
-    def __init__(self, words: memoryview, countdown: Countdown) -> None:
+    def __init__(self, words: Words, countdown: Countdown) -> None:
         self._words, self._countdown = words, countdown
 
     def __getitem__(self, word: int) -> int:
@@ -95,9 +95,8 @@ def write_and_die(
     with patch.context() as context:
         context.setattr(segment, "attach", mortal_attach)
         mortal = {kind: mortal_store(kind, countdown) for kind in Kind}
-        for kind in (Kind.TRADE, Kind.BBO, Kind.TICKER, Kind.BOOK):
-            context.setattr(f"hunter.ring.writer._store_{kind.name.lower()}", mortal[kind])
-        context.setattr("hunter.ring.writer._STORES", tuple(mortal.values()))
+        context.setattr("hunter.ring.lanes._STORES", tuple(mortal.values()))
+        context.setattr("hunter.native.kernel", None)  # its stores cannot be numbered
         feeder = Feeder(path)
         for first in (kinds[0], kinds[-1]):
             feeder.put(0, first)

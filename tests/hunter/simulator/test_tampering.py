@@ -19,7 +19,7 @@ from hunter.simulator.frames import (
     wire_payload,
     wire_text,
 )
-from hunter.simulator.state import BookState
+from hunter.simulator.state import SimulatedBook
 from hunter.simulator.tampering import Tampering
 
 NAME = "BTC-USDT-SWAP"
@@ -41,7 +41,7 @@ class Bench:
     def __init__(self, *names: str, **query: str) -> None:
         self.faults = Faults()
         self.tampering = Tampering(self.faults)
-        self.book = BookState()
+        self.book = SimulatedBook()
         assert isinstance(SNAPSHOT.body, BookChange)
         self.book.apply(SNAPSHOT.body)
         for name in names:

@@ -15,7 +15,7 @@ from fakes.stream_rig import Rig
 from fakes.websocket_peer import Client, Peer, agreement
 
 from hunter.simulator.options import SimOptions
-from hunter.stream.connection import Phase
+from hunter.stream.phases import Phase
 
 
 @pytest.fixture

@@ -21,9 +21,8 @@ from hunter.stream.connection import (
     MESSAGE_TIMEOUT_NS,
     OPEN_TIMEOUT_NS,
     BinaryFrame,
-    Failure,
-    Phase,
 )
+from hunter.stream.phases import Failure, Phase
 from hunter.stream.resolver import Address
 
 Connect = Callable[..., Client]

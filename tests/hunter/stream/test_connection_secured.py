@@ -12,11 +12,8 @@ from fakes.library_server import real_server
 from fakes.tls import EXPIRED, server_context
 from fakes.websocket_peer import Client, Peer, agreement, frame
 
-from hunter.stream.connection import (
-    OPEN_TIMEOUT_NS,
-    Failure,
-    Phase,
-)
+from hunter.stream.connection import OPEN_TIMEOUT_NS
+from hunter.stream.phases import Failure, Phase
 from hunter.stream.proxy import Proxy
 from hunter.stream.tls import client_context
 

@@ -16,11 +16,7 @@ from fakes.websocket_peer import Peer, agreement, close_frame, frame
 from websockets.frames import Opcode
 
 from hunter.exchange.okx.asks import NEVER_NS
-from hunter.stream.connection import (
-    FRAME_BYTES_MAX,
-    MESSAGE_TIMEOUT_NS,
-    Failure,
-)
+from hunter.stream.connection import FRAME_BYTES_MAX, MESSAGE_TIMEOUT_NS
 from hunter.stream.limits import CONNECTS
 from hunter.stream.link import (
     CERTIFICATE_RETRY_MS,
@@ -29,6 +25,7 @@ from hunter.stream.link import (
     Closed,
     Opened,
 )
+from hunter.stream.phases import Failure
 from hunter.stream.resolver import PATIENCE_NS, Address, look_up
 from hunter.stream.tls import client_context
 

@@ -20,9 +20,9 @@ from hunter.exchange.okx.events import (
 )
 from hunter.exchange.okx.plan import Plan
 from hunter.exchange.okx.requests import Subscription
-from hunter.stream.connection import Failure
 from hunter.stream.link import Closed, Opened
 from hunter.stream.parts import Parts, log_event
+from hunter.stream.phases import Failure
 
 TRADES = Subscription("trades", "BTC-USDT")
 

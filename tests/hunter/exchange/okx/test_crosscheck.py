@@ -252,7 +252,7 @@ def test_no_more_than_the_newest_are_kept(stage: Stage) -> None:
     for size in range(2, KEPT + 20):
         stage.update([(90.0, float(size))])
     assert len(stage.check._books) == KEPT
-    assert stage.check._quotes.waiting == {}
+    assert len(stage.check._quotes.waiting) == 0
 
 
 def test_suspicions_are_bounded(stage: Stage) -> None:

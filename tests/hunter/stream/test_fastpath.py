@@ -1,0 +1,139 @@
+"""The compiled way against the long one: the same bytes, and then the same of everything.
+
+Each case goes through two writing roles at once, one of which has no kernel. What they put into
+their rings, count, log, ask and remember must be equal, whatever came and however it was cut.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from fakes.twin_market import Market
+from fakes.twin_streams import Twins
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hunter.native import kernel
+
+pytestmark = pytest.mark.skipif(kernel is None, reason="there is no compiled half here")
+
+ALL = ("trades", "bbo-tbt", "tickers", "books", "books5")
+CHANNELS = (ALL, ("trades", "tickers", "books5", "bbo-tbt"), ("trades", "books", "bbo-tbt"))
+ORDINARY = ("trade", "trades", "quote", "ticker", "update", "top5", "quote_before_its_book")
+ODD = tuple(sorted(set(Market(0, ALL).kinds) - set(ORDINARY)))
+OUTSIDE = ("skip", "long skip", "reset", "close", "rest fails", "resubscribe", "sleep")
+
+
+def opened(twins: Twins, market: Market) -> None:
+    twins.each("connect")
+    twins.each("send", market.opening())
+    twins.each("send", market.opening())
+
+
+def send(twins: Twins, data: bytes, cuts: list[int]) -> None:
+    """In pieces; a connection that is given up on the way is made anew behind them."""
+    places = sorted({cut % (len(data) + 1) for cut in cuts})
+    for start, end in zip([0, *places], [*places, len(data)], strict=True):
+        if end > start:
+            twins.each("send", data[start:end])
+
+
+def go_outside(twins: Twins, market: Market, what: str) -> None:
+    """Things that happen between frames."""
+    if what == "skip":
+        twins.each("skip", 5)
+    elif what == "sleep":
+        twins.each("skip", 1_000)
+    elif what == "long skip":
+        twins.each("skip", 70_000)
+    elif what == "rest fails":
+        twins.each("answer", OSError("no"))
+    elif what in ("reset", "close"):
+        twins.each("hang_up", what == "reset")
+    else:
+        chosen = market.random.randrange(1_000)
+        for side in twins.sides:
+            subscriptions = sorted(side.link.session.subscription_states())
+            with side.half():
+                side.link.resubscribe(
+                    (subscriptions[chosen % len(subscriptions)],), side.clock.monotonic_ns()
+                )
+
+
+def play(channels: tuple[str, ...], seed: int, plan: list[str], cuts: list[int]) -> int:
+    """All of a plan; how many frames the compiled half took."""
+    market = Market(seed, channels)
+    with Twins(*channels) as twins:
+        opened(twins, market)
+        data = b""
+        for step in plan:
+            if step in OUTSIDE:
+                send(twins, data, cuts)
+                data = b""
+                go_outside(twins, market, step)
+                twins.reconnect_if_lost()
+            else:
+                data += market.frame_of(step)
+        send(twins, data, cuts)
+        twins.compare()
+        if twins.reconnect_if_lost():
+            twins.each("send", market.opening() + market.opening())
+            twins.each("send", b"".join(market.frame_of(kind) for kind in ORDINARY))
+            twins.compare()
+        return twins.taken
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_ordinary_frames_are_all_taken(channels: tuple[str, ...]) -> None:
+    market = Market(1, channels)
+    with Twins(*channels) as twins:
+        opened(twins, market)
+        before = twins.taken
+        frames = [market.frame_of(random.Random(5).choice(ORDINARY[:4])) for _ in range(20)]
+        frames += [market.frame_of(kind) for kind in ("trade", "ticker", "update", "top5") * 30]
+        frames = [item for item in frames if item]
+        twins.each("send", b"".join(frames))
+        twins.compare()
+        assert twins.taken - before == len(frames)
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize("channels", CHANNELS[:2])
+def test_odd_frame_among_ordinary_ones(channels: tuple[str, ...], kind: str) -> None:
+    for seed in range(3):
+        plan = [*ORDINARY, *ORDINARY, kind, *ORDINARY, kind, kind, *ORDINARY * 2]
+        assert play(channels, seed, plan, []) > 0
+
+
+@pytest.mark.parametrize("what", OUTSIDE)
+def test_events_between_frames(what: str) -> None:
+    for seed in range(3):
+        plan = [*ORDINARY * 2, what, *ORDINARY, "hole", *ORDINARY, what, *ORDINARY * 2]
+        assert play(ALL, seed, plan, [7, 500, 900]) > 0
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(
+    channels=st.sampled_from(CHANNELS),
+    seed=st.integers(0, 1_000),
+    plan=st.lists(
+        st.one_of(
+            st.sampled_from(ORDINARY),
+            st.sampled_from(ORDINARY),
+            st.sampled_from(ODD),
+            st.sampled_from(OUTSIDE),
+        ),
+        min_size=1,
+        max_size=60,
+    ),
+    cuts=st.lists(st.integers(0, 100_000), max_size=8),
+)
+def test_whatever_comes_both_ways_end_alike(
+    channels: tuple[str, ...], seed: int, plan: list[str], cuts: list[int]
+) -> None:
+    play(channels, seed, plan, cuts)
