@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "sim": ("sim", "sim", "Run the exchange look-alike by itself."),
     "record": ("record", "record", "Record the market into packed files."),
     "replay": ("replay", "replay", "Play a recording through the whole system."),
+    "bench": ("bench", "bench", "What it costs and carries on this machine."),
 }
 EXIT_CODES: Final = """\b
 Exit codes: 0 fine, 1 error, 2 usage, 3 not running, 4 no such actor, instrument or recording,

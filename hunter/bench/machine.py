@@ -1,0 +1,44 @@
+"""What the figures were taken on: without it they say nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from hunter.native import kernel
+
+
+def describe() -> dict[str, Any]:
+    """For `machine` of the JSON."""
+    return {
+        "cpu": _cpu_model(Path("/proc/cpuinfo")),
+        "cores": len(os.sched_getaffinity(0)),
+        "load_1m": round(os.getloadavg()[0], 2),
+        "architecture": platform.machine(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "compiled": kernel is not None,
+    }
+
+
+def line(machine: dict[str, Any]) -> str:
+    """The same for people."""
+    compiled = "compiled part in use" if machine["compiled"] else "pure Python, no compiled part"
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_1m']},"
+        f" Linux {machine['kernel'].split('-')[0]}, Python {machine['python']}, {compiled}"
+    )
+
+
+def _cpu_model(info: Path) -> str:
+    """arm64 has no such line."""
+    try:
+        lines = info.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    for text in lines:
+        if text.startswith("model name"):
+            return text.partition(": ")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,111 @@
+"""Which measurements `hunter bench` makes, and the one object that holds what they found.
+
+The keys are the contract of `hunter bench --json`; what is not asked for is an empty list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from hunter.bench import machine, scale, stages, sustain
+from hunter.bench.runs import Cores, RunOutcome, burst, choose_cores, lost, paced
+from hunter.bench.traffic import TrafficPlan
+
+PARTS: Final = ("burst", "paced", "stages", "sustain", "scale")
+DEFAULT_PARTS: Final = PARTS
+RATES: Final = (1_000, 5_000, 20_000)
+# So many messages of a burst for each second asked for: enough to tell a kernel's cost apart.
+_BURST_MESSAGES: Final = {"trades": 30_000, "mix": 15_000}
+_PACED_SHARE: Final = 0.4
+
+Tell = Callable[[str, float], None]
+
+
+class Suite:
+    """`tell` hears what is measured now and what share of it is done."""
+
+    def __init__(self, seconds: float, instrument_count: int, tell: Tell) -> None:
+        self.seconds = seconds
+        self.instrument_count = instrument_count
+        self.cores: Cores = choose_cores()
+        self._tell = tell
+        self.found: dict[str, Any] = {
+            "schema": 1,
+            "machine": machine.describe() | {"pinning": str(self.cores)},
+            "burst": [],
+            "paced": [],
+            "stages": [],
+            "peers": [],
+        }
+
+    def measure(self, part: str) -> None:
+        """One of PARTS."""
+        getattr(self, f"_{part}")()
+
+    def _told(self, what: str) -> Callable[[float], None]:
+        self._tell(what, 0.0)
+        return lambda share: self._tell(what, share)
+
+    def _burst(self) -> None:
+        for mix, messages_per_s in _BURST_MESSAGES.items():
+            messages = max(2_000, int(messages_per_s * self.seconds))
+            outcome = burst(mix, messages, self.cores, self._told(f"burst of {mix}"))
+            self.found["burst"].append(burst_entry(mix, outcome))
+
+    def _paced(self) -> None:
+        seconds = max(0.5, self.seconds * _PACED_SHARE)
+        for rate in RATES:
+            plan = TrafficPlan("trades", int(rate * seconds), rate_per_s=rate)
+            outcome = paced(plan, self.cores, self._told(f"{rate:,} trades/s"))
+            self.found["paced"].append(paced_entry(rate, outcome))
+
+    def _stages(self) -> None:
+        self._tell("stages", 0.0)
+        repeats = max(1, min(5, int(self.seconds / 2)))
+        self.found["stages"] = stages.measure(repeats)
+
+    def _sustain(self) -> None:
+        self.found["sustain"] = sustain.measure(
+            self.instrument_count, min(3.0, self.seconds * 0.2), self.cores, self._tell
+        )
+
+    def _scale(self) -> None:
+        self.found["scale"] = scale.measure(max(1.0, self.seconds), self.cores, self._tell)
+
+
+def common_entry(outcome: RunOutcome) -> dict[str, Any]:
+    """What every kind of run says."""
+    return {
+        "messages": outcome.messages,
+        "messages_per_s": int(outcome.messages_per_s),
+        "cpu_us_per_message": outcome.stream_us_per_message,
+        "brain_cpu_us_per_message": outcome.brain_us_per_message,
+        "lost": lost(outcome),
+        "gaps": outcome.gaps,
+        "malformed": outcome.malformed,
+        "reconnects": outcome.reconnects,
+        "brain_lapped": outcome.lapped,
+        "cpu_percent": outcome.cpu_percent,
+        "load": msgspec.to_builtins(outcome.load),
+        "note": outcome.note,
+    }
+
+
+def burst_entry(mix: str, outcome: RunOutcome) -> dict[str, Any]:
+    return {"mix": mix, **common_entry(outcome)}
+
+
+def paced_entry(rate_per_s: float, outcome: RunOutcome) -> dict[str, Any]:
+    """Latencies that are not known are null."""
+    latencies = {
+        f"{stage}_us": msgspec.to_builtins(value) for stage, value in outcome.latency_us.items()
+    }
+    return {
+        "rate_per_s": int(rate_per_s),
+        **latencies,
+        "decisions": outcome.decisions,
+        **common_entry(outcome),
+    }
