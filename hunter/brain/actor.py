@@ -49,7 +49,7 @@ class BrainActor:
         config = context.config
         self._rings: list[RingTracked] = []
         self._pending: dict[str, Tracked] = {}
-        sleep = SleepWord(context.page.words, context.page.sleep_word)
+        sleep = SleepWord(context.page.sleep_words, 0)
         self._wake = WakeReceiver(config.runtime_dir, context.name, sleep)
         self._publisher = SignalPublisher(config.runtime_dir)
         self._disk_sync = DiskSync()

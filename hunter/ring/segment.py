@@ -113,6 +113,12 @@ class Segment:
         self._parts.append(window)
         return window
 
+    def word_part(self, start: int, end: int) -> memoryview:
+        """The same as plain words, for counters whose order among other stores does not matter."""
+        window = self.view[start:end].cast("Q")
+        self._parts.append(window)
+        return window
+
     def close(self) -> None:
         for window in (*self._parts, self.words, self.view):
             window.release()

@@ -81,25 +81,20 @@ class StageCounts(NamedTuple):
 
 
 class LatencyPlace(Protocol):
-    """A `status.page.Page`: mapped words, and the number of the first of LATENCY_WORDS."""
+    """A `status.page.Page`: it has LATENCY_WORDS mapped words for this."""
 
     @property
-    def words(self) -> memoryview: ...
-    @property
-    def latency_word(self) -> int: ...
+    def latency_words(self) -> memoryview: ...
 
 
 class Latencies:
     """The stages in one page: `record` and `turn` are its process's, the rest is anybody's."""
 
-    __slots__ = ("_bases", "_first", "_words")
+    __slots__ = ("_bases", "_words")
 
     def __init__(self, page: LatencyPlace) -> None:
-        self._words = page.words
-        self._first = page.latency_word
-        self._bases = [
-            self._first + _HEADER_WORDS + (stage % _LANES) * _LANE_WORDS for stage in Stage
-        ]
+        self._words = page.latency_words
+        self._bases = [_HEADER_WORDS + (stage % _LANES) * _LANE_WORDS for stage in Stage]
 
     def record(self, stage: int, value_ns: int, count: int = 1) -> None:
         """Count one value for `count` events, say for all rows of a batch. Once a batch, so
@@ -121,38 +116,38 @@ class Latencies:
 
     def turn(self, now_ns: int) -> None:
         """Make a mark, if it is time to; `now_ns` is monotonic."""
-        words, first = self._words, self._first
-        turns = words[first]
+        words = self._words
+        turns = words[0]
         if not turns:
             for slot in range(_SLOTS):
-                words[first + 1 + slot] = now_ns
-        elif now_ns - words[first + 1 + turns % _SLOTS] < TURN_EVERY_NS:
+                words[1 + slot] = now_ns
+        elif now_ns - words[1 + turns % _SLOTS] < TURN_EVERY_NS:
             return
         slot = (turns + 1) % _SLOTS
         for base in self._bases[:_LANES]:
             mark = base + (1 + slot) * COUNTERS
             words[mark : mark + COUNTERS] = words[base : base + COUNTERS]
-        words[first + 1 + slot] = now_ns
-        words[first] = turns + 1
+        words[1 + slot] = now_ns
+        words[0] = turns + 1
 
     def counts(self, stage: int) -> StageCounts:
         """One look."""
         words, base = self._words, self._bases[stage]
         for _ in range(_READ_ATTEMPTS_MAX):
-            turns = words[self._first]
+            turns = words[0]
             # The mark first: counters only grow, so what they have over it is never negative.
             mark = base + (1 + (turns + _SLOTS - 1) % _SLOTS) * COUNTERS
             before = words[mark : mark + COUNTERS].tolist()
             every = words[base : base + COUNTERS].tolist()
-            if words[self._first] == turns:
+            if words[0] == turns:
                 break
         # Never below 0, whatever has become of the memory.
         return StageCounts(every, [max(0, a - b) for a, b in zip(every, before, strict=True)])
 
     def recent_since_ns(self) -> int:
         """Monotonic time from which on values count as recent; 0 before the first turn."""
-        turns = self._words[self._first]
-        return self._words[self._first + 1 + (turns + _SLOTS - 1) % _SLOTS]
+        turns = self._words[0]
+        return self._words[1 + (turns + _SLOTS - 1) % _SLOTS]
 
 
 def added(counts: Sequence[StageCounts]) -> StageCounts:

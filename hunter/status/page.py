@@ -69,11 +69,13 @@ class Page:
     """A window on one page of a mapped status block."""
 
     def __init__(self, shared: Segment, offset: int, size_bytes: int) -> None:
-        self.words = self._words = shared.words
+        self._words = shared.words
         self._view = shared.view
         self._first_word = offset // 8
-        self.sleep_word = self._first_word + len(Beat._fields)
-        self.latency_word = (offset + size_bytes) // 8 - LATENCY_WORDS
+        sleep = offset + 8 * len(Beat._fields)
+        self.sleep_words = shared.word_part(sleep, sleep + 8)
+        end = offset + size_bytes
+        self.latency_words = shared.word_part(end - _LATENCY_BYTES, end)
         self._buffer_bytes = ((size_bytes - _HEADER_BYTES - _LATENCY_BYTES) // 2) & ~7
         self._buffers = [offset + _HEADER_BYTES + side * self._buffer_bytes for side in (0, 1)]
         self.document_bytes_max = self._buffer_bytes - _BUFFER_HEAD.size

@@ -241,7 +241,7 @@ class StreamActor:
 
     def _brains_sleep(self) -> SleepWord | None:
         page = self._status.pages.get(BRAIN)
-        return None if page is None else SleepWord(page.words, page.sleep_word)
+        return None if page is None else SleepWord(page.sleep_words, 0)
 
     def _write(self, now_ns: int) -> None:
         """The lease is ours: go on where the ring ends."""

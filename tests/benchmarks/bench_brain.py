@@ -179,7 +179,7 @@ def load_costs(instrument_count: int, batch: int, row_count: int, profile: bool)
 def _write_paced(path: Path, runtime_dir: Path, count: int, rate: int, seconds: float) -> None:
     """Rows at a steady rate, each wave published at once and told; received now."""
     page = block.attach(path.parent).pages["brain-0"]
-    sleep = SleepWord(page.words, page.sleep_word)
+    sleep = SleepWord(page.sleep_words, 0)
     writer, wake = RingWriter(path, time.time_ns()), WakeSender(runtime_dir, "brain-0", sleep)
     market = Market(count, rate, time.time_ns())
     waves = [[market.row() for _ in range(max(1, rate // 5_000))] for _ in range(20_000)]

@@ -84,8 +84,7 @@ def test_values_are_counted_as_in_a_histogram(values: list[int]) -> None:
 
 class _PageInMemory:
     def __init__(self) -> None:
-        self.words = memoryview(bytearray(8 * LATENCY_WORDS)).cast("Q")
-        self.latency_word = 0
+        self.latency_words = memoryview(bytearray(8 * LATENCY_WORDS)).cast("Q")
 
 
 def test_page_keeps_its_documents_and_its_neighbours(shared: Segment) -> None:
@@ -189,7 +188,7 @@ def test_reader_never_sees_nonsense_beside_a_writer_that_turns_all_the_time(
 
 def test_damaged_memory_is_read_without_a_fall(kept: Latencies, shared: Segment) -> None:
     generator = random.Random(5)
-    base = Page(shared, OFFSET, SIZE_BYTES).latency_word * 8
+    base = OFFSET + SIZE_BYTES - 8 * LATENCY_WORDS
     shared.view[base : OFFSET + SIZE_BYTES] = generator.randbytes(8 * LATENCY_WORDS)
     counts = kept.counts(STAGE)
     assert min(counts.recent) >= 0
