@@ -14,6 +14,7 @@ from fakes.faulty_exchange import Exchange
 from fakes.stream_rig import Rig
 from fakes.websocket_peer import Peer, agreement, frame
 
+from hunter.bus.sleep import SleepWord
 from hunter.bus.sockets import WakeReceiver
 from hunter.errors import SegmentError
 from hunter.ring.rows import Kind, TradeFlag
@@ -59,6 +60,7 @@ def test_instrument_that_has_never_traded_makes_nobody_wait(rig: Make, exchange:
 def test_stream_wakes_the_brain(rig: Make, exchange: Sim) -> None:
     there = rig(exchange().port)
     brain = WakeReceiver(there.stage.config.runtime_dir, "brain-0")
+    SleepWord(there.stage.status.pages["brain-0"].sleep_words, 0).fall_asleep()
     try:
         there.until("a wake-up", lambda: brain.wait(0))
     finally:
