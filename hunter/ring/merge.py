@@ -58,7 +58,9 @@ class MergedReader:
         self.lanes = [
             LaneReader(shared, layout, instrument_index, kind, start[kind]) for kind in MERGED_KINDS
         ]
-        self._fed = [lane for lane in self.lanes if lane.capacity]
+        # Where a lane's intent stands among those of the merged kinds, which lie side by side.
+        self._first_word = layout.intent_word(instrument_index, MERGED_KINDS[0])
+        self._fed = [(lane, 2 * lane.kind) for lane in self.lanes if lane.capacity]
 
     @property
     def cursors(self) -> Cursors:
@@ -90,6 +92,13 @@ class MergedReader:
         return sum(lane.damaged for lane in self.lanes)
 
     @property
+    def missed(self) -> int:
+        """Both together: one number to compare after each poll."""
+        a, b, c, d = self.lanes
+        lapped = a.lapped + b.lapped + c.lapped + d.lapped
+        return lapped + a.damaged + b.damaged + c.damaged + d.damaged
+
+    @property
     def arrival_head(self) -> int:
         return self._words[self._arrival_word]
 
@@ -98,10 +107,11 @@ class MergedReader:
         limit = self._words[self._arrival_word]
         if limit == self._arrival_seen:
             return []
-        if not all(lane.is_believed for lane in self._fed):
-            return []  # rows of the others would come before rows that they came after
+        news = self._with_news()
+        if news is None:
+            return []
         batches: list[tuple[LaneReader, list[Row]]] = []
-        for lane in self._fed:
+        for lane in news:
             rows = lane.poll(row_count_max)
             if rows:
                 batches.append((lane, rows))
@@ -120,6 +130,21 @@ class MergedReader:
             merged.sort(key=_arrival_of)
         self._arrival_seen = limit
         return merged
+
+    def _with_news(self) -> list[LaneReader] | None:
+        """Lanes with rows to read, by one look at all of them; None while one is not believed: rows
+        of the others would come before rows that they came after.
+        """
+        first, found = self._first_word, []
+        line = self._words[first : first + 2 * len(MERGED_KINDS)].tolist()
+        for lane, place in self._fed:
+            head = line[place + 1]
+            # The look loads an intent before its head: a head beyond it may only be newer.
+            if head > line[place] and not lane.is_believed:
+                return None
+            if head != lane.cursor:
+                found.append(lane)
+        return found
 
 
 def _arrival_of(item: tuple[Kind, Row]) -> float:

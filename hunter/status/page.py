@@ -2,7 +2,8 @@
 
     0x00 pid u8 | 0x08 process start, clock ticks u8 | 0x10 state u8 | 0x18 beat, monotonic ns u8
     0x20 progress u8 | 0x28 started wall ns u8 | 0x30 errors u8 | 0x38 rss bytes u8
-    0x40 cpu, 1/1000 u8 | 0x48 document generation u8 | 0x50 unused
+    0x40 cpu, 1/1000 u8 | 0x48 document generation u8
+    0x50 whether it sleeps u8, see hunter.bus.sleep | 0x58 unused
     0x80 two buffers, each: generation u8 | length u4 | crc32 u4 | bytes
     the last LATENCY_WORDS words: see latency.py
 
@@ -71,6 +72,7 @@ class Page:
         self.words = self._words = shared.words
         self._view = shared.view
         self._first_word = offset // 8
+        self.sleep_word = self._first_word + len(Beat._fields)
         self.latency_word = (offset + size_bytes) // 8 - LATENCY_WORDS
         self._buffer_bytes = ((size_bytes - _HEADER_BYTES - _LATENCY_BYTES) // 2) & ~7
         self._buffers = [offset + _HEADER_BYTES + side * self._buffer_bytes for side in (0, 1)]
