@@ -16,13 +16,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST ?= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak lock clean
+.PHONY: help demo test check bench benchmarks peers soak lock clean
 
 help:
 	@echo "make demo    start everything against the embedded exchange; no network, no account"
 	@echo "make test    run the whole default test suite"
 	@echo "make check   style, types and import contracts"
-	@echo "make bench   run every benchmark in tests/benchmarks"
+	@echo "make bench   hunter bench: what it costs and carries on this machine"
+	@echo "make benchmarks  run every benchmark in tests/benchmarks"
+	@echo "make peers   environments in .bench-peers for: hunter bench --peers (Python 3.11)"
 	@echo "make soak    tests/soak/nemesis.py, 1,000 kills; ARGS='--kills 10000', or another:"
 	@echo "             SOAK=storm|outage|quiet|fuzz|memory|kill_actors|supervisor_kills"
 	@echo "make lock    resolve requirements/*.lock anew from pyproject.toml"
@@ -42,6 +44,21 @@ check: $(STAMP)
 	$(BIN)/lint-imports --no-cache
 
 bench: $(STAMP)
+	@exec $(BIN)/hunter bench $(ARGS)
+
+# Other libraries to compare with, each in an environment of its own: their needs clash.
+peers: $(STAMP)
+	@for lock in requirements/peers/*.lock; do \
+	  name=$$(basename "$$lock" .lock); \
+	  [ ! -e ".bench-peers/$$name/.installed" ] || continue; \
+	  echo "making .bench-peers/$$name"; \
+	  $(BIN)/python -m venv --clear ".bench-peers/$$name" && \
+	  ".bench-peers/$$name/bin/python" -m pip --disable-pip-version-check --quiet install \
+	    --require-hashes --no-deps -r "$$lock" && \
+	  touch ".bench-peers/$$name/.installed" || exit 1; \
+	done
+
+benchmarks: $(STAMP)
 	@set -- tests/benchmarks/bench_*.py; \
 	[ -e "$$1" ] || { echo "make: no tests/benchmarks/bench_*.py to run" >&2; exit 1; }; \
 	for bench in "$$@"; do \
@@ -92,7 +109,7 @@ lock: $(STAMP)
 	@touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) build dist htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .bench-peers build dist htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -f hunter/native/_kernel*.so
 	rm -rf .import_linter_cache .coverage .coverage.* coverage.xml *.egg-info
 	find hunter supervisor tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -10,8 +10,10 @@
     sustain     the highest rate without loss or growing lag
     comparison  the same load for other libraries (peers/client.py, in environments of their own)
     curves      cost over rate, instruments, ring capacity and readers; picture draws them
+    follower    a reader of a measured ring
     figures     percentiles and medians
     machine     what the figures were taken on
+    suite       which of these are made, and what they found
     report      all of it for people
 
 Nothing here is imported by anything but the command line. The engine does not know that it is

@@ -58,8 +58,8 @@ class BenchInstance:
                 tempfile.TemporaryDirectory(prefix="hunter-bench-", ignore_cleanup_errors=True)
             )
         )
-        self._file = self._home / "hunter.toml"
-        self._file.write_text(
+        self.file = self._home / "hunter.toml"
+        self.file.write_text(
             '[hunter]\nname = "bench"\nruntime_dir = "run"\ndata_dir = "data"\n', encoding="utf-8"
         )
         self._settings = [
@@ -70,7 +70,7 @@ class BenchInstance:
             "okx.channels=" + msgspec.json.encode(plan.channels).decode(),
             *settings,
         ]
-        self.config: Config = load(self._file, self._settings)
+        self.config: Config = load(self.file, self._settings)
         self._words: list[tuple[memoryview, list[int]]] = []
         self._access: Instance | None = None
         try:
@@ -111,7 +111,7 @@ class BenchInstance:
 
     def _hunter(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "hunter", *words, "-c", str(self._file)],
+            [sys.executable, "-m", "hunter", *words, "-c", str(self.file)],
             capture_output=True,
             text=True,
             timeout=START_S + STOP_S,

@@ -168,7 +168,9 @@ class LoadServer:
             answer = text_frame(json.dumps(event, separators=(",", ":")).encode())
             name, channel = arg.get("instId", ""), arg.get("channel", "")
             if request.get("op") == "subscribe":
-                peer.instruments.add(name)
+                if channel == "trades":
+                    # whose tickers alone are subscribed is somebody's sign of life, and no more
+                    peer.instruments.add(name)
                 # a book cannot be kept without its snapshot, whoever keeps it
                 if self.plan.greets or channel == "books":
                     answer += self.traffic.hello(name, channel, now_ms)

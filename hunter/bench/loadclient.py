@@ -1,4 +1,6 @@
-"""The load process as its starter sees it: where it listens, who has subscribed, how the run went."""
+"""The load process as its starter sees it: where it listens, who has subscribed, and how the run
+went.
+"""
 
 from __future__ import annotations
 

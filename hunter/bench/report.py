@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from hunter.bench import machine
@@ -141,7 +141,7 @@ def _peers(entries: list[dict[str, Any]]) -> list[str]:
     return table(rows, 2)
 
 
-_PARTS: Final = {
+_PARTS: Final[dict[str, Callable[[Any], list[str]]]] = {
     "burst": _burst,
     "paced": _paced,
     "stages": _stages,

@@ -81,11 +81,13 @@ def run(
     """`tell` hears what share of the messages has arrived. `meanwhile` is called before the load
     begins, with the running instance.
     """
-    with Load(plan, cores.load) as load:
-        with BenchInstance(plan, load.port, settings, cores.measured) as instance:
-            load.await_subscriptions(subscription_count(plan), 30.0)
-            meanwhile(instance)
-            return _watch(plan, load, instance, tell)
+    with (
+        Load(plan, cores.load) as load,
+        BenchInstance(plan, load.port, settings, cores.measured) as instance,
+    ):
+        load.await_subscriptions(subscription_count(plan), 30.0)
+        meanwhile(instance)
+        return _watch(plan, load, instance, tell)
 
 
 def subscription_count(plan: TrafficPlan) -> int:

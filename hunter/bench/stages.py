@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from hunter import clock
+from hunter.bench.load import accept_key
+from hunter.bench.traffic import Traffic, TrafficPlan
 from hunter.brain.flow import FlowBrain
 from hunter.brain.inputs import BboRow, TradeRow, book_row, ticker_row
 from hunter.brain.settings import BrainSettings
-from hunter.bench.load import accept_key
-from hunter.bench.traffic import Traffic, TrafficPlan
 from hunter.bus.sockets import SignalPublisher, WakeReceiver, WakeSender
 from hunter.clock import SystemClock
 from hunter.exchange.okx.events import Data
@@ -75,9 +75,11 @@ def measure(repeats: int, messages: int = MESSAGES) -> list[dict[str, Any]]:
     found.append(_row("decode", decoding, len(payloads), len(payloads)))
     upkeep = _best(repeats, lambda: _keep(rows))
     found.append(_row("book upkeep", upkeep, len(payloads), len(rows.books), "book update"))
-    with tempfile.TemporaryDirectory(prefix="hunter-bench-") as home:
-        with _ring(Path(home), len(rows.decoded)) as (writer, reader):
-            found += _through_ring(writer, reader, rows, Path(home), repeats)
+    with (
+        tempfile.TemporaryDirectory(prefix="hunter-bench-") as home,
+        _ring(Path(home), len(rows.decoded)) as (writer, reader),
+    ):
+        found += _through_ring(writer, reader, rows, Path(home), repeats)
     return found
 
 
@@ -183,11 +185,13 @@ def _shake_hands(server: socket.socket) -> None:
 
 @contextlib.contextmanager
 def _pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        with socket.create_connection(listener.getsockname()) as client:
-            server, _ = listener.accept()
-            with server:
-                yield server, client
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as client,
+    ):
+        server, _ = listener.accept()
+        with server:
+            yield server, client
 
 
 _PARSE: Final[dict[str, Callable[[Any, str], list[Any]]]] = {

@@ -6,11 +6,12 @@ The keys are the contract of `hunter bench --json`; what is not asked for is an 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from hunter.bench import machine, scale, stages, sustain
+from hunter.bench import comparison, curves, machine, scale, stages, sustain
 from hunter.bench.runs import Cores, RunOutcome, burst, choose_cores, lost, paced
 from hunter.bench.traffic import TrafficPlan
 
@@ -44,6 +45,16 @@ class Suite:
     def measure(self, part: str) -> None:
         """One of PARTS."""
         getattr(self, f"_{part}")()
+
+    def compare(self, directory: Path, rounds: int) -> None:
+        """With the peers that have an environment below `directory`."""
+        self.found |= comparison.measure(directory, rounds, self.cores, self._tell)
+
+    def draw_curves(self, directory: Path) -> list[Path]:
+        """Tables and pictures into `directory`; the files."""
+        found = curves.measure(max(0.5, self.seconds * 0.2), self.cores, self._tell)
+        self.found["curves"] = curves.as_json(found)
+        return curves.write(found, directory, machine.line(self.found["machine"]))
 
     def _told(self, what: str) -> Callable[[float], None]:
         self._tell(what, 0.0)

@@ -136,7 +136,7 @@ class Traffic:
         stamps = start_wall_ms + (numbers * self.plan.step_ns / 1e6).astype(np.int64)
         for digit in range(STAMP_DIGITS):
             data[at + digit] = 48 + stamps // 10 ** (STAMP_DIGITS - 1 - digit) % 10
-        return Stream(memoryview(data).cast("B"), numbers, ends)
+        return Stream(data.data, numbers, ends)
 
 
 class Stream:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -29,14 +31,25 @@ from hunter.clock import SystemClock
 @click.option(
     "--only", "parts", multiple=True, type=click.Choice(PARTS), help="One part; may be repeated."
 )
+@click.option(
+    "--peers",
+    is_flag=False,
+    flag_value=".bench-peers",
+    type=Path,
+    metavar="[DIR]",
+    help="Compare with other libraries, in environments that `make peers` makes.",
+)
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 20), help="Of it.")
+@click.option("--curves", is_flag=True, help="Cost over rate, instruments, capacity and readers.")
+@click.option("--out", default=".", type=Path, metavar="DIR", help="Where curves are written.")
 @json_option
-def bench(seconds: float, instruments: int, parts: tuple[str, ...], as_json: bool) -> None:
+def bench(**given: Any) -> None:
     """Measure hunter on this machine: an instance of its own, loaded over loopback.
 
     burst: CPU per message, as fast as it is read. paced: latency at 1,000, 5,000 and 20,000 trades
     a second. stages: each stage by itself. sustain: the highest rate without loss or growing lag.
     scale: 300 instruments at a busy second. A whole run takes about a minute and a half; nothing
-    else should run meanwhile.
+    else should run meanwhile. --peers and --curves are made instead, unless --only asks for more.
     """
     clock = SystemClock()
     progress = Progress(sys.stderr, clock.monotonic_ns())
@@ -48,13 +61,23 @@ def bench(seconds: float, instruments: int, parts: tuple[str, ...], as_json: boo
             bar = "#" * filled + "." * (20 - filled)
             progress.show(clock.monotonic_ns(), lambda: f"[{bar}] {what}")
 
-    suite = Suite(seconds, instruments, tell)
+    suite = Suite(given["seconds"], given["instruments"], tell)
+    other = given["peers"] is not None or given["curves"]
+    files: list[Path] = []
     try:
-        for part in parts or DEFAULT_PARTS:
+        for part in given["parts"] or (() if other else DEFAULT_PARTS):
             suite.measure(part)
+        if given["peers"] is not None:
+            suite.compare(given["peers"], given["rounds"])
+        if given["curves"]:
+            files = suite.draw_curves(given["out"])
     finally:
         progress.finish()
-    if as_json:
+    for text in suite.found.get("peers_missing", ()):
+        click.echo(f"hunter: {text}", err=True)
+    for file in files:
+        click.echo(f"written: {file}", err=True)
+    if given["as_json"]:
         click.echo(msgspec.json.encode(suite.found).decode())
         return
     for line in report.lines(suite.found):

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes.bench_outcomes import OUTCOME
+
+from hunter.bench import report, suite
+from hunter.bench.suite import DEFAULT_PARTS, Suite
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    made: list[Any] = []
+
+    def measure(*given: Any, **_: Any) -> Any:
+        made.append(given)
+        return {}
+
+    monkeypatch.setattr(suite, "burst", lambda mix, *_: made.append(mix) or OUTCOME)
+    monkeypatch.setattr(suite, "paced", lambda plan, *_: made.append(plan) or OUTCOME)
+    monkeypatch.setattr(suite.stages, "measure", lambda repeats: [])
+    for module in (suite.sustain, suite.scale):
+        monkeypatch.setattr(module, "measure", measure)
+    return made
+
+
+def test_contract_keys_are_there_whatever_is_measured() -> None:
+    found = Suite(1.0, 1, lambda *_: None).found
+    assert found["machine"]["pinning"]
+    assert all(found[key] == [] for key in ("burst", "paced", "stages", "peers"))
+
+
+def test_every_part_fills_its_key(asked: list[Any]) -> None:
+    made = Suite(10.0, 20, lambda *_: None)
+    for part in DEFAULT_PARTS:
+        made.measure(part)
+    assert asked[:2] == ["trades", "mix"]
+    assert [plan.rate_per_s for plan in asked[2:5]] == [1_000, 5_000, 20_000]
+    first = made.found["burst"][0]
+    assert (first["mix"], first["cpu_us_per_message"], first["lost"]) == ("trades", 1.5, 0)
+    paced = made.found["paced"][1]
+    assert paced["rate_per_s"] == 5_000
+    assert paced["receive_to_ring_us"] == {"p50": 1, "p99": 2, "p999": 3}
+    assert paced["schedule_to_receive_us"] is None
+
+
+def test_peers_and_curves_are_made_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = {"peers": [], "peers_missing": ["ccxt: none"], "rounds": 1}
+    monkeypatch.setattr(suite.comparison, "measure", lambda *_: entries)
+    monkeypatch.setattr(suite.curves, "measure", lambda *_: [])
+    made = Suite(1.0, 1, lambda *_: None)
+    made.compare(tmp_path, 1)
+    assert made.found["peers_missing"] == ["ccxt: none"]
+    files = made.draw_curves(tmp_path)
+    assert [file.name for file in files] == ["curves.json", "curves.md"]
+    assert report.lines(made.found)
