@@ -21,6 +21,7 @@ import enum
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
+from hunter.ring.segment import Words
 from hunter.status.histogram import COUNTERS, index_of, middle, percentiles
 
 TURN_EVERY_NS: Final = 60_000_000_000
@@ -84,7 +85,7 @@ class LatencyPlace(Protocol):
     """A `status.page.Page`: mapped words, and the number of the first of LATENCY_WORDS."""
 
     @property
-    def words(self) -> memoryview: ...
+    def words(self) -> Words: ...
     @property
     def latency_word(self) -> int: ...
 
@@ -131,7 +132,7 @@ class Latencies:
         slot = (turns + 1) % _SLOTS
         for base in self._bases[:_LANES]:
             mark = base + (1 + slot) * COUNTERS
-            words[mark : mark + COUNTERS] = words[base : base + COUNTERS]
+            words[mark : mark + COUNTERS][:] = words[base : base + COUNTERS]
         words[first + 1 + slot] = now_ns
         words[first] = turns + 1
 
