@@ -379,6 +379,9 @@ class Connection:
         if self.taker is not None:
             start, others = self.taker.take(inflow.data, start, end)
             self._has_completed |= start > inflow.start
+            if start == end:
+                inflow.start = end
+                return True
             if others == start:
                 others = end  # what comes next is not plain, not whole, or very long
         cut = split(inflow.data, start, others, self._frame_bytes_max, payloads)

@@ -294,7 +294,8 @@ class Market:
         return self._push(book, "books", [data], "update")
 
     def _on_reset_of_ids(self, book: Book) -> bytes:
-        prev, book.seq_id = book.seq_id, 100
+        prev = book.seq_id
+        book.seq_id = self.random.choice((100, prev - 2))
         data = {"asks": [], "bids": [["50", "1", "0", "1"]], "ts": f"{self.now_ms}", "checksum": 0}
         data |= {"seqId": book.seq_id, "prevSeqId": prev}
         book.bids[500] = 1

@@ -261,6 +261,12 @@ class Side:
             "chains": {name: feed.chain.statistics() for name, feed in writing.feeds.items()},
             "ends": {name: feed.chain.newest_known_id for name, feed in writing.feeds.items()},
             "books": {name: self._book(feed) for name, feed in writing.feeds.items()},
+            "tails": {name: _fields(feed.chain.tail) for name, feed in writing.feeds.items()},
+            "news": {
+                (name, channel): counters.last_exchange_ts_ns
+                for name, feed in writing.feeds.items()
+                for channel, counters in feed.counters.items()
+            },
             "lags": counted.every,
             "open": self.link.is_open,
         }
@@ -274,6 +280,8 @@ class Side:
             (book.valid, book.seq_id, book.exchange_ts_ns, book.top(1_000), book.statistics()),
             (check.broken, check.distrusted, check.compared_count, check.mismatch_count),
             (shown.valid, shown.seq_id, shown.exchange_ts_ns),
+            _fields(check.calm),
+            [len(kept) for kept in check.kept],
         )
 
     def close(self) -> None:
@@ -283,6 +291,12 @@ class Side:
             link.abort("the test is over")
         self.peer.close()
         self.stage.close()
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    """Of either hand."""
+    names = [name for name in dir(record) if not name.startswith("_")]
+    return {name: getattr(record, name) for name in names}
 
 
 class Twins:
