@@ -59,6 +59,7 @@ class MergedReader:
             LaneReader(shared, layout, instrument_index, kind, start[kind]) for kind in MERGED_KINDS
         ]
         self._fed = [lane for lane in self.lanes if lane.capacity]
+        self._intent_words = [layout.intent_word(instrument_index, lane.kind) for lane in self._fed]
 
     @property
     def cursors(self) -> Cursors:
@@ -95,13 +96,19 @@ class MergedReader:
 
     def poll(self, row_count_max: int = ROWS_PER_POLL_MAX) -> list[tuple[Kind, Row]]:
         """The next rows of all lanes by arrival number; at most `row_count_max` per lane."""
-        limit = self._words[self._arrival_word]
+        words = self._words
+        limit = words[self._arrival_word]
         if limit == self._arrival_seen:
             return []
-        if not all(lane.is_believed for lane in self._fed):
-            return []  # rows of the others would come before rows that they came after
+        with_news: list[LaneReader] = []
+        for lane, intent_word in zip(self._fed, self._intent_words, strict=True):
+            head = words[intent_word + 1]  # loaded before the intent, which is never behind it
+            if head > words[intent_word]:
+                return []  # rows of the others would come before rows that they came after
+            if head != lane.cursor:
+                with_news.append(lane)
         batches: list[tuple[LaneReader, list[Row]]] = []
-        for lane in self._fed:
+        for lane in with_news:
             rows = lane.poll(row_count_max)
             if rows:
                 batches.append((lane, rows))
@@ -115,7 +122,7 @@ class MergedReader:
                 keep = sum(1 for row in rows if row[1] <= limit)
                 lane.rewind(int(rows[keep][0]) - 1)
                 rows = rows[:keep]
-            merged.extend((kind, row) for row in rows)
+            merged += [(kind, row) for row in rows]
         if len(batches) > 1:
             merged.sort(key=_arrival_of)
         self._arrival_seen = limit

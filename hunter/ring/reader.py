@@ -4,6 +4,9 @@ Loss is not an error: a reader that was lapped counts the rows it missed in `lap
 eighth of the lane ahead of the writer, not to its heels. A published row that is not as it was put
 (its check or its sequence is wrong) is copied once more, then left out and counted in `damaged`:
 memory fails. Always: rows returned + lapped + damaged = rows published meanwhile.
+
+Where there is a compiled half, it is asked for the next rows first: it takes them by the same steps
+when nothing about them is unusual, and declines otherwise, before anything has changed.
 """
 
 from __future__ import annotations
@@ -62,15 +65,6 @@ class LaneReader:
         return self._words[self._intent_word + 1] if self.capacity else 0
 
     @property
-    def is_believed(self) -> bool:
-        """Whether the head may be the writer's: never ahead of the intent, which is stored before.
-
-        If it is, the word is damaged. The writer has its own copy, which comes with its next batch.
-        """
-        head = self.head  # loaded first
-        return not self.capacity or head <= self._words[self._intent_word]
-
-    @property
     def tail(self) -> int:
         """Position of the oldest row that is safe to read now."""
         return max(0, self._words[self._intent_word] - self.capacity) if self.capacity else 0
@@ -102,7 +96,9 @@ class LaneReader:
                 return bytearray()
             intent = self._words[self._intent_word]
             if head > intent:
-                return bytearray()  # see is_believed
+                # Damaged: the intent is stored before, and was loaded after. The writer has its own
+                # copy of the head, which comes with its next batch.
+                return bytearray()
             if self.cursor < intent - self.capacity:
                 self._jump(intent - self.capacity + (self.capacity >> 3))
                 continue

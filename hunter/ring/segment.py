@@ -98,7 +98,6 @@ class Segment:
     """
 
     def __init__(self, path: Path, mapped: mmap.mmap, inode: int) -> None:
-        require_order()
         self.path = path
         self.inode = inode
         self._mapped = mapped
@@ -150,8 +149,10 @@ class Segment:
 def attach(path: Path, *, writable: bool = False) -> Segment:
     """Map an existing file whole.
 
-    Raises SegmentError when there is none, or when it is empty or not ours.
+    Raises SegmentError when there is none, or when it is empty or not ours; SegmentUnusable on a
+    processor that needs the compiled half, without it.
     """
+    require_order()
     # O_NONBLOCK: a fifo under this name must not keep us waiting
     flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     flags |= os.O_RDWR if writable else os.O_RDONLY
@@ -176,8 +177,9 @@ def attach(path: Path, *, writable: bool = False) -> Segment:
 def create(path: Path, size_bytes: int, initialise: Callable[[memoryview], None]) -> Segment:
     """Make a file of `size_bytes` zeros, let `initialise` write its header, then give it its name.
 
-    Raises SegmentUnusable when the file system has no room for it.
+    Raises SegmentUnusable when the file system has no room for it, and as `attach` does.
     """
+    require_order()
     aside = path.with_name(f".{path.name}.{os.getpid()}.new")
     for stale in path.parent.glob(f".{path.name}.*.new"):
         stale.unlink(missing_ok=True)
