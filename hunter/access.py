@@ -20,19 +20,19 @@ from hunter import clock
 from hunter.clock import SystemClock
 from hunter.config import Config, find_file, load
 from hunter.errors import NotFound, NotRunning, SegmentError
-from hunter.exchange.okx.endpoints import Bar, candle_bar
 from hunter.ring import segment
 from hunter.ring.adopt import open_ring, unusable_text
 from hunter.ring.layout import WRITER_PID_WORD, RingLayout
 from hunter.ring.reader import LaneReader, Row
 from hunter.ring.rows import Kind, numpy_dtype, place_of
-from hunter.signals.journal_reader import JournalFollower, last_signals
-from hunter.signals.signal import Signal
 from hunter.status import block, report
 from hunter.status.page import process_start_ticks
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from hunter.exchange.okx.endpoints import Bar
+    from hunter.signals.signal import Signal
 
 FOLLOW_EVERY_S = 0.1
 # What to subscribe for a lane that is not there; the others are always there.
@@ -213,6 +213,8 @@ class Instance:
         `bar` is a name of the exchange's, "1m", "1H" or "1Dutc"; None: of all bars that are
         subscribed. Channels candle1m, candle1H, candle1Dutc and so on.
         """
+        from hunter.exchange.okx.endpoints import candle_bar
+
         found = None if bar is None else candle_bar(f"candle{bar}")
         if bar is not None and found is None:
             raise NotFound(f'no bar "{bar}"; there are 1s, 1m, 5m, 1H, 4H, 1D, 1Dutc and others')
@@ -280,6 +282,9 @@ def journal_signals(
     config: Config, instrument: str | None, row_count: int, *, follow: bool
 ) -> Iterator[Signal]:
     """Signals out of the journal files: there also when nothing runs."""
+    # Late, as numpy above: most who come here want to see the status, and at once.
+    from hunter.signals.journal_reader import JournalFollower, last_signals
+
     directory = config.data_dir / "signals"
     follower = JournalFollower(directory, instrument) if follow else None
     shown = last_signals(directory, row_count, instrument)

@@ -1,8 +1,9 @@
 """Who may start and who must go now: first to last, and last to first.
 
-A child waits for those before it to be *settled*: ready, parked, finished, or out of time. That
-holds for the first start and for a start after its group went down; a restart of one child alone
-waits for nobody. A child that is to go is asked when those behind it that are to go are gone.
+A child waits for those before it, or for those of them that its specification names, to be
+*settled*: ready, parked, finished, or out of time. That holds for the first start and for a start
+after its group went down; a restart of one child alone waits for nobody. A child that is to go is
+asked when those behind it that are to go are gone.
 """
 
 from __future__ import annotations
@@ -43,4 +44,8 @@ def _must_wait(turn: Turn, i: int) -> bool:
     if any(turn.records[j].leaving is not None for j in turn.group(i)):
         return True  # the old generation goes before the new one comes
     is_in_order = record.is_waiting_turn or record.unsettled_until_ns is not None
-    return is_in_order and not all(other.is_settled(turn.now_ns) for other in turn.records[:i])
+    return is_in_order and not all(
+        other.is_settled(turn.now_ns)
+        for other in turn.records[:i]
+        if record.spec.after is None or other.name in record.spec.after
+    )

@@ -115,8 +115,9 @@ class ChildSpec:
     nothing here; it is carried for whoever shows the tree. A `critical` child at its restart
     limit ends the whole tree. `oom_score_adj` (proc(5): higher is killed sooner when memory runs
     out) and `open_files_max` (RLIMIT_NOFILE) are set right after the start; None inherits ours.
-    What the kernel refuses is reported once, and the child runs without it. Variables by which
-    we are notified or watched ourselves (NOTIFY_SOCKET, WATCHDOG_*) never reach a child.
+    What the kernel refuses is reported once, and the child runs without it. `after` names those
+    before it in the start order whom its start has to wait for; None waits for them all. Variables
+    by which we are notified or watched ourselves (NOTIFY_SOCKET, WATCHDOG_*) never reach a child.
     """
 
     name: str
@@ -130,6 +131,7 @@ class ChildSpec:
     hang_after_ns: int | None = None
     log_path: str | None = None
     critical: bool = False
+    after: frozenset[str] | None = None
     oom_score_adj: int | None = None
     open_files_max: int | None = None
     no_retry_exit_codes: frozenset[int] = field(default=frozenset({EX_CONFIG}))
@@ -194,5 +196,8 @@ class TreeSpec:
         names = [child.name for child in self.children]
         twice = sorted({name for name in names if names.count(name) > 1})
         _require(not twice, f"child names must differ; used twice: {', '.join(twice)}")
+        for number, child in enumerate(self.children):
+            unknown = sorted((child.after or frozenset()) - set(names[:number]))
+            _require(not unknown, f"{child.name}: nobody before it is called {', '.join(unknown)}")
         _require(isinstance(self.strategy, Strategy), f"strategy {self.strategy!r}")
         _require_positive("tree", parked_retry_ns=self.parked_retry_ns)

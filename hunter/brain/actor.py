@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from hunter.brain.inputs import BboRow, TradeRow, book_row, ticker_row
-from hunter.brain.protocol import Brain, StateError
-from hunter.brain.tracked import RingTracked, Tracked
+from hunter.brain.protocol import StateError
+from hunter.brain.tracked import RingTracked, Tracked, TrackedCounts
+from hunter.bus.sleep import SleepWord
 from hunter.bus.sockets import SignalPublisher, WakeReceiver
 from hunter.errors import SegmentError
+from hunter.ring.layout import INSTRUMENTS_MAX
+from hunter.ring.merge import MERGED_KINDS
 from hunter.ring.reader import Row
-from hunter.ring.rows import Kind
+from hunter.ring.rows import Kind, place_of
 from hunter.runtime.actor import Context
 from hunter.signals.decision import Decision
 from hunter.signals.disksync import DiskSync
@@ -25,11 +27,15 @@ from hunter.signals.journal import Journal
 from hunter.signals.signal import Signal, encode_signal
 from hunter.status import documents
 from hunter.status.histogram import Histogram
+from hunter.status.latency import Stage
 from hunter.status.page import ActorState
 
 ROWS_PER_TURN_MAX: Final = 512
 CHECKPOINT_EVERY_NS: Final = 1_000_000_000
 CHECKPOINT_EVERY_ROWS: Final = 20_000
+RECEIVED_PLACES: Final = tuple(place_of(kind, "received_ts_ns") for kind in MERGED_KINDS)
+CHECKPOINT_PARTS_PER_TURN: Final = 8
+"""Some 0.1 ms: a checkpoint of 300 instruments at once would hold up what comes meanwhile."""
 RETRY_EVERY_NS: Final = 250_000_000
 LATENCY_WINDOW_NS: Final = 60_000_000_000
 
@@ -43,7 +49,8 @@ class BrainActor:
         config = context.config
         self._rings: list[RingTracked] = []
         self._pending: dict[str, Tracked] = {}
-        self._wake = WakeReceiver(config.runtime_dir, context.name)
+        sleep = SleepWord(context.page.words, context.page.sleep_word)
+        self._wake = WakeReceiver(config.runtime_dir, context.name, sleep)
         self._publisher = SignalPublisher(config.runtime_dir)
         self._disk_sync = DiskSync()
         self._journal = Journal(config.data_dir / "signals", disk_sync=self._disk_sync)
@@ -52,6 +59,10 @@ class BrainActor:
         self._latency_us = Histogram()
         self._signals_before = 0
         self._rows_since_save = 0
+        self._rows_being_saved = 0
+        self._saving: list[RingTracked] = []
+        self._save_troubles: list[str] = []
+        self._began_wall_ns = 0
         self._save_due_ns = 0
         self._retry_due_ns = 0
         self._halve_due_ns = 0
@@ -73,6 +84,7 @@ class BrainActor:
             )
         before = documents.decode(self._context.page.read_document(), documents.BrainDocument)
         self._signals_before = before.signals if before is not None else 0
+        self._began_wall_ns = self._context.clock.wall_ns()
         self._save_due_ns = now_ns + CHECKPOINT_EVERY_NS
         self._halve_due_ns = now_ns + LATENCY_WINDOW_NS
 
@@ -88,7 +100,9 @@ class BrainActor:
             self._retry()
         # not on each turn while it cannot be written
         many = self._rows_since_save >= CHECKPOINT_EVERY_ROWS and not self._checkpoint_trouble
-        if many or now_ns >= self._save_due_ns:
+        if self._saving:
+            self._save_some()
+        elif many or now_ns >= self._save_due_ns:
             self._save(now_ns)
         if now_ns >= self._halve_due_ns:
             self._halve_due_ns = now_ns + LATENCY_WINDOW_NS
@@ -96,7 +110,11 @@ class BrainActor:
         return work
 
     def wait(self, timeout_ms: int) -> None:
-        self._wake.wait(timeout_ms)
+        if not self._saving:  # else there is still something to do
+            self._wake.wait(timeout_ms, self._has_news)
+
+    def _has_news(self) -> bool:
+        return any(ring.has_news for ring in self._rings)
 
     def on_stop(self) -> None:
         self._retry()
@@ -117,25 +135,24 @@ class BrainActor:
 
     def document(self) -> documents.BrainDocument:
         every = [tracked for ring in self._rings for tracked in ring.tracked]
-        inputs = {
-            kind: sum(tracked.brain.inputs[kind] for tracked in every)
-            for kind in ("trades", "tickers", "books", "bbo")
-        }
-        percentile = self._latency_us.percentile
+        counts = TrackedCounts(
+            *map(sum, zip(*(tracked.counts() for tracked in every), strict=True))
+        )
+        latency = self._latency_us.percentiles(0.5, 0.99, 0.999)
         return documents.BrainDocument(
-            inputs=documents.BrainInputs(**inputs),
-            decisions=sum(tracked.brain.decisions for tracked in every),
+            inputs=documents.BrainInputs(counts.trades, counts.tickers, counts.books, counts.bbo),
+            decisions=counts.decisions,
             signals=self._signals_before + self._journal.written,
-            lapped=sum(tracked.reader.lapped for tracked in every),
-            damaged=sum(tracked.reader.damaged for tracked in every),
+            lapped=counts.lapped,
+            damaged=counts.damaged,
             warm=bool(every) and all(tracked.brain.warm for tracked in every),
-            latency_us=documents.Percentiles(percentile(0.5), percentile(0.99), percentile(0.999)),
+            latency_us=documents.Percentiles(*latency),
             journal_errors=self._journal.refused,
             journal_waiting=self._journal.waiting,
             journal_lost=self._journal.lost,
             journal_trouble=self._journal.trouble,
             checkpoint_trouble=self._checkpoint_trouble,
-            failures=sum(tracked.brain.errors for tracked in every),
+            failures=counts.failures,
             note=self._note,
             write_through_trouble=self._disk_sync.error,
         )
@@ -157,16 +174,30 @@ class BrainActor:
         if not rows:
             self._pending.pop(tracked.name, None)
             return 0
+        self._record_age(*rows[0], len(rows))
+        handlers = tracked.handlers
         for kind, row in rows:
-            decision = _think(tracked.brain, kind, row)
+            decision = handlers[kind](row)
             if decision is not None:
                 self._tell(tracked, decision)
+        if tracked.arrival == tracked.reader.arrival_head:
+            self._pending.pop(tracked.name, None)
         self._rows_since_save += len(rows)
         return len(rows)
 
+    def _record_age(self, kind: Kind, row: Row, row_count: int) -> None:
+        """Of all rows of a batch the first one's: the others are not older."""
+        received_ts_ns = int(row[RECEIVED_PLACES[kind]])
+        if received_ts_ns >= self._began_wall_ns:  # else it is read again after a restart
+            age_ns = self._context.clock.wall_ns() - received_ts_ns
+            self._context.latencies.record(Stage.RING_TO_BRAIN, age_ns, row_count)
+
     def _tell(self, tracked: Tracked, decision: Decision) -> None:
-        latency_us = (self._context.clock.wall_ns() - decision.decided_ts_ns) / 1_000
+        latency_ns = self._context.clock.wall_ns() - decision.decided_ts_ns
+        latency_us = latency_ns / 1_000
         self._latency_us.record(int(latency_us))
+        if decision.decided_ts_ns >= self._began_wall_ns:
+            self._context.latencies.record(Stage.RECEIVE_TO_SIGNAL, latency_ns)
         if tracked.brain.errors != tracked.errors_told:
             if not tracked.errors_told:
                 self._log.error("%s: the brain failed: %s", tracked.name, decision.reason)
@@ -190,17 +221,51 @@ class BrainActor:
         self._tell_trouble("journal", self._disk_sync.error, "written through to the disk")
 
     def _save(self, now_ns: int) -> None:
+        """Begin a checkpoint of each ring, if there is anything new to say."""
         self._save_due_ns = now_ns + CHECKPOINT_EVERY_NS
         if not self._rows_since_save or self._journal.waiting:
             return
-        self._save_rings()
+        self._begin_save()
+        self._save_some()
+
+    def _begin_save(self) -> None:
+        self._rows_being_saved = self._rows_since_save
+        self._saving, self._save_troubles = list(self._rings), []
+        for ring in self._rings:
+            ring.begin_save()
+
+    def _save_some(self, part_count_max: int = CHECKPOINT_PARTS_PER_TURN) -> None:
+        """Go on with the checkpoints that are being made; write those that are complete."""
+        while self._saving:
+            ring = self._saving[0]
+            try:
+                ring.save_some(part_count_max)
+                if ring.is_saving:
+                    return
+                if self._journal.waiting:
+                    self._saving.clear()  # they would speak of signals that only wait
+                    return
+                ring.write()
+                trouble = ring.store.trouble
+            except StateError as error:
+                # A user's brain that cannot say its state runs on; only its next restart is cold.
+                trouble = str(error)
+            if trouble:
+                self._save_troubles.append(trouble)
+            self._saving.pop(0)
+        self._end_save()
+
+    def _end_save(self) -> None:
+        if not self._save_troubles:
+            self._rows_since_save -= self._rows_being_saved
+        self._checkpoint_trouble = "; ".join(dict.fromkeys(self._save_troubles))
+        self._tell_trouble("checkpoint", self._checkpoint_trouble)
 
     def _save_rings(self) -> None:
-        troubles = [trouble for ring in self._rings if (trouble := _save_ring(ring))]
-        if not troubles:
-            self._rows_since_save = 0
-        self._checkpoint_trouble = "; ".join(dict.fromkeys(troubles))
-        self._tell_trouble("checkpoint", self._checkpoint_trouble)
+        """All at once, as they stand now."""
+        self._begin_save()
+        while self._saving:
+            self._save_some(INSTRUMENTS_MAX)
 
     def _tell_trouble(self, what: str, why: str, how: str = "written") -> None:
         """Once when it begins and once when it is over: it may last for hours."""
@@ -211,23 +276,3 @@ class BrainActor:
             self._log.warning("%s not %s: %s; tried again until it can be", what, how, why)
         else:
             self._log.info("%s is %s again", what, how)
-
-
-def _save_ring(ring: RingTracked) -> str:
-    """Why a ring's checkpoint could not be written; "" when it could."""
-    try:
-        ring.save()
-    except StateError as error:
-        # A user's brain that cannot say its state runs on; only its next restart is cold.
-        return str(error)
-    return ring.store.trouble
-
-
-def _think(brain: Brain, kind: Kind, row: Row) -> Decision | None:
-    if kind is Kind.TRADE:
-        return brain.on_trade(TradeRow._make(row))
-    if kind is Kind.BBO:
-        return brain.on_bbo(BboRow._make(row))
-    if kind is Kind.TICKER:
-        return brain.on_ticker(ticker_row(row))
-    return brain.on_book(book_row(row))

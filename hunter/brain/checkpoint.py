@@ -47,15 +47,30 @@ class InstrumentCheckpoint(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
-    """A brain process at one moment."""
+    """A brain process; each instrument at a moment of its own."""
 
     config_hash: bytes
     ring_id: str
     instruments: tuple[InstrumentCheckpoint, ...]
 
 
+class EncodedCheckpoint(msgspec.Struct, frozen=True, array_like=True):
+    """The same in the file, of instruments that `encode_part` has encoded: what did not change
+    since the last one costs nothing.
+    """
+
+    config_hash: bytes
+    ring_id: str
+    instruments: tuple[msgspec.Raw, ...]
+
+
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Checkpoint)
+
+
+def encode_part(part: InstrumentCheckpoint) -> msgspec.Raw:
+    """For an EncodedCheckpoint."""
+    return msgspec.Raw(_ENCODER.encode(part))
 
 
 class CheckpointStore:
@@ -76,7 +91,7 @@ class CheckpointStore:
         self.trouble = ""
         """Why the last one could not be written; "" when it could."""
 
-    def save(self, checkpoint: Checkpoint) -> bool:
+    def save(self, checkpoint: Checkpoint | EncodedCheckpoint) -> bool:
         """Write the next generation. False when the disk refuses, or when it is larger than `load`
         would take: counted, the old ones stay.
         """

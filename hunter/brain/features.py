@@ -27,7 +27,7 @@ _DEPTH_FLOOR = 0.02
 class View:
     """The features' input at one moment: what several of them need is worked out once."""
 
-    __slots__ = ("ask_volume", "bid_volume", "deep", "fresh", "now_ns", "quote", "window")
+    __slots__ = ("ask_volume", "bid_volume", "deep", "depth", "fresh", "now_ns", "quote", "window")
 
     def __init__(self, window: FlowWindow, now_ns: int) -> None:
         self.window = window
@@ -39,6 +39,7 @@ class View:
         self.bid_volume = 0.0 if too_old else sum(bids[1::2])
         self.ask_volume = 0.0 if too_old else sum(asks[1::2])
         self.deep = self.bid_volume > 0.0 and self.ask_volume > 0.0
+        self.depth = window.depth.read(now_ns)
 
 
 def queue_imbalance(view: View) -> float | None:
@@ -89,7 +90,7 @@ def ofi_4s(view: View) -> float | None:
 
 def _scaled_flow(view: View, flow: DecayedSum, scale: float) -> float | None:
     """`scale` is twice the root of the half-life in seconds."""
-    depth = view.window.depth.read(view.now_ns)
+    depth = view.depth
     return flow.read(view.now_ns) / (depth * scale) if depth > 0.0 else None
 
 
@@ -107,7 +108,7 @@ def trade_flow_16s(view: View) -> float | None:
 
 def _flow_share(view: View, signed: DecayedSum, volume: DecayedSum) -> float | None:
     now_ns = view.now_ns
-    below = volume.read(now_ns) + _DEPTH_FLOOR * view.window.depth.read(now_ns)
+    below = volume.read(now_ns) + _DEPTH_FLOOR * view.depth
     return signed.read(now_ns) / below if below > 0.0 else None
 
 

@@ -13,14 +13,22 @@ from __future__ import annotations
 import msgspec
 
 from hunter.brain.features import read_features
-from hunter.brain.inputs import BboRow, BookRow, TickerRow, TradeRow
+from hunter.brain.inputs import (
+    ASKS_PLACE,
+    BIDS_PLACE,
+    BboRow,
+    BookRow,
+    PlainBook,
+    TickerRow,
+    TradeRow,
+)
 from hunter.brain.intake import Intake, IntakeState
 from hunter.brain.labels import Pending, PendingLabels
 from hunter.brain.model import Model, QueueImbalanceLogit
 from hunter.brain.protocol import StateError
 from hunter.brain.quote import Source
 from hunter.brain.settings import BrainSettings
-from hunter.brain.window import FlowWindow, WindowState
+from hunter.brain.window import DEPTH_LEVELS, FlowWindow, WindowState
 from hunter.signals.decision import Decision, Direction, Regime
 
 NAME = "flow@1"
@@ -95,17 +103,20 @@ class FlowBrain:
     def inputs(self) -> dict[str, int]:
         return self._intake.inputs
 
+    # A row may also be as the ring unpacks it, which is the same but for the names, in a ticker's
+    # case with the day's statistics in between: numbers are read by their places (see inputs).
+
     def on_trade(self, row: TradeRow) -> Decision | None:
         intake = self._intake
         now_ns = intake.on_trade(row)
         if self._labels.due_ns < now_ns:
             self._learn(now_ns)
-        exchange_ts_ns = row.exchange_ts_ns
+        _, _, _, exchange_ts_ns, received_ts_ns, _, size, count, side, _, _ = row
         stamp_ns = exchange_ts_ns if exchange_ts_ns < now_ns else now_ns
-        self._window.on_trade(stamp_ns, row.size, row.side, row.count)
+        self._window.on_trade(stamp_ns, size, side, count)
         if now_ns < intake.next_boundary_ns:
             return None
-        return self._decide(exchange_ts_ns, row.received_ts_ns)
+        return self._decide(exchange_ts_ns, received_ts_ns)
 
     def on_gap(self) -> None:
         self._intake.on_gap()
@@ -115,46 +126,53 @@ class FlowBrain:
         now_ns = intake.on_bbo(row)
         if self._labels.due_ns < now_ns:
             self._learn(now_ns)
-        exchange_ts_ns = row.exchange_ts_ns
+        exchange_ts_ns = row[3]
         stamp_ns = exchange_ts_ns if exchange_ts_ns < now_ns else now_ns
-        self._window.on_quote(
-            (stamp_ns, now_ns),
-            _BBO,
-            (row.bid_price, row.bid_size),
-            (row.ask_price, row.ask_size),
-        )
+        self._window.on_quote((stamp_ns, now_ns), _BBO, row[5:7], row[7:9])
         if now_ns < intake.next_boundary_ns:
             return None
-        return self._decide(exchange_ts_ns, row.received_ts_ns)
+        return self._decide(exchange_ts_ns, row[4])
 
     def on_ticker(self, row: TickerRow) -> Decision | None:
-        intake = self._intake
+        intake, window = self._intake, self._window
         now_ns = intake.on_ticker(row)
         if self._labels.due_ns < now_ns:
             self._learn(now_ns)
-        exchange_ts_ns = row.exchange_ts_ns
-        stamp_ns = exchange_ts_ns if exchange_ts_ns < now_ns else now_ns
-        self._window.on_quote(
-            (stamp_ns, now_ns),
-            _TICKER,
-            (row.bid_price, row.bid_size),
-            (row.ask_price, row.ask_size),
-        )
+        exchange_ts_ns = row[2]
+        if not window.quote.outranks(_TICKER, now_ns):
+            stamp_ns = exchange_ts_ns if exchange_ts_ns < now_ns else now_ns
+            window.on_quote((stamp_ns, now_ns), _TICKER, row[6:8], row[8:10])
         if now_ns < intake.next_boundary_ns:
             return None
-        return self._decide(exchange_ts_ns, row.received_ts_ns)
+        return self._decide(exchange_ts_ns, row[3])
 
     def on_book(self, row: BookRow) -> Decision | None:
+        bid_count, ask_count = min(DEPTH_LEVELS, row.bid_count), min(DEPTH_LEVELS, row.ask_count)
+        return self._on_book(row, row.bids[: 2 * bid_count], row.asks[: 2 * ask_count])
+
+    def on_plain_book(self, row: PlainBook) -> Decision | None:
+        """As `on_book`, of a row as the ring unpacks it: only what is used is taken out of it."""
+        bid_count, ask_count = row[6], row[7]
+        bids_end = BIDS_PLACE + 2 * (bid_count if bid_count < DEPTH_LEVELS else DEPTH_LEVELS)
+        asks_end = ASKS_PLACE + 2 * (ask_count if ask_count < DEPTH_LEVELS else DEPTH_LEVELS)
+        return self._on_book(row, row[BIDS_PLACE:bids_end], row[ASKS_PLACE:asks_end])
+
+    def _on_book(
+        self, row: BookRow | PlainBook, bids: tuple[float, ...], asks: tuple[float, ...]
+    ) -> Decision | None:
         intake = self._intake
         now_ns = intake.on_book(row)
         if self._labels.due_ns < now_ns:
             self._learn(now_ns)
-        exchange_ts_ns = row.exchange_ts_ns
-        stamp_ns = exchange_ts_ns if exchange_ts_ns < now_ns else now_ns
-        self._window.on_book((stamp_ns, now_ns), row)
+        exchange_ts_ns = row[3]
+        if row[5]:
+            stamp_ns = exchange_ts_ns if exchange_ts_ns < now_ns else now_ns
+            self._window.on_book((stamp_ns, now_ns), bids, asks)
+        else:
+            self._window.on_invalid_book()
         if now_ns < intake.next_boundary_ns:
             return None
-        return self._decide(exchange_ts_ns, row.received_ts_ns)
+        return self._decide(exchange_ts_ns, row[4])
 
     def _learn(self, now_ns: int) -> None:
         """Labels that came due before the row at `now_ns`, which does not count yet."""

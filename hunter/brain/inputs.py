@@ -7,9 +7,15 @@ empty side. Anybody may build them; only the brain and the tests read them.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from hunter.ring.rows import BOOK_LEVELS
+
+PlainBook = tuple[Any, ...]
+"""A book row as the ring unpacks it."""
+BIDS_PLACE: Final = 9
+ASKS_PLACE: Final = BIDS_PLACE + 2 * BOOK_LEVELS
+"""Where its levels stand."""
 
 
 class TradeRow(NamedTuple):
@@ -95,7 +101,7 @@ def ticker_row(raw: tuple[Any, ...]) -> TickerRow:
     return TickerRow._make((*raw[:10], *raw[-2:]))
 
 
-def book_row(raw: tuple[Any, ...]) -> BookRow:
+def book_row(raw: PlainBook) -> BookRow:
     """From a book row as the ring unpacks it: head, 40 numbers of bids, 40 of asks, check."""
-    start, middle = 9, 9 + 2 * BOOK_LEVELS
-    return BookRow._make((*raw[:8], raw[start:middle], raw[middle:-1], raw[-1]))
+    bids, asks = raw[BIDS_PLACE:ASKS_PLACE], raw[ASKS_PLACE:-1]
+    return BookRow._make((*raw[:8], bids, asks, raw[-1]))

@@ -14,7 +14,7 @@ from collections import deque
 import msgspec
 
 from hunter.brain.eventtime import EventClock
-from hunter.brain.inputs import BboRow, BookRow, TickerRow, TradeRow
+from hunter.brain.inputs import BboRow, BookRow, PlainBook, TickerRow, TradeRow
 from hunter.brain.settings import BrainSettings
 from hunter.ring.rows import TradeFlag
 from hunter.signals.decision import FeedState, Quality
@@ -45,7 +45,9 @@ class IntakeState(msgspec.Struct, array_like=True):
 
 
 class Intake:
-    """`on_*` take a row in and return event time after it."""
+    """`on_*` take a row in and return event time after it. They read its numbers by their places,
+    which are the same in a named row and in one as the ring unpacks it.
+    """
 
     __slots__ = (
         "_bbo_seq_id",
@@ -86,13 +88,13 @@ class Intake:
 
     def on_trade(self, row: TradeRow) -> int:
         """Also finds holes in the chain: a row covers (trade_id - count, trade_id]."""
-        now_ns = self._clock.advance(row.exchange_ts_ns, row.received_ts_ns)
+        sequence, _, trade_id, exchange_ts_ns, received_ts_ns, _, _, count, _, flags, _ = row
+        now_ns = self._clock.advance(exchange_ts_ns, received_ts_ns)
         if not self.next_boundary_ns:
             self._start(now_ns)
-        self.trade_sequence = row.sequence
-        trade_id = row.trade_id
-        hole = self.trades and trade_id - row.count > self._trade_id
-        if hole or row.flags & _AFTER_LOSS:
+        self.trade_sequence = sequence
+        hole = self.trades and trade_id - count > self._trade_id
+        if hole or flags & _AFTER_LOSS:
             self._gaps_without_time += 1
         if self._gaps_without_time:
             self._time_gaps()
@@ -110,21 +112,21 @@ class Intake:
 
     def on_bbo(self, row: BboRow) -> int:
         self.bbo += 1
-        self._bbo_seq_id = row.seq_id
-        return self._on_quote(row.exchange_ts_ns, row.received_ts_ns)
+        self._bbo_seq_id = row[2]
+        return self._on_quote(row[3], row[4])
 
     def on_ticker(self, row: TickerRow) -> int:
         self.tickers += 1
-        return self._on_quote(row.exchange_ts_ns, row.received_ts_ns)
+        return self._on_quote(row[2], row[3])
 
-    def on_book(self, row: BookRow) -> int:
+    def on_book(self, row: BookRow | PlainBook) -> int:
         """An invalid book is no quote; the loss of a valid one is a gap."""
         self.books += 1
-        self._book_seq_id = row.seq_id
-        if row.valid:
+        self._book_seq_id = row[2]
+        if row[5]:
             self.book_valid = True
-            return self._on_quote(row.exchange_ts_ns, row.received_ts_ns)
-        now_ns = self._clock.advance(row.exchange_ts_ns, row.received_ts_ns)
+            return self._on_quote(row[3], row[4])
+        now_ns = self._clock.advance(row[3], row[4])
         if not self.next_boundary_ns:
             self._start(now_ns)
         if self.book_valid:

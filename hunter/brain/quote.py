@@ -57,7 +57,7 @@ class BestQuote:
         return now_ns - self.stamp_ns > self.stale_ns
 
     def update(
-        self, stamp_ns: int, source: int, bid: tuple[float, float], ask: tuple[float, float]
+        self, stamp_ns: int, source: int, bid: tuple[float, ...], ask: tuple[float, ...]
     ) -> None:
         """Take over (price, size) of both sides."""
         self.source = source

@@ -13,11 +13,11 @@ from math import nan, sqrt
 import msgspec
 
 from hunter.brain.decay import DecayedMean, DecayedRate, DecayedSum
-from hunter.brain.inputs import BookRow
 from hunter.brain.quote import BestQuote, Source
 
 DEPTH_LEVELS = 5
-_FLOATS_USED = 2 * DEPTH_LEVELS
+_NO_SIDE = (nan, 0.0)
+_BOOK = int(Source.BOOK)
 
 
 class WindowState(msgspec.Struct, array_like=True):
@@ -85,8 +85,8 @@ class FlowWindow:
         self,
         times_ns: tuple[int, int],
         source: int,
-        bid: tuple[float, float],
-        ask: tuple[float, float],
+        bid: tuple[float, ...],
+        ask: tuple[float, ...],
     ) -> None:
         """(price, size) of both sides; `times_ns` are the row's stamp and event time."""
         stamp_ns, now_ns = times_ns
@@ -127,18 +127,17 @@ class FlowWindow:
             self.variance_60s.start(stamp_ns)
         self._mid = quote.mid
 
-    def on_book(self, times_ns: tuple[int, int], row: BookRow) -> None:
-        """The top of the book; an invalid one takes the levels away and is no quote."""
-        if not row.valid:
-            self.bids = self.asks = ()
-            return
-        bids, asks = row.bids, row.asks
-        self.bids = bids[: min(_FLOATS_USED, 2 * row.bid_count)]
-        self.asks = asks[: min(_FLOATS_USED, 2 * row.ask_count)]
+    def on_book(
+        self, times_ns: tuple[int, int], bids: tuple[float, ...], asks: tuple[float, ...]
+    ) -> None:
+        """The top of a valid book: at most DEPTH_LEVELS levels a side, flat, best first."""
+        self.bids, self.asks = bids, asks
         self.book_stamp_ns = times_ns[0]
-        bid = (bids[0], bids[1]) if row.bid_count else (nan, 0.0)
-        ask = (asks[0], asks[1]) if row.ask_count else (nan, 0.0)
-        self.on_quote(times_ns, Source.BOOK, bid, ask)
+        self.on_quote(times_ns, _BOOK, bids[:2] or _NO_SIDE, asks[:2] or _NO_SIDE)
+
+    def on_invalid_book(self) -> None:
+        """It takes the levels away and is no quote."""
+        self.bids = self.asks = ()
 
     def volatility_ratio(self, now_ns: int) -> float:
         """Realised volatility of 5 s over that of 60 s; 0 without moves."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ import zmq
 
 from hunter.bus import codec
 from hunter.bus.messages import Answer, Command
+from hunter.bus.sleep import SleepWord
 from hunter.errors import ConfigError, MalformedMessage, TimedOut
 
 PATH_BYTES_MAX: Final = 107  # sockaddr_un.sun_path, less its zero
@@ -31,6 +33,7 @@ COMMANDS_PER_CALL_MAX: Final = 16
 MESSAGES_PER_CALL_MAX: Final = 1_000
 _QUEUE_MAX: Final = 100
 _WAKE_BYTES_MAX: Final = 64
+_WAKES_MAX: Final = 1_000
 _HANDSHAKE_MS: Final = 2_000
 _SOCKET_UMASK: Final = 0o177
 _WAKE: Final = b"\0"
@@ -69,18 +72,24 @@ def _bind(made: _Socket, endpoint: str) -> None:
 
 
 class WakeSender:
-    """Tells a reader that its ring has news. PUB: a reader that is not there costs nothing."""
+    """Tells a reader that its ring has news. PUB: a reader that is not there costs nothing, and one
+    that is awake, as its `sleep` says, is not told.
+    """
 
-    def __init__(self, runtime_dir: Path, reader: str) -> None:
+    def __init__(self, runtime_dir: Path, reader: str, sleep: SleepWord | None = None) -> None:
         endpoint = _endpoint(runtime_dir, f"wake-{reader}")
-        # A queue of two: one wake-up says as much as a thousand.
-        self._socket = _open(zmq.PUB, 2, _WAKE_BYTES_MAX)
+        self._sleep = sleep
+        # Not a queue of two, though one wake-up says as much as a thousand: libzmq learns only a
+        # millisecond later or so that a message has left the queue, and drops what comes meanwhile.
+        self._socket = _open(zmq.PUB, _WAKES_MAX, _WAKE_BYTES_MAX)
         self._socket.setsockopt(zmq.RECONNECT_IVL, 10)
         self._socket.connect(endpoint)
 
     def wake(self) -> None:
-        with contextlib.suppress(zmq.Again):
-            self._socket.send(_WAKE, zmq.NOBLOCK)
+        """After news were published."""
+        if self._sleep is None or self._sleep.is_asleep():
+            with contextlib.suppress(zmq.Again):
+                self._socket.send(_WAKE, zmq.NOBLOCK)
 
     def close(self) -> None:
         self._socket.close(0)
@@ -88,21 +97,40 @@ class WakeSender:
 
 class WakeReceiver:
     """Where a reader sleeps. It binds and writers connect, so that a writer that takes over steals
-    nothing.
+    nothing. With a `sleep`, writers send nothing but while it is in here.
     """
 
-    def __init__(self, runtime_dir: Path, reader: str) -> None:
+    def __init__(self, runtime_dir: Path, reader: str, sleep: SleepWord | None = None) -> None:
         endpoint = _endpoint(runtime_dir, f"wake-{reader}")
+        self._sleep = sleep
+        self._timeout_ms = -1  # the socket's own setting
         self._socket = _open(zmq.SUB, 2, _WAKE_BYTES_MAX)
         self._socket.setsockopt(zmq.CONFLATE, 1)
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
         _bind(self._socket, endpoint)
+        if sleep is not None:
+            sleep.wake_up()  # whatever the one before has left
 
-    def wait(self, timeout_ms: int) -> bool:
-        """Sleep until woken or the time is over; whether it was woken."""
-        if not self._socket.poll(timeout_ms):
+    def wait(self, timeout_ms: int, has_news: Callable[[], bool] | None = None) -> bool:
+        """Sleep until woken or the time is over; whether it was woken. Not at all when `has_news`,
+        asked after the writers can see that this reader sleeps, says so.
+        """
+        if self._sleep is None:
+            return self._receive(timeout_ms)
+        self._sleep.fall_asleep()
+        try:
+            return (has_news is not None and has_news()) or self._receive(timeout_ms)
+        finally:
+            self._sleep.wake_up()
+
+    def _receive(self, timeout_ms: int) -> bool:
+        if timeout_ms != self._timeout_ms:
+            self._socket.setsockopt(zmq.RCVTIMEO, timeout_ms)
+            self._timeout_ms = timeout_ms
+        try:
+            self._socket.recv()  # one call where poll and recv would be two, and dearer ones
+        except zmq.Again:
             return False
-        self._socket.recv(zmq.NOBLOCK)
         return True
 
     def close(self) -> None:

@@ -10,14 +10,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
 import setproctitle
 
 from hunter import clock
-from hunter.cli.console import Console
 from hunter.cli.logs import newest_lines
 from hunter.cli.options import colour, config_option, duration, load_config
 from hunter.cli.status import read
@@ -27,18 +26,13 @@ from hunter.errors import ConfigError, HunterError, TimedOut
 from hunter.files import private_opener
 from hunter.runtime.logs import log_path
 from hunter.status.report import ActorReport, StatusReport
-from hunter.system import (
-    check_places,
-    free_port,
-    interpreter,
-    make_folders,
-    refuse_running,
-    run,
-    with_simulator,
-)
+from hunter.system import check_places, interpreter, make_folders, refuse_running
 from hunter.text import printable
 
-POLL_S: Final = 0.05
+if TYPE_CHECKING:
+    from hunter.cli.console import Console
+
+POLL_S: Final = 0.02
 STOP_GRACE_S: Final = 1.5
 BAD_CONFIGURATION: Final = f"exit {ConfigError.exit_code}"
 LOG_LINES_SHOWN: Final = 5
@@ -85,6 +79,9 @@ def start(
         arguments += ["-c", str(file)] if file is not None else []
         _start_detached(config, arguments, overrides, wait_s)
         return
+    # Not above: with -d, another process does what needs these, and this one is to begin it soon.
+    from hunter.system import free_port, run, with_simulator
+
     if demo:
         config = with_simulator(config, free_port())
     # Other commands end quietly with their reader; this one keeps the market's record.
@@ -101,6 +98,8 @@ def start(
 @contextlib.contextmanager
 def _console(config: Config, *, demo: bool) -> Iterator[Console]:
     """A console that gives the terminal back, whatever happens."""
+    from hunter.cli.console import Console
+
     console = Console(config, demo=demo)
     try:
         yield console

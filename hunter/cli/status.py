@@ -102,7 +102,7 @@ def text(report: StatusReport) -> str:
     lines += _actors(report)
     if report.feeds:
         lines += ["", *_feeds(report)]
-    lines += ["", *_brain(report)]
+    lines += ["", *_brain(report), *_latencies(report)]
     for connection in report.connections:
         last = f", last closed: {connection.last_close}" if connection.last_close else ""
         lines.append(
@@ -193,6 +193,21 @@ def _lag(p50_ms: float, p99_ms: float) -> str:
     if p99_ms > 60_000:
         return duration(p50_ms / 1000)
     return f"{p50_ms:.1f}/{p99_ms:.1f} ms"
+
+
+def _latencies(report: StatusReport) -> list[str]:
+    rows = [
+        [stage.replace("_", " "), *(_span(us) for us in (found.p50, found.p99, found.p999))]
+        for stage, found in report.latency_us.items()
+        if found.recent
+    ]
+    return ["", *table([["LATENCY", "P50", "P99", "P99.9"], *rows], {1, 2, 3})] if rows else []
+
+
+def _span(us: float) -> str:
+    if us < 10_000:
+        return f"{us:.1f} us" if us < 10 else f"{us:.0f} us"
+    return f"{us / 1000:.0f} ms" if us < 10_000_000 else duration(us / 1e6)
 
 
 def _brain(report: StatusReport) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from hunter.config.cpus import host_cpu_count, parse_cpus
 from hunter.config.places import Places
 from hunter.config.schema import ACTORS_MAX, CHANNELS, INSTRUMENTS_MAX, Config
 from hunter.config.wording import nearest, told
@@ -61,9 +62,25 @@ def check(config: Config, places: Places) -> None:
             "backoff_max_ms",
             f"must be at least backoff_min_ms = {config.stream.backoff_min_ms}",
         )
+    for section, cpus in (("stream", config.stream.cpus), ("brain", config.brain.cpus)):
+        if why := _cpus_fault(cpus):
+            refuse(section, "cpus", why)
     kind = config.brain.kind
     if kind != "flow" and not re.fullmatch(r"[\w.]+:\w+", kind):
         refuse("brain", "kind", f'"{told(kind)}" is no brain; write "flow" or "module:Class"')
+
+
+def _cpus_fault(text: str) -> str:
+    """Why these are no cores of this host; "" if they are, or if none is named. Whether we are let
+    have them is another matter, and may change from one start to the next.
+    """
+    try:
+        cpus = parse_cpus(text)
+    except ValueError as error:
+        return str(error)
+    count = host_cpu_count()
+    beyond = [cpu for cpu in cpus if cpu >= count]
+    return f"no core {beyond[0]} here; this host has 0 to {count - 1}" if beyond else ""
 
 
 def _url_fault(text: str, scheme: str) -> str:

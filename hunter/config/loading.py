@@ -6,7 +6,6 @@ is started with a configuration that has one.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -83,6 +82,8 @@ def _override(tables: dict[str, Any], override: str, places: Places) -> None:
     dotted, equals, value = override.partition("=")
     section, dot, key = dotted.strip().partition(".")
     shown = f"{told(dotted)}{equals}{told(value)}"
+    import difflib  # late: most runs have no --set
+
     if difflib.get_close_matches("proxy", re.findall(r"\w+", override.lower())):
         shown = f"{told(dotted.split()[0]) if dotted.strip() else ''}{equals or ' '}..."
     if not equals or not dot:

@@ -56,6 +56,7 @@ REGIONS: Final[dict[str, Site]] = {
 SITE_URLS: Final = ("public_url", "business_url", "rest_url")
 Milliseconds = Annotated[int, Meta(ge=1, le=86_400_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+BusyPollMicroseconds = Annotated[int, Meta(ge=0, le=10_000_000)]
 
 
 def host_runtime_dir() -> Path:
@@ -96,7 +97,8 @@ class StreamSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[stream]`: connections. Times in milliseconds.
 
     stale_after_ms: without a data frame for so long, the feed has to prove that the market is
-    quiet. ping_after_ms: a text ping after so much silence; OKX closes at 30,000.
+    quiet. ping_after_ms: a text ping after so much silence; OKX closes at 30,000. cpus: cores for
+    the stream processes, "" = any. busy_poll_us: how long to look for work without sleeping.
     """
 
     standby: bool = False
@@ -106,6 +108,8 @@ class StreamSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backoff_min_ms: Milliseconds = 1_000
     backoff_max_ms: Milliseconds = 30_000
     stable_after_ms: Milliseconds = 30_000
+    cpus: str = ""
+    busy_poll_us: BusyPollMicroseconds = 0
 
 
 class RingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,11 +119,13 @@ class RingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BrainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[brain]`: who decides, how often, and how far ahead."""
+    """`[brain]`: who decides, how often, and how far ahead; the last two keys as of the stream."""
 
     kind: str = "flow"
     interval_ms: Annotated[int, Meta(ge=10, le=3_600_000)] = 1_000
     horizon_ms: Annotated[int, Meta(ge=100, le=600_000)] = 5_000
+    cpus: str = ""
+    busy_poll_us: BusyPollMicroseconds = 0
 
 
 class WatchdogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

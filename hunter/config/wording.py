@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import Any
 
 
 def nearest(word: str, known: Sequence[str] | dict[str, Any]) -> str:
+    import difflib  # only an error needs it, and it takes as long as all the rest of this module
+
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f'; did you mean "{close[0]}"?' if close else f"; known: {', '.join(known)}"
 

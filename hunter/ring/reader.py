@@ -65,6 +65,15 @@ class LaneReader:
         return self._words[self._intent_word + 1] if self.capacity else 0
 
     @property
+    def is_believed(self) -> bool:
+        """Whether the head may be the writer's: never ahead of the intent, which is stored before.
+
+        If it is, the word is damaged. The writer has its own copy, which comes with its next batch.
+        """
+        head = self.head  # loaded first
+        return not self.capacity or head <= self._words[self._intent_word]
+
+    @property
     def tail(self) -> int:
         """Position of the oldest row that is safe to read now."""
         return max(0, self._words[self._intent_word] - self.capacity) if self.capacity else 0
@@ -96,9 +105,7 @@ class LaneReader:
                 return bytearray()
             intent = self._words[self._intent_word]
             if head > intent:
-                # Damaged: the intent is stored before, and was loaded after. The writer has its own
-                # copy of the head, which comes with its next batch.
-                return bytearray()
+                return bytearray()  # see is_believed
             if self.cursor < intent - self.capacity:
                 self._jump(intent - self.capacity + (self.capacity >> 3))
                 continue

@@ -19,7 +19,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, overload
+from typing import Self
 
 from hunter import native
 from hunter.errors import SegmentError, SegmentUnusable
@@ -77,17 +77,6 @@ def boot_id() -> bytes:
     return bytes.fromhex(text.strip().replace("-", ""))
 
 
-class Words(Protocol):
-    """The aligned 8-byte words of a segment, by number."""
-
-    @overload
-    def __getitem__(self, word: int, /) -> int: ...
-    @overload
-    def __getitem__(self, words: slice, /) -> memoryview: ...
-    def __setitem__(self, word: int, value: int, /) -> None: ...
-    def release(self) -> None: ...
-
-
 class Segment:
     """One mapped file. `view` is its bytes; `words` the same as aligned 8-byte words.
 
@@ -103,7 +92,8 @@ class Segment:
         self._mapped = mapped
         self.view = memoryview(mapped)
         words = self.view[: len(self.view) & ~7].cast("Q")
-        self.words: Words = words if native.kernel is None else native.kernel.Words(words)
+        # the compiled ones can do what a memoryview is used for here, slices in no order among them
+        self.words: memoryview = words if native.kernel is None else native.kernel.Words(words)
         self._parts: list[memoryview] = []
 
     def part(self, start: int, end: int) -> memoryview:

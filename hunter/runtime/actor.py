@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,7 @@ import msgspec
 
 from hunter.clock import Clock
 from hunter.config import Config
+from hunter.status.latency import Latencies
 from hunter.status.page import ActorState, Page
 
 
@@ -36,6 +38,11 @@ class Context:
         """The number in the name: the shard of stream-3, and of its standby stream-3b, is 3."""
         found = re.search(r"-(\d+)b?$", self.name)
         return int(found[1]) if found else 0
+
+    @cached_property
+    def latencies(self) -> Latencies:
+        """Where this process counts how long its stages take."""
+        return Latencies(self.page)
 
 
 class Actor(Protocol):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import gc
 import logging
 import os
 import signal
@@ -19,18 +18,26 @@ from pathlib import Path
 from typing import Final
 
 import supervisor.child
-from hunter.clock import SystemClock
+from hunter.clock import SystemClock, process_cpu_ns
 from hunter.config import load_effective
 from hunter.errors import HunterError
 from hunter.ring.segment import shared_dir
 from hunter.runtime.actor import Actor, Context
+from hunter.runtime.garbage import Garbage
+from hunter.runtime.idle import IdleStrategy
 from hunter.runtime.logs import log_path, start_logging
+from hunter.runtime.placement import pin, placement
 from hunter.status import block, documents
 from hunter.status.page import ActorState, Page, process_start_ticks
 from hunter.status.usage import UsageMeter
 
 BEAT_EVERY_NS: Final = 20_000_000
 DOCUMENT_EVERY_NS: Final = 100_000_000
+DOCUMENT_EVERY_NS_MAX: Final = 1_000_000_000
+# A document of 300 instruments costs milliseconds: then it is made less often, so that it never
+# takes a greater part of the processor than this. In the beginning somebody waits for it.
+_DOCUMENT_SHARE: Final = 300
+_DOCUMENT_SHARE_STARTING: Final = 10
 # Seldom: each one wakes the supervisor, which waits for seconds before it misses them.
 TELL_SUPERVISOR_EVERY_NS: Final = 250_000_000
 WAIT_MS: Final = 50
@@ -52,6 +59,7 @@ def run_process(make: Callable[[Context], Actor]) -> None:
     code = 1
     try:
         _set_title(f"hunter: {name} ({config.hunter.name})")
+        pin(placement(name, config).cpus, log)  # before there are threads, which inherit it
         page = block.attach(directory, writable=True).pages[name]
         context = Context(name, config, SystemClock(), page, directory, log)
         Runner(context, make, lambda: handler.errors).run()
@@ -101,6 +109,8 @@ class Runner:
         self._told_due_ns = 0
         self._overflowed = False
         self._usage = UsageMeter(context.page)
+        self._garbage = Garbage()
+        self._idle = IdleStrategy(placement(context.name, context.config).busy_poll_ns)
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self.request_stop)
@@ -113,21 +123,22 @@ class Runner:
         actor.on_start(monotonic_ns())
         # Ready for the supervisor means: initialised and looping. Whether the exchange answers is
         # for the page's state to say; a stream must never be restarted because OKX is down.
-        gc.collect()
-        gc.freeze()  # what was built at the start lives for ever: no need to look at it again
+        self._garbage.begin(monotonic_ns())
         # First a beat: the last one is of the start, and who is ready is judged by it from now on.
         self._page.store("beat_monotonic_ns", monotonic_ns())
         supervisor.child.notify_ready()
         next_beat_ns = 0
+        may_wait = self._idle.may_wait
         while not self._stopping:
             now_ns = monotonic_ns()
             if now_ns >= next_beat_ns:
                 next_beat_ns = now_ns + BEAT_EVERY_NS
                 self._report(actor, now_ns)
+                self._garbage.now_and_then()
             work = actor.do_work(now_ns)
-            if work:
-                self._progress += work
-            else:
+            self._progress += work
+            if may_wait(work, now_ns):
+                self._garbage.before_wait(now_ns)
                 actor.wait(WAIT_MS)
         self._page.store("state", ActorState.STOPPING)
         actor.on_stop()
@@ -150,9 +161,10 @@ class Runner:
         page = self._page
         page.store("beat_monotonic_ns", now_ns)
         page.store("progress", self._progress)
+        self._context.latencies.turn(now_ns)
         if now_ns < self._document_due_ns:
             return
-        self._document_due_ns = now_ns + DOCUMENT_EVERY_NS
+        cpu_ns = process_cpu_ns()
         state = actor.state()
         document = documents.encode(actor.document())
         if not page.write_document(document) and not self._overflowed:
@@ -163,7 +175,17 @@ class Runner:
             )
         page.store("state", state)
         page.store("errors", self._error_count())
+        every_ns = _document_every_ns(state, process_cpu_ns() - cpu_ns)
+        self._document_due_ns = now_ns + every_ns
         if now_ns >= self._told_due_ns:
             self._told_due_ns = now_ns + TELL_SUPERVISOR_EVERY_NS
             supervisor.child.beat()
         self._usage.measure(now_ns)
+
+
+def _document_every_ns(state: ActorState, cost_ns: int) -> int:
+    if state is ActorState.STARTING:
+        wanted_ns = max(BEAT_EVERY_NS, cost_ns * _DOCUMENT_SHARE_STARTING)
+    else:
+        wanted_ns = max(DOCUMENT_EVERY_NS, cost_ns * _DOCUMENT_SHARE)
+    return min(wanted_ns, DOCUMENT_EVERY_NS_MAX)

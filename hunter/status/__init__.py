@@ -5,5 +5,6 @@ alive.
     block.py       the file of all pages, made by the composition root
     documents.py   what the documents contain
     histogram.py   latencies in fixed memory
+    latency.py     those of the data path's stages, in the pages
     report.py      all pages together, in the words of `hunter status`
 """

@@ -2,8 +2,10 @@
 
     0x00 pid u8 | 0x08 process start, clock ticks u8 | 0x10 state u8 | 0x18 beat, monotonic ns u8
     0x20 progress u8 | 0x28 started wall ns u8 | 0x30 errors u8 | 0x38 rss bytes u8
-    0x40 cpu, 1/1000 u8 | 0x48 document generation u8 | 0x50 unused
+    0x40 cpu, 1/1000 u8 | 0x48 document generation u8
+    0x50 whether it sleeps u8, see hunter.bus.sleep | 0x58 unused
     0x80 two buffers, each: generation u8 | length u4 | crc32 u4 | bytes
+    the last LATENCY_WORDS words: see latency.py
 
 A document is written into the buffer that readers are not sent to, then the generation word is
 stored: a writer killed anywhere leaves the former document in force. The pid is never trusted
@@ -20,10 +22,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from hunter.ring.segment import Segment
+from hunter.status.latency import LATENCY_WORDS
 
 _HEADER_BYTES: Final = 0x80
 _BUFFER_HEAD: Final = struct.Struct("<QII")
 _READ_ATTEMPTS_MAX: Final = 8
+_LATENCY_BYTES: Final = 8 * LATENCY_WORDS
 
 
 class ActorState(enum.IntEnum):
@@ -57,17 +61,20 @@ _WORDS: Final = {name: index for index, name in enumerate(Beat._fields)}
 
 def page_bytes(document_bytes_max: int) -> int:
     """Size of a page whose documents have at most so many bytes; a multiple of 4096."""
-    return (_HEADER_BYTES + 2 * (_BUFFER_HEAD.size + document_bytes_max) + 4095) & ~4095
+    buffer_bytes = (_BUFFER_HEAD.size + document_bytes_max + 7) & ~7
+    return (_HEADER_BYTES + 2 * buffer_bytes + _LATENCY_BYTES + 4095) & ~4095
 
 
 class Page:
     """A window on one page of a mapped status block."""
 
     def __init__(self, shared: Segment, offset: int, size_bytes: int) -> None:
-        self._words = shared.words
+        self.words = self._words = shared.words
         self._view = shared.view
         self._first_word = offset // 8
-        self._buffer_bytes = ((size_bytes - _HEADER_BYTES) // 2) & ~7
+        self.sleep_word = self._first_word + len(Beat._fields)
+        self.latency_word = (offset + size_bytes) // 8 - LATENCY_WORDS
+        self._buffer_bytes = ((size_bytes - _HEADER_BYTES - _LATENCY_BYTES) // 2) & ~7
         self._buffers = [offset + _HEADER_BYTES + side * self._buffer_bytes for side in (0, 1)]
         self.document_bytes_max = self._buffer_bytes - _BUFFER_HEAD.size
 

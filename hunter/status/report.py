@@ -25,6 +25,7 @@ from hunter.status.documents import (
     WatchdogDocument,
     decode,
 )
+from hunter.status.latency import STAGES_OF, Latencies, Stage, StageCounts, added
 from hunter.status.page import ActorState, Beat, is_alive
 from hunter.status.reasons import (
     BEAT_LATE_MS,
@@ -39,10 +40,12 @@ from hunter.status.shapes import (
     BrainReport,
     ConnectionReport,
     FeedReport,
+    LatencyReport,
     MemoryReport,
     RingReport,
     StatusReport,
 )
+from hunter.status.usage import cpus_of
 
 __all__ = ["ActorReport", "FeedReport", "StatusReport", "make_report", "stopped_report"]
 
@@ -70,6 +73,7 @@ def stopped_report(name: str, version: str, reason: str) -> StatusReport:
         [],
         _brain(None),
         MemoryReport(0, 0),
+        {stage.name.lower(): _latency(StageCounts([], [])) for stage in Stage},
     )
 
 
@@ -139,6 +143,27 @@ def make_report(
             beat.rss_bytes * alive + sum(actor.rss_bytes for actor in actors),
             status.total_bytes + sum(layout.total_bytes for _, layout in rings),
         ),
+        latency_us=_latencies(status, tree),
+    )
+
+
+def _latencies(status: StatusBlock, tree: SupervisorDocument) -> dict[str, LatencyReport]:
+    """Of all processes together: a stand-by counts nothing while it waits."""
+    found: dict[str, LatencyReport] = {}
+    for role, stages in STAGES_OF.items():
+        kept = [
+            Latencies(status.pages[child.name]) for child in tree.children if child.role == role
+        ]
+        for stage in stages:
+            counts = added([each.counts(stage) for each in kept]) if kept else StageCounts([], [])
+            found[stage.name.lower()] = _latency(counts)
+    return found
+
+
+def _latency(counts: StageCounts) -> LatencyReport:
+    p50, p99, p999 = (round(ns / 1000, 3) for ns in counts.percentiles(0.5, 0.99, 0.999))
+    return LatencyReport(
+        p50, p99, p999, sum(counts.recent), sum(counts.every), round(counts.sum_ns / 1000, 3)
     )
 
 
@@ -234,6 +259,7 @@ def _actor(
         cpu_percent=beat.cpu_permille / 10 if alive else 0.0,
         errors=beat.errors,
         exits=child.exits,
+        cpus=cpus_of(beat.pid) if alive else "",
     )
 
 

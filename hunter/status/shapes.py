@@ -27,6 +27,8 @@ class ActorReport(msgspec.Struct):
     takeover_ms: float = 0.0
     exits: dict[str, int] = {}
     """How often it ended, by cause."""
+    cpus: str = ""
+    """The cores it may run on, as "0,2-3"; empty when it is not there."""
 
 
 class FeedReport(msgspec.Struct):
@@ -71,6 +73,20 @@ class BrainReport(msgspec.Struct):
     latency_us: Percentiles
 
 
+class LatencyReport(msgspec.Struct):
+    """One stage of the data path, in the unit of the key that holds it. The percentiles are of the
+    `recent` values of the last minute or two; `count` and `sum` are of all since the start, and
+    never fall. `sum` is right to within 1/32.
+    """
+
+    p50: float
+    p99: float
+    p999: float
+    recent: int
+    count: int
+    sum: float
+
+
 class MemoryReport(msgspec.Struct):
     rss_bytes: int
     shared_bytes: int
@@ -95,3 +111,7 @@ class StatusReport(msgspec.Struct):
     rings: list[RingReport]
     brain: BrainReport
     memory: MemoryReport
+    latency_us: dict[str, LatencyReport]
+    """By stage, see `hunter.status.latency.Stage`: exchange_to_receive, receive_to_ring,
+    ring_to_brain, receive_to_signal; one that has counted nothing is all zeros.
+    """

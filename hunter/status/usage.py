@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from hunter import clock
+from hunter.config import cpus_text
 from hunter.status.page import Page
 
 MEASURE_EVERY_NS: Final = 1_000_000_000
@@ -50,3 +51,11 @@ def resident_bytes(pid: int) -> int:
     except OSError:
         return 0
     return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def cpus_of(pid: int) -> str:
+    """The cores that a process may run on; "" when it is gone."""
+    try:
+        return cpus_text(os.sched_getaffinity(pid))
+    except OSError:
+        return ""

@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from hunter.bus.sleep import SleepWord
 from hunter.bus.sockets import WakeSender
 from hunter.errors import SegmentError
 from hunter.exchange.okx.plan import make_plan
@@ -49,6 +50,7 @@ class StreamActor:
         config = context.config
         channels = tuple(dict.fromkeys(config.okx.channels))
         instruments = config.shard_instruments(context.index)
+        self._status = block.attach(context.shared_dir)  # the brain's page: whether it sleeps
         self._lease = WriterLease(config.runtime_dir / f"ring-{context.index}.lock")
         self._worker = Worker()
         self._lookups = Worker(thread_count=1)
@@ -64,7 +66,7 @@ class StreamActor:
                 proxy=okx.proxy,
                 simulated=okx.is_simulated,
             ),
-            wake=WakeSender(config.runtime_dir, BRAIN),
+            wake=WakeSender(config.runtime_dir, BRAIN, self._brains_sleep()),
             instruments=instruments,
             channels=channels,
             plan=make_plan(instruments, channels),
@@ -139,6 +141,7 @@ class StreamActor:
         self._lease.close()
         self._maker.close()
         self._parts.wake.close()
+        self._status.close()
 
     def state(self) -> ActorState:
         return self._role.state()
@@ -210,6 +213,10 @@ class StreamActor:
             yield status.pages.get(partner)
         finally:
             status.close()
+
+    def _brains_sleep(self) -> SleepWord | None:
+        page = self._status.pages.get(BRAIN)
+        return None if page is None else SleepWord(page.words, page.sleep_word)
 
     def _write(self, now_ns: int) -> None:
         """The lease is ours: go on where the ring ends."""

@@ -25,15 +25,19 @@ start goes on from it.
 
 from __future__ import annotations
 
-from hunter.system.demo import free_port, with_simulator
-from hunter.system.environment import interpreter
-from hunter.system.instance import run
-from hunter.system.layouts import ring_layout
-from hunter.system.locks import LOCK_FILE, refuse_running, running_pid
-from hunter.system.observer import hunter_version
-from hunter.system.places import check_places, make_folders
-from hunter.system.shared import Prepared, prepare, remove_leftovers
-from hunter.system.specs import child_specs
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from hunter.system.demo import free_port, with_simulator
+    from hunter.system.environment import interpreter
+    from hunter.system.instance import run
+    from hunter.system.layouts import ring_layout
+    from hunter.system.locks import LOCK_FILE, refuse_running, running_pid
+    from hunter.system.observer import hunter_version
+    from hunter.system.places import check_places, make_folders
+    from hunter.system.shared import Prepared, prepare, remove_leftovers
+    from hunter.system.specs import child_specs
 
 __all__ = [
     "LOCK_FILE",
@@ -52,3 +56,27 @@ __all__ = [
     "running_pid",
     "with_simulator",
 ]
+# Late: a command that only looks whether somebody runs need not import the supervisor.
+_HOMES: Final = {
+    "LOCK_FILE": "locks",
+    "Prepared": "shared",
+    "check_places": "places",
+    "child_specs": "specs",
+    "free_port": "demo",
+    "hunter_version": "observer",
+    "interpreter": "environment",
+    "make_folders": "places",
+    "prepare": "shared",
+    "refuse_running": "locks",
+    "remove_leftovers": "shared",
+    "ring_layout": "layouts",
+    "run": "instance",
+    "running_pid": "locks",
+    "with_simulator": "demo",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Final
 
 # Where things are, how text is written, and what the interpreter, the loader, the allocator,
-# numpy's threads, TLS and a measurement of coverage want to be told.
+# numpy's threads, TLS and a measurement of coverage want to be told; and whether to do without the
+# compiled half.
 _NAMES: Final = frozenset(
     (
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR"),
         *("XDG_RUNTIME_DIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENSSL_CONF"),
-        *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+        *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "HUNTER_NATIVE"),
     )
 )
 _PREFIXES: Final = ("LC_", "PYTHON", "LD_", "MALLOC_", "GLIBC_", "COVERAGE_")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from hunter.config import Config
 from hunter.ring.layout import RingLayout, capacities_of, source_hash
 from hunter.ring.rows import Kind
@@ -48,3 +50,19 @@ def ring_layout(config: Config, shard: int, source: str) -> RingLayout:
     return RingLayout(
         config.shard_instruments(shard), capacities_of(row_counts), source_hash(source)
     )
+
+
+def rings_bytes(config: Config) -> int:
+    """What the rings of all stream processes take of shared memory."""
+    return sum(ring_layout(config, shard, "").total_bytes for shard in range(config.stream.shards))
+
+
+def fitting_capacity(config: Config, room_bytes: int) -> int | None:
+    """The largest [ring] capacity below the present one whose rings take at most so many bytes."""
+    replace = msgspec.structs.replace
+    capacity = config.ring.capacity >> 1
+    while capacity >= _LANE_ROWS_MIN:
+        if rings_bytes(replace(config, ring=replace(config.ring, capacity=capacity))) <= room_bytes:
+            return capacity
+        capacity >>= 1
+    return None

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,14 @@ from typing import Final
 
 from hunter.clock import SystemClock
 from hunter.config import Config, remove_effective, save_effective
+from hunter.errors import SegmentUnusable
 from hunter.ring.adopt import adopt_or_create
 from hunter.ring.layout import RingLayout
 from hunter.ring.segment import make_private_dir, shared_dir
 from hunter.runtime.runner import EFFECTIVE_CONFIG
 from hunter.status import block
-from hunter.system.layouts import ring_layout
+from hunter.status.page import page_bytes
+from hunter.system.layouts import fitting_capacity, ring_layout, rings_bytes
 from hunter.system.locks import take_lock
 from hunter.system.orphans import end_orphans
 from hunter.system.specs import child_specs
@@ -57,15 +60,20 @@ def prepare(config: Config, log: logging.Logger, *, demo: bool) -> Prepared:
             (directory / f"ring-{shard}", ring_layout(config, shard, source))
             for shard in range(config.stream.shards)
         )
-        ring_ids = _adopt(rings, log)
-        _remove_others(directory, {path for path, _ in rings})
         children = child_specs(config, demo=demo)
         feeds = len(config.okx.instruments) * len(config.okx.channels)
+        document_bytes_max = _DOCUMENT_BYTES_BASE + _DOCUMENT_BYTES_PER_FEED * feeds
+        room_bytes = _room_bytes(directory) - (1 + len(children)) * page_bytes(document_bytes_max)
+        try:
+            ring_ids = _adopt(rings, log)
+        except SegmentUnusable as error:
+            raise SegmentUnusable(f"{error}; {_advice(config, room_bytes)}") from error
+        _remove_others(directory, {path for path, _ in rings})
         status = block.create(
             directory,
             config.hunter.name,
             [child.name for child in children],
-            _DOCUMENT_BYTES_BASE + _DOCUMENT_BYTES_PER_FEED * feeds,
+            document_bytes_max,
             SystemClock().wall_ns(),
         )
         save_effective(config, config.runtime_dir / EFFECTIVE_CONFIG)
@@ -82,6 +90,21 @@ def _adopt(rings: tuple[tuple[Path, RingLayout], ...], log: logging.Logger) -> t
         log.info("%s %s: %s bytes", path.name, state, f"{layout.total_bytes:,}")
         ring_ids.append(adopted.ring_id)
     return tuple(ring_ids)
+
+
+def _room_bytes(directory: Path) -> int:
+    """How much may still be taken of the file system behind it."""
+    found = os.statvfs(directory)
+    return found.f_bavail * found.f_frsize
+
+
+def _advice(config: Config, room_bytes: int) -> str:
+    """What to set, when the rings have no room."""
+    wanted = f"all rings take {rings_bytes(config) / 2**20:.0f} MiB"
+    capacity = fitting_capacity(config, room_bytes)
+    if capacity is None:
+        return f"{wanted}, and not even the smallest capacity fits: follow fewer instruments"
+    return f"{wanted}; those of [ring] capacity = {capacity} would fit"
 
 
 def _remove_others(directory: Path, ours: set[Path]) -> None:

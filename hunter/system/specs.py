@@ -25,6 +25,9 @@ OOM_SCORE_ADJ: Final = {
     "watchdog": 100,  # small; back before the next look is due
 }
 _OOM_SCORE_ADJ_MAX: Final = 1000
+# Actors begin together, but no more of them than two to a core at once: most of a start is imports,
+# and a process that gets no processor is late to be ready, and ended for it.
+_TOGETHER_PER_CPU: Final = 2
 
 
 def child_specs(config: Config, *, demo: bool) -> tuple[ChildSpec, ...]:
@@ -50,9 +53,22 @@ def child_specs(config: Config, *, demo: bool) -> tuple[ChildSpec, ...]:
             hang_after_ns=5 * config.watchdog.hang_after_ms * 1_000_000
             if role == "watchdog"
             else None,
+            after=_after([earlier for earlier, _, _ in names[:number]], name, role),
         )
-        for name, role, module in names
+        for number, (name, role, module) in enumerate(names)
     )
+
+
+def _after(names: list[str], name: str, role: str) -> frozenset[str]:
+    """Whom an actor's start waits for, of those before it: a stream for the demo's exchange, for
+    who finds that closed comes back only a second later, and a standby for whom it stands by. Else
+    nobody needs another to begin.
+    """
+    together = _TOGETHER_PER_CPU * max(2, len(os.sched_getaffinity(0)))
+    needed = set(names[: max(0, len(names) + 1 - together)])
+    if role == "stream":
+        needed |= {"exchange", name.removesuffix("b")} & set(names)
+    return frozenset(needed)
 
 
 def _own_oom_score_adj() -> int:

@@ -88,12 +88,16 @@ def test_python_m_hunter_is_the_command(tmp_path: Path) -> None:
     assert "status" in result.stdout
 
 
-def heavy_after(statement: str) -> set[str]:
-    """Which heavy packages a fresh interpreter has loaded after a statement."""
+def loaded_after(statement: str) -> set[str]:
+    """What a fresh interpreter has loaded after a statement."""
     program = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     result = python("-c", program)
     assert result.returncode == 0, result.stderr
-    return HEAVY & set(json.loads(result.stdout.splitlines()[-1]))
+    return set(json.loads(result.stdout.splitlines()[-1]))
+
+
+def heavy_after(statement: str) -> set[str]:
+    return HEAVY & loaded_after(statement)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +105,23 @@ def heavy_after(statement: str) -> set[str]:
 )
 def test_module_is_light_to_import(module: str) -> None:
     assert heavy_after(f"import {module}") == set()
+
+
+# What a command may load of ours: each of these takes its part of the time until the first word.
+@pytest.mark.parametrize(
+    ("module", "never"),
+    [
+        ("hunter.cli.main", {"msgspec", "hunter.access", "hunter.config"}),
+        (
+            "hunter.cli.status",
+            {"supervisor", "hunter.system", "hunter.signals", "hunter.exchange", "hunter.runtime"}
+            | {"subprocess", "socket", "importlib.metadata", "logging"},
+        ),
+        ("hunter.cli.process", {"supervisor.runner", "hunter.system.instance", "hunter.stream"}),
+    ],
+)
+def test_command_begins_with_what_it_needs(module: str, never: set[str]) -> None:
+    assert loaded_after(f"import {module}") & (never | HEAVY - {"zmq"}) == set()
 
 
 def test_heavy_after_sees_a_heavy_import() -> None:

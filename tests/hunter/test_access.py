@@ -21,6 +21,7 @@ from hunter.ring import segment
 from hunter.ring.layout import RingLayout, capacities_of
 from hunter.ring.rows import FIRST_ALIKE, ROW_BYTES, Kind
 from hunter.ring.writer import RingWriter
+from hunter.signals import journal_reader
 from hunter.signals.decision import Decision
 from hunter.signals.journal import Journal
 from hunter.signals.signal import Signal, signal_of
@@ -366,13 +367,13 @@ def test_signals_that_come_between_the_two_looks_are_not_told_twice(
     """The follower was there before the newest were read, so it sees some of them again."""
     journal = Journal(stage.config.data_dir / "signals")
     journal.append(signal(1_000))
-    last_signals = access.last_signals
+    last_signals = journal_reader.last_signals
 
     def look(*arguments: Any) -> list[Signal]:
         journal.append(signal(2_000))
         return last_signals(*arguments)
 
-    monkeypatch.setattr(access, "last_signals", look)
+    monkeypatch.setattr(journal_reader, "last_signals", look)
     monkeypatch.setattr(access.clock, "sleep_s", lambda seconds: journal.append(signal(3_000)))
     following = journal_signals(stage.config, SWAP, 20, follow=True)
     found = [next(following).id.rsplit("-", 1)[1] for _ in range(3)]

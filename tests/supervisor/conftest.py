@@ -182,6 +182,20 @@ def make_world():
 
 
 @pytest.fixture
+def make_linked_world():
+    """World of the children that are named, each with the names that it waits for."""
+
+    def make(**after: str | None) -> World:
+        children = tuple(
+            spec_of(name, after=None if names is None else frozenset(names))
+            for name, names in after.items()
+        )
+        return World(TreeSpec(children=children))
+
+    return make
+
+
+@pytest.fixture
 def running_world(make_world):
     """The same, with every child ready and what led to it forgotten."""
 

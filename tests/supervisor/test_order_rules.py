@@ -23,6 +23,29 @@ def test_a_child_starts_when_the_one_before_it_is_ready(make_world):
     assert world.starts() == ["a", "b", "c"]
 
 
+def test_children_that_wait_for_nobody_begin_together(make_world):
+    world = make_world("abcd", child={"after": frozenset()})
+    assert world.starts() == ["a", "b", "c", "d"]
+
+
+def test_a_child_waits_for_those_it_names_and_no_others(make_linked_world):
+    world = make_linked_world(a="", b="a", c="", d=None)
+    assert world.starts() == ["a", "c"]
+    world.ready("a")
+    assert world.starts() == ["a", "c", "b"]
+    world.ready("b")
+    assert world.starts() == ["a", "c", "b"], "d waits for all"
+    world.ready("c")
+    assert world.starts() == ["a", "c", "b", "d"]
+
+
+def test_children_that_began_together_stop_one_after_the_other(make_world):
+    world = make_world("ab", child={"after": frozenset()})
+    world.ready("a", "b")
+    world.feed(StopAll())
+    assert [a for a in world.actions if isinstance(a, Terminate)] == [Terminate("b")]
+
+
 def test_a_child_that_is_never_ready_holds_up_the_others_for_its_ready_timeout_only(make_world):
     world = make_world("ab")
     world.pass_ns(20 * S - 1)

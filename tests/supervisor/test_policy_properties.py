@@ -73,11 +73,18 @@ class AnyHistory(RuleBasedStateMachine):
         restarts=st.lists(st.sampled_from(Restart), min_size=4, max_size=4),
         critical=st.sampled_from([None, *NAMES]),
         max_restarts=st.integers(0, 3),
+        patient=st.sets(names),
     )
-    def begin(self, strategy, restarts, critical, max_restarts):
+    def begin(self, strategy, restarts, critical, max_restarts, patient):
         children = tuple(
-            spec_of(name, restart=restart, hang_after_ns=1 * S, critical=name == critical)
-            for name, restart in zip(NAMES, restarts, strict=True)
+            spec_of(
+                name,
+                restart=restart,
+                hang_after_ns=1 * S,
+                critical=name == critical,
+                after=None if name in patient else frozenset(NAMES[:number:2]),
+            )
+            for number, (name, restart) in enumerate(zip(NAMES, restarts, strict=True))
         )
         intensity = RestartIntensity(max_restarts=max_restarts)
         self.world = self.world_class(

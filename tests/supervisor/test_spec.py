@@ -127,3 +127,13 @@ def test_backoff_is_nothing_at_first_then_doubles_up_to_its_limit():
 def test_backoff_jitter_stays_within_its_ratio(attempt, draw):
     plain_ns = Backoff(jitter_ratio=0).delay_ns(attempt, draw)
     assert abs(Backoff().delay_ns(attempt, draw) - plain_ns) <= 0.2 * plain_ns + 1
+
+
+@pytest.mark.parametrize("name", ["b", "c", "zzz"])
+def test_child_can_wait_only_for_one_before_it(name):
+    children = tuple(
+        ChildSpec(name=each, argv=("true",), after=frozenset({name} if each == "b" else ()))
+        for each in "abc"
+    )
+    with pytest.raises(SpecError, match=f"b: nobody before it is called {name}"):
+        TreeSpec(children=children)

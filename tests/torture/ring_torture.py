@@ -156,7 +156,7 @@ def merged_reader(
 ) -> MergedReader:
     merged = MergedReader(shared, plan.layout, index)
     merged.lanes = [kind_of_reader(shared, plan.layout, index, kind) for kind in MERGED_KINDS]
-    merged._fed = merged.lanes
+    merged._fed = [(lane, 2 * lane.kind) for lane in merged.lanes]
     return merged
 
 

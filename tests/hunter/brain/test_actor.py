@@ -30,6 +30,7 @@ from hunter.ring.rows import Kind
 from hunter.ring.writer import RingWriter
 from hunter.signals.signal import Signal
 from hunter.status.documents import BrainDocument
+from hunter.status.latency import Stage
 from hunter.status.page import ActorState
 
 OTHER = "ETH-USDT-SWAP"
@@ -115,6 +116,24 @@ def test_brain_stopped_in_order_goes_on_anywhere(head: Callable[..., Head], cut:
     whole = there.elsewhere("whole")
     there.read(there.start(whole))
     assert told(there.journal()) == told(there.journal(whole))
+
+
+def test_brain_counts_how_old_rows_are_but_not_those_from_before_its_start(
+    head: Callable[..., Head],
+) -> None:
+    there = head()
+    actor = there.start()
+    counts = actor._context.latencies.counts
+    there.write(ROWS[:100])
+    there.read(actor)
+    assert sum(counts(Stage.RING_TO_BRAIN).every) == 0, "received years ago"
+    now_ns = there.clock.now_ns
+    there.write([row._replace(received_ts_ns=now_ns) for row in ROWS[100:150]])
+    there.clock.skip(2)
+    there.read(actor)
+    found = counts(Stage.RING_TO_BRAIN)
+    assert sum(found.every) == 50
+    assert found.percentiles(0.5)[0] == pytest.approx(2_000_000, rel=1 / 16)
 
 
 def test_brain_goes_on_counting_signals(head: Callable[..., Head]) -> None:

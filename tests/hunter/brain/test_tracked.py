@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from fakes.brain_rows import random_rows
-from fakes.brain_stage import Head
+from fakes.brain_stage import Head, put
 
-from hunter.brain.actor import _think
 from hunter.brain.flow import FlowBrain
 from hunter.brain.tracked import Missed, RingTracked
 from hunter.ring import segment
@@ -35,6 +34,48 @@ def test_instruments_with_news_are_named_once(there: Head) -> None:
     assert ring.changed() == []
 
 
+@pytest.fixture
+def many() -> Iterator[Head]:
+    names = ",".join(f'"C{number}-USDT-SWAP"' for number in range(70))
+    made = Head("ring.capacity=64", f"okx.instruments=[{names}]")
+    yield made
+    made.close()
+
+
+def test_instruments_with_news_are_found_among_many(many: Head) -> None:
+    ring = ring_of(many)
+    assert len(ring.changed()) == 70
+    for indexes in ([0], [69], [31, 32, 33], [5, 64], list(range(70))):
+        for index in indexes:
+            put(many.writer, ROWS[0], index)
+        many.writer.publish()
+        assert ring.has_news
+        assert [item.name for item in ring.changed()] == [f"C{i}-USDT-SWAP" for i in indexes]
+        assert not ring.has_news
+
+
+def test_checkpoint_is_made_in_pieces_and_says_of_each_how_far_it_was_read(many: Head) -> None:
+    ring = ring_of(many)
+    ring.save()
+    for index in range(70):
+        put(many.writer, ROWS[0], index)
+    many.writer.publish()
+    for tracked in ring.tracked[:20]:
+        tracked.poll(512)
+    ring.begin_save()
+    ring.save_some(12)
+    assert ring.is_saving
+    assert [tracked.is_part_new for tracked in ring.tracked[:20]] == [True] * 12 + [False] * 8
+    ring.tracked[0].poll(512)
+    ring.tracked[69].poll(512)  # news after its predecessor's part was made, before its own
+    ring.save_some(12)
+    assert not ring.is_saving, "only what has changed is made anew"
+    ring.write()
+    again = ring_of(many)
+    again.restore()
+    assert [tracked.arrival for tracked in again.tracked] == [1] * 20 + [0] * 49 + [1]
+
+
 def test_rows_that_went_by_are_told_once_and_the_brain_is_told_before_the_next(
     there: Head, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -45,7 +86,8 @@ def test_rows_that_went_by_are_told_once_and_the_brain_is_told_before_the_next(
     there.write(ROWS[:100])
     rows, missed = tracked.poll(512)
     assert (len(rows), missed, told) == (100, Missed(0, 0), [])
-    _think(tracked.brain, *rows[0])
+    kind, row = rows[0]
+    tracked.handlers[kind](row)
     there.write(ROWS[100:])
     rows, missed = tracked.poll(512)
     assert missed.lapped + len(rows) == 800

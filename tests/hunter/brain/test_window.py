@@ -3,7 +3,7 @@ from __future__ import annotations
 from math import isnan, nan
 
 import pytest
-from fakes.brain_rows import MS, START_NS, book
+from fakes.brain_rows import MS, START_NS
 
 from hunter.brain.quote import Source
 from hunter.brain.window import FlowWindow
@@ -62,7 +62,7 @@ def test_book_top_stands_back_while_the_bbo_is_alive() -> None:
     window = FlowWindow(2_000)
     quoted(window, 0, (100.0, 2.0), (101.0, 4.0))
     times = (START_NS + 5 * MS, START_NS + 5 * MS)
-    window.on_book(times, book(times[0], ((50.0, 1.0),), ((60.0, 1.0),)))
+    window.on_book(times, (50.0, 1.0), (60.0, 1.0))
     assert window.quote.bid == 100.0
     assert window.bids == (50.0, 1.0)
 
@@ -70,18 +70,18 @@ def test_book_top_stands_back_while_the_bbo_is_alive() -> None:
 def test_invalid_book_takes_the_levels_away_and_is_no_quote() -> None:
     window = FlowWindow(2_000)
     times = (START_NS, START_NS)
-    window.on_book(times, book(START_NS))
+    window.on_book(times, (100.0, 2.0, 99.5, 3.0), (100.5, 2.0, 101.0, 3.0))
     assert window.quote.usable
-    window.on_book(times, book(START_NS, ((1.0, 1.0),), ((2.0, 1.0),), valid=0))
+    window.on_invalid_book()
     assert window.bids == window.asks == ()
     assert window.quote.bid == 100.0
 
 
 def test_book_without_a_side_is_a_one_sided_quote() -> None:
     window = FlowWindow(2_000)
-    window.on_book((START_NS, START_NS), book(START_NS, bids=()))
+    window.on_book((START_NS, START_NS), (), (100.5, 2.0))
     assert not window.quote.usable
-    window.on_book((START_NS, START_NS), book(START_NS, asks=()))
+    window.on_book((START_NS, START_NS), (100.0, 2.0), ())
     assert not window.quote.usable
     assert not window.quote.crossed
 

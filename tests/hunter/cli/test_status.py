@@ -13,6 +13,7 @@ from fakes.actor_stage import SWAP
 from hunter.cli import status as status_module
 from hunter.cli.status import read, text
 from hunter.errors import HunterError
+from hunter.status.latency import Latencies, Stage
 
 
 def test_status_running_is_a_screen_and_exit_0(shown: Any) -> None:
@@ -41,6 +42,7 @@ def test_status_json_has_exactly_the_public_keys(shown: Any) -> None:
     assert set(report) == {
         "schema", "state", "name", "version", "pid", "uptime_s", "reasons", "notices",
         "actors", "feeds", "connections", "limits", "rings", "brain", "memory",
+        "latency_us",
     }  # fmt: skip
     assert (report["schema"], report["state"], report["reasons"]) == (1, "running", [])
     assert [actor["name"] for actor in report["actors"]] == ["stream-0", "brain-0", "watchdog"]
@@ -48,7 +50,27 @@ def test_status_json_has_exactly_the_public_keys(shown: Any) -> None:
         "instrument", "channel", "state", "messages", "age_ms", "gaps", "backfilled", "duplicates",
         "lost", "malformed", "lag_ms_p50", "lag_ms_p99", "mismatches", "resync_ms", "note",
     }  # fmt: skip
+    assert set(report["latency_us"]) == {
+        "exchange_to_receive", "receive_to_ring", "ring_to_brain", "receive_to_signal",
+    }  # fmt: skip
+    assert report["latency_us"]["ring_to_brain"] == {
+        "p50": 0.0, "p99": 0.0, "p999": 0.0, "recent": 0, "count": 0, "sum": 0.0,
+    }  # fmt: skip
     assert report["brain"]["latency_us"] == {"p50": 180.0, "p99": 900.0, "p999": 2000.0}
+
+
+def test_status_shows_the_stages_that_have_counted_something(shown: Any) -> None:
+    shown.up()
+    assert "LATENCY" not in shown.output("status")
+    kept = Latencies(shown.stage.status.pages["brain-0"])
+    kept.record(Stage.RING_TO_BRAIN, 4_400, 980)
+    kept.record(Stage.RING_TO_BRAIN, 800_000, 18)
+    kept.record(Stage.RING_TO_BRAIN, 30_000_000, 2)
+    lines = shown.output("status").splitlines()
+    (at,) = (number for number, line in enumerate(lines) if line.startswith("LATENCY"))
+    assert lines[at].split() == ["LATENCY", "P50", "P99", "P99.9"]
+    assert " ".join(lines[at + 1].split()) == "ring to brain 4.5 us 803 us 30 ms"
+    assert lines[at + 2].startswith("stream-0 ")
 
 
 def test_status_degraded_says_why_and_exits_5(shown: Any) -> None:

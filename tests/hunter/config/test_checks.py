@@ -29,6 +29,11 @@ BAD_FILES = {
     "[stream]\nshards = 2": ":2: stream.shards: at most one per instrument, and there are 1",
     "[stream]\nbackoff_max_ms = 10": ":2: stream.backoff_max_ms: must be at least backoff_min_ms =",
     "[brain]\nkind = 'flaw'": ':2: brain.kind: "flaw" is no brain; write "flow" or "module:Class"',
+    "[stream]\ncpus = '1,'": ':2: stream.cpus: write core numbers as in "2", "2-3" or "0,4-6"',
+    "[stream]\ncpus = '4095'": ":2: stream.cpus: no core 4095 here; this host has 0 to ",
+    "[brain]\ncpus = '3-1'": ":2: brain.cpus: 3-1 is empty; write the smaller number first",
+    "[brain]\ncpus = 2": ":2: brain.cpus: expected a text, got a whole number",
+    "[brain]\nbusy_poll_us = -1": ":2: brain.busy_poll_us: expected a whole number >= 0",
     "[hunter]\nname = 'a/b'": ":2: hunter.name: 1 to 32 letters, digits, '-' or '_'",
     "[hunter]\nname = ''": ":2: hunter.name: 1 to 32 letters",
 }

@@ -36,9 +36,17 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "backoff_min_ms": 1_000,
         "backoff_max_ms": 30_000,
         "stable_after_ms": 30_000,
+        "cpus": "",
+        "busy_poll_us": 0,
     },
     "ring": {"capacity": 8192},
-    "brain": {"kind": "flow", "interval_ms": 1_000, "horizon_ms": 5_000},
+    "brain": {
+        "kind": "flow",
+        "interval_ms": 1_000,
+        "horizon_ms": 5_000,
+        "cpus": "",
+        "busy_poll_us": 0,
+    },
     "watchdog": {"interval_ms": 100, "hang_after_ms": 1_000, "memory_limit_mb": 1_024},
     "supervisor": {"max_restarts": 5, "period_s": 60, "stop_timeout_s": 5.0},
 }
@@ -71,12 +79,16 @@ def test_every_key_can_be_set(write: Callable[[str], Path]) -> None:
     backoff_min_ms = 1
     backoff_max_ms = 1
     stable_after_ms = 1
+    cpus = "0"
+    busy_poll_us = 50
     [ring]
     capacity = 64
     [brain]
     kind = "my.module:Brain"
     interval_ms = 10
     horizon_ms = 100
+    cpus = " 0-0 , 0"
+    busy_poll_us = 10000000
     [watchdog]
     interval_ms = 50
     hang_after_ms = 250

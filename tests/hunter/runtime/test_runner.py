@@ -5,53 +5,29 @@ import gc
 import itertools
 import logging
 import os
-import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from hunter.config import Config, HunterSection, save_effective
+from hunter.config import Config
 from hunter.errors import ConfigError
-from hunter.ring import segment
 from hunter.runtime import runner
 from hunter.runtime.actor import Context
-from hunter.runtime.logs import log_path
-from hunter.runtime.runner import EFFECTIVE_CONFIG, Runner, run_process
-from hunter.status import block, documents
+from hunter.runtime.garbage import Garbage
+from hunter.runtime.placement import Placement
+from hunter.runtime.runner import Runner, run_process
+from hunter.status import documents
 from hunter.status.block import StatusBlock
 from hunter.status.documents import WatchdogDocument
+from hunter.status.histogram import index_of
+from hunter.status.latency import Latencies
 from hunter.status.page import ActorState, Page, is_alive, process_start_ticks
 
 MS = 1_000_000
-
-ACTOR = """
-import sys
-from hunter.errors import ConfigError
-from hunter.runtime.runner import run_process
-from hunter.status.documents import WatchdogDocument
-from hunter.status.page import ActorState
-
-class Sample:
-    def __init__(self, context): self.context, self.fault = context, sys.argv[3]
-    def on_start(self, now_ns):
-        if self.fault == "configuration": raise ConfigError("brain.kind: no such class; write flow")
-    def do_work(self, now_ns):
-        if self.fault == "bug": return 1 // 0
-        if self.fault == "memory": return len(bytes(1 << 60))
-        return 0
-    def wait(self, timeout_ms): import select; select.select([], [], [], timeout_ms / 1000)
-    def on_stop(self): self.context.log.info("stops politely")
-    def state(self): return ActorState.READY
-    def document(self): return WatchdogDocument(("sample",), 7)
-
-run_process(Sample)
-"""
 
 
 class FakeClock:
@@ -102,28 +78,6 @@ class FakeActor:
         return WatchdogDocument(("sample",), self.documents)
 
 
-@pytest.fixture
-def instance() -> Iterator[tuple[Config, StatusBlock]]:
-    """Directories, configuration and status block of an instance, as `hunter start` makes them."""
-    home = Path(tempfile.mkdtemp(prefix="hunter-test-", dir="/tmp"))
-    names = HunterSection(name="test", runtime_dir=str(home / "run"), data_dir=str(home / "data"))
-    config = Config(hunter=names, base_dir=str(home))
-    shared = segment.shared_dir("test", config.runtime_dir)
-    for path in (config.runtime_dir, config.log_dir, shared):
-        path.mkdir(parents=True)
-    save_effective(config, config.runtime_dir / EFFECTIVE_CONFIG)
-    status = block.create(shared, "test", ["sample-0"], 1_000, 1)
-    yield config, status
-    status.close()
-    shutil.rmtree(shared)
-    shutil.rmtree(home)
-
-
-@pytest.fixture
-def page(instance: tuple[Config, StatusBlock]) -> Page:
-    return instance[1].pages["sample-0"]
-
-
 @pytest.fixture(autouse=True)
 def process_as_it_was() -> Iterator[None]:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -131,6 +85,7 @@ def process_as_it_was() -> Iterator[None]:
     for number, handler in handlers.items():
         signal.signal(number, handler)
     gc.unfreeze()
+    gc.enable()
 
 
 @pytest.fixture
@@ -171,6 +126,46 @@ def test_actor_lives_its_life_in_order(run: Callable[..., FakeActor]) -> None:
     assert actor.calls == [
         "start STARTING", "work 1", "work 0", "wait 50", "work 1", "stop STOPPING",
     ]  # fmt: skip
+
+
+def test_actor_that_may_spin_sleeps_only_when_nothing_came_for_so_long(
+    run: Callable[..., FakeActor], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "placement", lambda *_: Placement(busy_poll_ns=5 * MS))
+    clock.step_ns = 2 * MS
+    actor = run(lambda turn: int(turn == 2), turns=7)
+    assert actor.calls[1:-1] == [
+        "work 0", "wait 50", "work 1", "work 0", "work 0", "work 0", "wait 50", "work 0",
+        "wait 50", "work 0", "wait 50",
+    ]  # fmt: skip
+
+
+def test_garbage_is_looked_for_before_a_wait_and_with_each_beat(
+    run: Callable[..., FakeActor], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr(Garbage, "before_wait", lambda *_: looks.append("wait"))
+    monkeypatch.setattr(Garbage, "now_and_then", lambda _: looks.append("beat"))
+    clock.step_ns = 10 * MS
+    run(lambda turn: int(turn < 4), turns=5)
+    assert looks == ["beat", "beat", "wait", "beat", "wait"]
+    assert not gc.isenabled()
+
+
+def test_latencies_are_marked_each_minute(
+    run: Callable[..., FakeActor], page: Page, clock: FakeClock
+) -> None:
+    clock.step_ns = 30_000 * MS
+    seen: list[int] = []
+
+    def work(turn: int) -> int:
+        Latencies(page).record(0, 1000)
+        seen.append(sum(Latencies(page).counts(0).recent))
+        return 1
+
+    run(work, turns=12)
+    assert seen[-1] == Latencies(page).counts(0).every[index_of(1000)] - 8
+    assert max(seen) <= 4, "two minutes at most"
 
 
 def test_document_that_outgrew_its_page_ends_nobody_and_is_said_once(
@@ -248,6 +243,33 @@ def test_document_is_written_every_100_ms(run: Callable[..., FakeActor], clock: 
     clock.step_ns = 20 * MS
     actor = run(lambda turn: 1, turns=50)
     assert actor.documents == 10 + 1
+
+
+@pytest.mark.parametrize(
+    ("state", "cost_us", "every_ms"),
+    [
+        (ActorState.READY, 50, 100),
+        (ActorState.DEGRADED, 50, 100),
+        (ActorState.READY, 1_000, 300),
+        (ActorState.READY, 30_000, 1_000),
+        (ActorState.STARTING, 50, 20),
+        (ActorState.STARTING, 30_000, 300),
+    ],
+)
+def test_document_that_costs_much_is_written_less_often(
+    run: Callable[..., FakeActor],
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    state: ActorState,
+    cost_us: int,
+    every_ms: int,
+) -> None:
+    ticks = itertools.count(0, cost_us * 1000)
+    monkeypatch.setattr(runner, "process_cpu_ns", lambda: next(ticks))
+    monkeypatch.setattr(FakeActor, "state", lambda _: state)
+    clock.step_ns = 20 * MS
+    actor = run(lambda turn: 1, turns=3_000 // 20)
+    assert actor.documents == 3_000 // every_ms + 1
 
 
 def test_supervisor_is_told_every_250_ms(
@@ -332,61 +354,6 @@ def test_process_ends_with_the_code_of_its_error(
     assert ("Traceback" in output) == (code == 1)
 
 
-@pytest.fixture
-def spawn(
-    instance: tuple[Config, StatusBlock], tmp_path: Path
-) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
-    """A real actor process, its output in its log file."""
-    program = tmp_path / "sample.py"
-    program.write_text(ACTOR, encoding="utf-8")
-    config = instance[0]
-    made: list[subprocess.Popen[bytes]] = []
-
-    def start(fault: str) -> subprocess.Popen[bytes]:
-        with log_path(config.log_dir, "sample-0").open("ab") as log:
-            command = [sys.executable, str(program), "sample-0", str(config.runtime_dir), fault]
-            made.append(subprocess.Popen(command, stdout=log, stderr=log))
-        return made[-1]
-
-    yield start
-    for process in made:
-        process.kill()
-        process.wait(10)
-
-
-def log_of(instance: tuple[Config, StatusBlock]) -> str:
-    return log_path(instance[0].log_dir, "sample-0").read_text(encoding="utf-8")
-
-
-def wait_until_ready(process: subprocess.Popen[bytes], page: Page) -> None:
-    while page.beat().state is not ActorState.READY:
-        assert process.poll() is None
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.01)
-
-
-def test_real_process_beats_and_stops_politely(
-    instance: tuple[Config, StatusBlock],
-    page: Page,
-    spawn: Callable[[str], subprocess.Popen[bytes]],
-) -> None:
-    process = spawn("none")
-    wait_until_ready(process, page)
-    beat = page.beat()
-    assert beat.pid == process.pid
-    assert is_alive(beat)
-    assert documents.decode(page.read_document(), WatchdogDocument) == WatchdogDocument(
-        ("sample",), 7
-    )
-    title = Path(f"/proc/{process.pid}/cmdline").read_bytes().rstrip(b"\0")
-    assert title == b"hunter: sample-0 (test)"
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
-    assert page.beat().state is ActorState.STOPPED
-    assert not is_alive(page.beat())
-    assert log_of(instance).endswith("INFO sample-0 stops politely\n")
-
-
 def test_runner_that_was_long_in_starting_beats_before_it_says_ready(
     run: Callable[..., FakeActor],
     page: Page,
@@ -408,22 +375,6 @@ def test_runner_that_was_long_in_starting_beats_before_it_says_ready(
     assert ages_ns == [0]
 
 
-def test_real_process_with_a_bug_leaves_a_traceback(
-    instance: tuple[Config, StatusBlock], spawn: Callable[[str], subprocess.Popen[bytes]]
-) -> None:
-    assert spawn("bug").wait(30) == 1
-    text = log_of(instance)
-    assert "ERROR sample-0 unexpected error\n    Traceback" in text
-    assert text.endswith("ZeroDivisionError: integer division or modulo by zero\n")
-
-
-def test_r13_real_process_out_of_memory_says_so_and_ends(
-    instance: tuple[Config, StatusBlock], spawn: Callable[[str], subprocess.Popen[bytes]]
-) -> None:
-    assert spawn("memory").wait(30) == 1
-    assert "ERROR sample-0 out of memory; the next process has what this" in log_of(instance)
-
-
 def test_r13_process_without_memory_for_its_log_line_has_one_ready(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -433,24 +384,3 @@ def test_r13_process_without_memory_for_its_log_line_has_one_ready(
 
     runner._tell_out_of_memory(Poor("poor"))
     assert capfd.readouterr().err == "ERROR out of memory, even for this line\n"
-
-
-def test_real_process_with_a_bad_configuration_says_so_in_one_line(
-    instance: tuple[Config, StatusBlock], spawn: Callable[[str], subprocess.Popen[bytes]]
-) -> None:
-    assert spawn("configuration").wait(30) == 78
-    (line,) = log_of(instance).splitlines()
-    assert line.endswith("ERROR sample-0 ConfigError: brain.kind: no such class; write flow")
-
-
-def test_real_process_dumps_its_stack_when_asked(
-    instance: tuple[Config, StatusBlock],
-    page: Page,
-    spawn: Callable[[str], subprocess.Popen[bytes]],
-) -> None:
-    process = spawn("none")
-    wait_until_ready(process, page)
-    process.send_signal(signal.SIGUSR1)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
-    assert "most recent call first" in log_of(instance)

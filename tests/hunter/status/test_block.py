@@ -77,7 +77,7 @@ def test_absent_block_is_told(shm_dir: Path) -> None:
 
 @pytest.mark.parametrize(
     ("offset", "form", "value"),
-    [(0, "8s", b"HUNTRING"), (8, "<I", 3), (12, "<I", 3), (16, "<Q", 4096), (0x130, "<B", 255)],
+    [(0, "8s", b"HUNTRING"), (8, "<I", 2), (12, "<I", 3), (16, "<Q", 4096), (0x130, "<B", 255)],
     ids=["magic", "version", "count", "size", "name"],
 )
 def test_foreign_block_is_refused(

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunter.status.histogram import VALUE_MAX, Histogram
+from hunter.status.histogram import (
+    COUNTERS,
+    COUNTERS_BYTES,
+    VALUE_MAX,
+    Histogram,
+    ShownPercentiles,
+    index_of,
+    lowest,
+    middle,
+    used,
+)
 
 values = st.lists(
     st.one_of(st.integers(0, 100), st.integers(0, 10**9), st.integers(0, VALUE_MAX)),
@@ -66,8 +76,78 @@ def test_halve_forgets_single_values_and_keeps_the_shape() -> None:
     assert histogram.percentile(1.0) == pytest.approx(100, rel=1 / 16)
 
 
-def test_counts_that_do_not_add_up_are_a_programmers_error() -> None:
-    histogram = filled([1])
-    histogram.total = 2
+def test_counts_of_somebody_elses_memory_are_gone_on_with() -> None:
+    memory = bytearray(COUNTERS_BYTES)
+    counts = memoryview(memory).cast("Q")
+    Histogram(counts).record(100, 3)
+    assert Histogram(counts).total == 3
+    counts[index_of(100)] += 2  # as compiled code does
+    assert Histogram(counts).total == 5
+    assert Histogram(counts).percentile(0.5) == pytest.approx(100, rel=1 / 16)
+
+
+@pytest.mark.parametrize("shape", [(COUNTERS - 1, "Q"), (2 * COUNTERS, "I")])
+def test_memory_of_another_shape_is_a_programmers_error(shape: tuple[int, str]) -> None:
+    length, kind = shape
+    size = length * (8 if kind == "Q" else 4)
     with pytest.raises(AssertionError):
-        histogram.percentile(1.0)
+        Histogram(memoryview(bytearray(size)).cast(kind))  # type: ignore[call-overload]
+
+
+@given(values, st.lists(fractions, max_size=5))
+def test_percentiles_at_once_are_those_one_by_one(recorded: list[int], wanted: list[float]) -> None:
+    histogram = filled(recorded)
+    assert histogram.percentiles(*wanted) == [histogram.percentile(each) for each in wanted]
+
+
+@given(values)
+def test_used_counters_are_found_and_no_others_looked_at(recorded: list[int]) -> None:
+    histogram = filled(recorded)
+    first, last = used(histogram.counts)
+    counts = histogram.counts.tolist()
+    assert sum(counts[first:last]) == len(recorded) == histogram.total
+    assert any(counts[first : first + 32])
+    assert any(counts[last - 32 : last])
+
+
+def test_nothing_recorded_uses_nothing() -> None:
+    assert used(Histogram().counts) == (0, 0)
+
+
+@given(st.integers(0, VALUE_MAX))
+def test_counter_spans_the_value_that_it_counts(value: int) -> None:
+    index = index_of(value)
+    assert lowest(index) <= value
+    assert index == COUNTERS - 1 or value < lowest(index + 1)
+    assert lowest(index) <= middle(index)
+
+
+def test_largest_total_has_a_highest_percentile() -> None:
+    histogram = Histogram()
+    histogram.record(7, (1 << 60) + 1)  # more than a float can count
+    assert histogram.percentile(1.0) == 7
+
+
+def test_shown_percentiles_are_reckoned_on_one_look_in_eight() -> None:
+    histogram = filled([10])
+    shown = ShownPercentiles(histogram, 0.5, 1.0)
+    assert shown.look() == [10, 10], "at once, the first time"
+    histogram.record(15)
+    found = [tuple(shown.look()) for _ in range(2 * ShownPercentiles.LOOKS)]
+    assert sorted(set(found)) == [(10, 10), (10, 15)]
+    assert found == sorted(found)
+    assert found[ShownPercentiles.LOOKS - 1 :] == [(10, 15)] * (ShownPercentiles.LOOKS + 1)
+
+
+def test_shown_percentiles_of_many_are_not_all_reckoned_at_one_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    many = [ShownPercentiles(filled([7]), 0.5) for _ in range(40)]
+    for shown in many:
+        shown.look()
+    reckoned: list[int] = []
+    monkeypatch.setattr(Histogram, "percentiles", lambda *_: reckoned.append(1) or [7.0])
+    for look in range(1, ShownPercentiles.LOOKS + 1):
+        for shown in many:
+            shown.look()
+        assert len(reckoned) == 5 * look

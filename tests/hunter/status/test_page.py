@@ -12,6 +12,7 @@ import pytest
 
 from hunter.ring import segment
 from hunter.ring.segment import Segment
+from hunter.status.latency import LATENCY_WORDS
 from hunter.status.page import (
     ActorState,
     Beat,
@@ -24,6 +25,7 @@ from hunter.status.page import (
 
 OFFSET = 4096
 SIZE_BYTES = page_bytes(1000)
+SECOND_BUFFER = OFFSET + 0x80 + ((SIZE_BYTES - 0x80 - 8 * LATENCY_WORDS) // 2 & ~7)
 
 WRITES_FOR_EVER = """
 import sys
@@ -125,7 +127,7 @@ def test_writer_killed_in_a_document_leaves_the_former_one(
     scratch = bytearray(shared.view)
     page.write_document(b"never finished, the writer is killed within these words")
     # Undo all but the first bytes of what the writer stored, and its last store.
-    buffer = OFFSET + 0x80 + ((SIZE_BYTES - 0x80) // 2 & ~7)
+    buffer = SECOND_BUFFER
     tail = buffer + written_bytes
     shared.view[tail : OFFSET + SIZE_BYTES] = scratch[tail : OFFSET + SIZE_BYTES]
     page.store("generation", 2)
@@ -137,14 +139,14 @@ def test_writer_killed_in_a_document_leaves_the_former_one(
 @pytest.mark.parametrize("place", [0, 8, 12, 16], ids=["generation", "length", "crc", "body"])
 def test_damaged_document_is_none(page: Page, shared: Segment, place: int) -> None:
     page.write_document(b"sound")
-    buffer = OFFSET + 0x80 + ((SIZE_BYTES - 0x80) // 2 & ~7)
+    buffer = SECOND_BUFFER
     shared.view[buffer + place] ^= 0x80
     assert page.read_document() is None
 
 
 def test_absurd_length_is_none(page: Page, shared: Segment) -> None:
     page.write_document(b"sound")
-    buffer = OFFSET + 0x80 + ((SIZE_BYTES - 0x80) // 2 & ~7)
+    buffer = SECOND_BUFFER
     struct.pack_into("<I", shared.view, buffer + 8, 0xFFFF_FFFF)
     assert page.read_document() is None
 

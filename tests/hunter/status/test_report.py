@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,13 +13,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from hunter.config import cpus_text
 from hunter.ring import segment
 from hunter.ring.layout import RingLayout, capacities_of
 from hunter.ring.rows import Kind
 from hunter.ring.writer import RingWriter
-from hunter.status import documents
+from hunter.status import block, documents
 from hunter.status.block import SUPERVISOR, StatusBlock
 from hunter.status.documents import ChildDocument, FeedDocument, StreamDocument
+from hunter.status.latency import Latencies, Stage
 from hunter.status.page import ActorState, process_start_ticks
 from hunter.status.report import StatusReport, make_report, stopped_report
 
@@ -103,6 +106,7 @@ def test_running_instance(instance: Instance) -> None:
         "restarts": 0, "last_exit": None, "uptime_s": 5.0, "heartbeat_age_ms": 0.0,
         "rss_bytes": 1000, "cpu_percent": 12.3, "errors": 0,
         "takeovers": 0, "takeover_ms": 0.0, "exits": {},
+        "cpus": cpus_text(os.sched_getaffinity(0)),
     }  # fmt: skip
     assert report.memory.rss_bytes == 4000
     assert report.memory.shared_bytes == instance.status.total_bytes
@@ -452,3 +456,36 @@ def test_stopped_report_has_the_whole_shape() -> None:
     assert (report.state, report.name, report.pid) == ("stopped", "lab", 0)
     assert report.reasons == ["not running"]
     assert msgspec.json.decode(msgspec.json.encode(report), type=StatusReport) == report
+
+
+def test_latencies_are_those_of_the_stages_pages_also_when_nobody_is_left(
+    instance: Instance,
+) -> None:
+    streams = Latencies(instance.status.pages["stream-0"])
+    brain = Latencies(instance.status.pages["brain-0"])
+    streams.record(Stage.EXCHANGE_TO_RECEIVE, 3_000_000, 5)
+    streams.record(Stage.RECEIVE_TO_RING, 15, 99)
+    streams.record(Stage.RECEIVE_TO_RING, 900_000)
+    brain.record(Stage.RING_TO_BRAIN, 40_000)
+    brain.record(Stage.RECEIVE_TO_SIGNAL, 200_000)
+    instance.status.pages["stream-0"].store("pid", 0)
+    found = instance.report().latency_us
+    assert {name: (item.recent, item.count) for name, item in found.items()} == {
+        "exchange_to_receive": (5, 5),
+        "receive_to_ring": (100, 100),
+        "ring_to_brain": (1, 1),
+        "receive_to_signal": (1, 1),
+    }
+    ring = found["receive_to_ring"]
+    assert (ring.p50, ring.p99) == (0.015, 0.015)
+    assert ring.p999 == pytest.approx(900, rel=1 / 16)
+    assert ring.sum == pytest.approx(900 + 99 * 0.015, rel=1 / 32)
+
+
+def test_latencies_of_shards_are_one(shm_dir: Path) -> None:
+    with contextlib.closing(block.create(shm_dir, "x", ["stream-0", "stream-1"], 4000, 1)) as made:
+        found = Instance(made)
+        for name in ("stream-0", "stream-1"):
+            found.children[name] = ChildDocument(name, "stream", "ready")
+            Latencies(made.pages[name]).record(Stage.RECEIVE_TO_RING, 1_000, 3)
+        assert found.report().latency_us["receive_to_ring"].count == 6

@@ -5,9 +5,10 @@ import os
 
 import pytest
 
+from hunter.config import parse_cpus
 from hunter.status import usage
 from hunter.status.block import SUPERVISOR, StatusBlock
-from hunter.status.usage import UsageMeter, private_bytes, resident_bytes
+from hunter.status.usage import UsageMeter, cpus_of, private_bytes, resident_bytes
 
 SECOND_NS = 1_000_000_000
 
@@ -34,6 +35,11 @@ def test_meter_measures_at_once_and_then_every_second(
 def test_memory_of_a_process() -> None:
     assert 1_000_000 < resident_bytes(os.getpid()) < 10**10
     assert resident_bytes(2**30) == 0
+
+
+def test_cores_of_a_process() -> None:
+    assert parse_cpus(cpus_of(os.getpid())) == tuple(sorted(os.sched_getaffinity(0)))
+    assert cpus_of(2**30) == ""
 
 
 def test_private_bytes_leave_shared_memory_out() -> None:

@@ -20,8 +20,11 @@ SESSION = {
     "AWS_SECRET_ACCESS_KEY": "secret",
     "NOTIFY_SOCKET": "@systemd",
     "HUNTER_CONFIG": "hunter.toml",
+    "HUNTER_NATIVE": "off",
 }
-COMMON = {"PATH", "LC_ALL", "PYTHONPATH", "SSL_CERT_FILE", "COVERAGE_PROCESS_START"}
+COMMON = {
+    "PATH", "LC_ALL", "PYTHONPATH", "SSL_CERT_FILE", "COVERAGE_PROCESS_START", "HUNTER_NATIVE",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("role", ["brain", "watchdog", "exchange"])

@@ -7,7 +7,7 @@ from fakes.actor_stage import SWAP, Stage
 from hunter.config import Config
 from hunter.ring.layout import capacities_of
 from hunter.ring.rows import Kind
-from hunter.system.layouts import ring_layout
+from hunter.system.layouts import fitting_capacity, ring_layout, rings_bytes
 
 
 def with_channels(config: Config, channels: list[str]) -> Config:
@@ -56,5 +56,37 @@ def test_ring_layout_of_small_capacity_keeps_enough_slow_rows() -> None:
         wanted = capacities_of(dict.fromkeys(made, 64))
         assert ring_layout(stage.config, 0, "x").capacities == wanted
         assert ring_layout(stage.config, 0, "x") != ring_layout(stage.config, 0, "y")
+    finally:
+        stage.close()
+
+
+def test_capacity_that_fits_is_the_largest_one_below_the_present() -> None:
+    stage = Stage("ring.capacity=8192")
+    try:
+        config = stage.config
+        sizes = {
+            capacity: rings_bytes(with_capacity(config, capacity))
+            for capacity in (64, 128, 1024, 2048, 4096)
+        }
+        assert fitting_capacity(config, sizes[2048]) == 2048
+        assert fitting_capacity(config, sizes[2048] - 1) == 1024
+        assert fitting_capacity(config, 1 << 40) == 4096, "the present one is what did not fit"
+        assert fitting_capacity(config, sizes[64]) == 64
+        assert fitting_capacity(config, sizes[64] - 1) is None
+    finally:
+        stage.close()
+
+
+def with_capacity(config: Config, capacity: int) -> Config:
+    replace = msgspec.structs.replace
+    return replace(config, ring=replace(config.ring, capacity=capacity))
+
+
+def test_300_instruments_fit_into_what_docker_gives_with_a_small_capacity() -> None:
+    names = ",".join(f'"C{number}-USDT-SWAP"' for number in range(300))
+    stage = Stage(f"okx.instruments=[{names}]", "stream.shards=2", "ring.capacity=512")
+    try:
+        config = with_channels(stage.config, ["trades", "books5", "tickers"])
+        assert rings_bytes(config) < 48 << 20
     finally:
         stage.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import os
 
@@ -8,7 +9,7 @@ from fakes.actor_stage import SWAP, Stage
 
 from hunter.access import Instance
 from hunter.config import load_effective
-from hunter.errors import AlreadyRunning
+from hunter.errors import AlreadyRunning, SegmentUnusable
 from hunter.ring.rows import Kind
 from hunter.ring.writer import RingWriter
 from hunter.status.block import SUPERVISOR
@@ -79,3 +80,24 @@ def test_leftovers_of_a_running_instance_are_not_touched(stage: Stage) -> None:
     finally:
         lock.release()
     assert stage.shared.exists()
+
+
+@pytest.mark.parametrize(
+    ("room_mib", "said"),
+    [(20, r"all rings take \d+ MiB; those of \[ring\] capacity = \d+ would fit"),
+     (0, "not even the smallest capacity fits: follow fewer instruments")],
+)  # fmt: skip
+def test_rings_without_room_are_an_error_that_says_what_to_set(
+    stage: Stage,
+    quiet: logging.Logger,
+    monkeypatch: pytest.MonkeyPatch,
+    room_mib: int,
+    said: str,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("hunter.system.shared._room_bytes", lambda _: room_mib << 20)
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(SegmentUnusable, match=r"--shm-size.*" + said):
+        prepare(stage.config, quiet, demo=False)

@@ -42,6 +42,33 @@ def test_child_specs_have_a_standby_for_each_shard(stage: Stage) -> None:
     assert names == ["stream-0", "stream-0b", "stream-1", "stream-1b", "brain-0", "watchdog"]
 
 
+def waited_for(config: Config, *, demo: bool) -> dict[str, set[str]]:
+    return {child.name: set(child.after or ()) for child in child_specs(config, demo=demo)}
+
+
+def test_actors_begin_together_but_for_those_who_need_another(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(specs.os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    assert waited_for(stage.config, demo=True) == {
+        "exchange": set(), "stream-0": {"exchange"}, "brain-0": set(), "watchdog": set(),
+    }  # fmt: skip
+    assert waited_for(with_streams(stage.config, 2), demo=False) == {
+        "stream-0": set(), "stream-0b": {"stream-0"}, "stream-1": set(), "stream-1b": {"stream-1"},
+        "brain-0": set(), "watchdog": set(),
+    }  # fmt: skip
+
+
+def test_no_more_actors_begin_at_once_than_the_host_can_bear(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(specs.os, "sched_getaffinity", lambda _: {0})
+    stream = msgspec.structs.replace(stage.config.stream, shards=9)
+    found = waited_for(msgspec.structs.replace(stage.config, stream=stream), demo=False)
+    assert [len(needed) for needed in found.values()] == [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7]
+    assert found["stream-5"] == {"stream-0", "stream-1"}
+
+
 @pytest.mark.parametrize(("own", "brain", "stream"), [("0", 300, 100), ("900", 1000, 1000)])
 def test_brain_goes_first_when_memory_runs_out(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, own: str, brain: int, stream: int

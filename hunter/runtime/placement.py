@@ -1,0 +1,64 @@
+"""Which cores an actor's process runs on, and how long it looks for work before it sleeps.
+
+The runner calls it at the start of a process. Cores that the host keeps from us (a cgroup, a
+service's CPUAffinity) are no reason not to run: what is left of the set is used, and if nothing is,
+the process runs wherever it may, and says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from typing import NamedTuple
+
+from hunter.config import Config, cpus_text, parse_cpus
+
+
+class Placement(NamedTuple):
+    """No cores: any."""
+
+    cpus: tuple[int, ...] = ()
+    busy_poll_ns: int = 0
+
+
+def placement(name: str, config: Config) -> Placement:
+    """Of the actor of this instance name, such as stream-3b."""
+    found = re.fullmatch(r"(stream|brain)-(\d+)(b?)", name)
+    if found is None:
+        return Placement()
+    section = config.stream if found[1] == "stream" else config.brain
+    cpus = parse_cpus(section.cpus)
+    if found[1] == "stream":
+        shards = config.stream.shards
+        # A pair on one core would be no faster than one process, and just that is needed when the
+        # standby takes over: so the standbys come after all the others.
+        number = int(found[2]) + (shards if found[3] else 0)
+        cpus = _dealt(cpus, number, shards * (1 + config.stream.standby))
+    return Placement(cpus, section.busy_poll_us * 1_000)
+
+
+def _dealt(cpus: tuple[int, ...], number: int, process_count: int) -> tuple[int, ...]:
+    """One core for each of several processes, in turn; all of them for one."""
+    return cpus if process_count == 1 or not cpus else (cpus[number % len(cpus)],)
+
+
+def pin(cpus: tuple[int, ...], log: logging.Logger) -> None:
+    """Keep this process, and the threads it will have, on these cores."""
+    if not cpus:
+        return
+    allowed = os.sched_getaffinity(0)
+    usable = allowed & set(cpus)
+    if not usable:
+        log.warning(
+            "cpus %s are not ours to use, only %s; runs on any of those",
+            cpus_text(cpus),
+            cpus_text(allowed),
+        )
+        return
+    try:
+        os.sched_setaffinity(0, usable)
+    except OSError as error:  # taken from us at this very moment, or by a sandbox's rules
+        log.warning("cpus %s cannot be had: %s", cpus_text(usable), error.strerror)
+        return
+    log.info("runs on cpus %s", cpus_text(usable))

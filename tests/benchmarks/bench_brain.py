@@ -1,0 +1,271 @@
+"""What the brain costs: CPU us per row by kind, per decision, and from the ring to the decision.
+
+    python tests/benchmarks/bench_brain.py [--json] [--only rows|parts|paced] [--profile]
+
+rows   the built-in brain alone, row by row, no ring: the least and the median of the runs
+load   a brain process's loop over a ring of 300 instruments, fed from the same thread a batch at a
+       time, so that its CPU time is the brain's alone: 43 % quotes, 35 % trades, 11 % tickers,
+       11 % books; with 1 row to an instrument and turn, and with many
+paced  a writer process and a brain process's loop beside it at 1,000, 5,000 and 20,000 rows/s: from
+       the row's publication to the end of its decision, and the CPU time of the brain's process
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import os
+import platform
+import pstats
+import random
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # before tests/hunter
+
+from fakes.actor_stage import Stage
+from fakes.brain_rows import START_NS, Row, bbo, book, feed, fresh_flow, ticker, trade
+from fakes.brain_stage import put
+
+from hunter.brain.actor import BrainActor
+from hunter.bus.sleep import SleepWord
+from hunter.bus.sockets import WakeSender
+from hunter.ring.writer import RingWriter
+from hunter.status import block
+from hunter.status.latency import Stage as Stretch
+
+MS = 1_000_000
+RUNS = 5
+KINDS = ("trade", "bbo", "ticker", "book")
+WEIGHTS = (35, 43, 11, 11)
+CHANNELS = 'okx.channels=["trades","bbo-tbt","tickers","books5"]'
+
+
+class Market:
+    """Rows of many instruments in the wanted mix; event time runs at `rate` rows a second."""
+
+    def __init__(self, instrument_count: int, rate: int, start_ns: int = START_NS) -> None:
+        self._dice = random.Random(7)
+        self._count = instrument_count
+        self._step_ns = 1_000_000_000 // rate
+        self.now_ns = start_ns
+        self._trade_ids = [1_000] * instrument_count
+        self._mids = [200.0] * instrument_count
+
+    def row(self, kind: int | None = None) -> tuple[int, Row]:
+        dice = self._dice
+        self.now_ns += self._step_ns
+        index = dice.randrange(self._count)
+        if kind is None:
+            kind = dice.choices((0, 1, 2, 3), WEIGHTS)[0]
+        if dice.random() < 0.2:
+            self._mids[index] += dice.choice((-0.5, 0.5))
+        mid, now_ns = self._mids[index], self.now_ns // MS * MS
+        if kind == 0:
+            self._trade_ids[index] += 1
+            side = dice.choice((-1, 1))
+            made: Row = trade(now_ns, dice.randrange(1, 40) / 4, side, price=mid,
+                              trade_id=self._trade_ids[index])  # fmt: skip
+        else:
+            bid = (mid - 0.5, dice.randrange(1, 80) / 4)
+            ask = (mid + 0.5, dice.randrange(1, 80) / 4)
+            if kind == 1:
+                made = bbo(now_ns, bid, ask)
+            elif kind == 2:
+                made = ticker(now_ns, bid, ask)
+            else:
+                bids = tuple((bid[0] - i / 2, bid[1] + i) for i in range(5))
+                asks = tuple((ask[0] + i / 2, ask[1] + i) for i in range(5))
+                made = book(now_ns, bids, asks)
+        return index, made._replace(received_ts_ns=now_ns + 3 * MS)
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    return {
+        "n": len(values),
+        "least": round(min(values), 2),
+        "median": round(statistics.median(values), 2),
+        "most": round(max(values), 2),
+    }
+
+
+def row_costs() -> dict[str, Any]:
+    """us per row of one kind, no decision due; and per decision."""
+    found: dict[str, Any] = {}
+    count = 20_000
+    for kind, name in enumerate(KINDS):
+        costs = []
+        for _ in range(RUNS):
+            market = Market(1, 1_000)
+            brain = fresh_flow(interval_ms=3_600_000, horizon_ms=3_600_000)
+            for _ in range(200):
+                feed(brain, market.row()[1])
+            rows = [market.row(kind)[1] for _ in range(count)]
+            began_ns = time.process_time_ns()
+            for row in rows:
+                feed(brain, row)
+            costs.append((time.process_time_ns() - began_ns) / count / 1e3)
+        found[name] = spread(costs)
+    costs = []
+    for _ in range(RUNS):
+        market = Market(1, 1_000)
+        brain = fresh_flow(interval_ms=1, horizon_ms=5_000, warm_ms=0)
+        rows = [market.row(1)[1] for _ in range(3_000)]
+        began_ns = time.process_time_ns()
+        for row in rows:
+            feed(brain, row)
+        costs.append((time.process_time_ns() - began_ns) / len(rows) / 1e3)
+    found["decision, with its quote"] = spread(costs)
+    return found
+
+
+class Process:
+    """A brain actor on a stage, with a ring's writer."""
+
+    def __init__(self, instrument_count: int, capacity: int = 4_096) -> None:
+        self.names = [f"C{number}-USDT-SWAP" for number in range(instrument_count)]
+        listed = json.dumps(self.names)
+        self.stage = Stage(f"okx.instruments={listed}", CHANNELS, f"ring.capacity={capacity}")
+        self.stage.make_rings()
+
+    def actor(self) -> BrainActor:
+        made = BrainActor(self.stage.context("brain-0"))
+        made.on_start(time.monotonic_ns())
+        return made
+
+    def writer(self) -> RingWriter:
+        return RingWriter(self.stage.ring_path(), time.time_ns())
+
+
+def load_costs(instrument_count: int, batch: int, row_count: int, profile: bool) -> list[float]:
+    """us of CPU per row of the loop; `batch` rows stand in the ring when it looks."""
+    there = Process(instrument_count)
+    actor, writer = there.actor(), there.writer()
+    market = Market(instrument_count, 35_000, time.time_ns())
+    profiler = cProfile.Profile()
+    costs = []
+    try:
+        for run in range(RUNS + 1):
+            used_ns = 0
+            for _ in range(row_count // batch):
+                for _ in range(batch):
+                    index, row = market.row()
+                    put(writer, row, index)
+                writer.publish()
+                if profile and run:
+                    profiler.enable()
+                began_ns = time.process_time_ns()
+                while actor.do_work(time.monotonic_ns()):
+                    pass
+                used_ns += time.process_time_ns() - began_ns
+                profiler.disable()
+            if run:
+                costs.append(used_ns / row_count / 1e3)
+    finally:
+        actor.on_stop()
+        writer.close()
+        there.stage.close()
+    if profile:
+        pstats.Stats(profiler).sort_stats("tottime").print_stats(35)
+    return costs
+
+
+def _write_paced(path: Path, runtime_dir: Path, count: int, rate: int, seconds: float) -> None:
+    """Rows at a steady rate, each wave published at once and told; received now."""
+    page = block.attach(path.parent).pages["brain-0"]
+    sleep = SleepWord(page.words, page.sleep_word)
+    writer, wake = RingWriter(path, time.time_ns()), WakeSender(runtime_dir, "brain-0", sleep)
+    market = Market(count, rate, time.time_ns())
+    waves = [[market.row() for _ in range(max(1, rate // 5_000))] for _ in range(20_000)]
+    step_ns = int(1e9 * len(waves[0]) / rate)
+    due_ns = time.monotonic_ns() + 500 * MS
+    end_ns = due_ns + int(seconds * 1e9)
+    while due_ns < end_ns:
+        for wave in waves:
+            if (left_ns := due_ns - time.monotonic_ns()) > 0:
+                time.sleep(left_ns / 1e9)
+            now_ns = time.time_ns()
+            for index, row in wave:
+                stamp_ns = now_ns // MS * MS
+                put(writer, row._replace(exchange_ts_ns=stamp_ns, received_ts_ns=now_ns), index)
+            if writer.publish():
+                wake.wake()
+            due_ns += step_ns
+            if due_ns >= end_ns:
+                break
+    wake.close()
+    writer.close()
+
+
+def paced(count: int, rate: int, seconds: float) -> dict[str, Any]:
+    there = Process(count)
+    actor = there.actor()
+    places = (there.stage.ring_path(), there.stage.config.runtime_dir, count, rate, seconds)
+    writer = subprocess.Popen([sys.executable, __file__, "--writer", *map(str, places)])
+    used_ns = began_ns = rows = 0
+    while writer.poll() is None:
+        work = actor.do_work(time.monotonic_ns())
+        if work and not began_ns:
+            began_ns, used_ns = time.monotonic_ns(), time.process_time_ns()
+        rows += work
+        if not work:
+            actor.wait(50)
+    wall_ns = time.monotonic_ns() - began_ns
+    used_ns = time.process_time_ns() - used_ns
+    document = actor.document()
+    latency = document.latency_us
+    ages = actor._context.latencies.counts(Stretch.RING_TO_BRAIN).percentiles(0.5, 0.99, 0.999)
+    actor.on_stop()
+    there.stage.close()
+    return {
+        "rows_per_s": rate,
+        "rows": rows,
+        "cpu_us_per_row": round(used_ns / max(1, rows) / 1e3, 2),
+        "cpu_share": round(used_ns / wall_ns, 3),
+        "decisions": document.decisions,
+        "to_brain_us": [round(age / 1e3, 1) for age in ages],
+        "to_decision_us": [latency.p50, latency.p99, latency.p999],
+        "lapped": document.lapped,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only", choices=("rows", "load", "paced"))
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--writer", nargs=5, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.writer:
+        path, runtime_dir, count, rate, seconds = options.writer
+        _write_paced(Path(path), Path(runtime_dir), int(count), int(rate), float(seconds))
+        return
+    found: dict[str, Any] = {
+        "machine": f"{platform.processor()} {os.cpu_count()} cores, {platform.python_version()}"
+    }
+    if options.only in (None, "rows"):
+        found["rows"] = row_costs()
+    if options.only in (None, "load"):
+        found["load"] = {
+            f"{count} instruments, {batch} rows a turn": spread(
+                load_costs(count, batch, 20_000, options.profile)
+            )
+            for count, batch in ((300, 1), (300, 100), (300, 2_000), (1, 1), (1, 100))
+        }
+    if options.only in (None, "paced"):
+        found["paced"] = [paced(300, rate, options.seconds) for rate in (1_000, 5_000, 20_000)]
+    if options.json:
+        print(json.dumps(found))
+        return
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
