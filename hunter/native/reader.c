@@ -1,5 +1,5 @@
 /* A segment's words, and one lane as its reader sees it: rows out, checked. The twins of a memoryview
- * (see hunter.ring.segment.Words) and of what LaneReader.poll_bytes does when nothing is unusual;
+ * (see hunter.ring.segment.Segment) and of what LaneReader.poll_bytes does when nothing is unusual;
  * ring.h says which order of loads they keep, and why.
  */
 #include "kernel.h"
@@ -104,6 +104,16 @@ words_load(HnWords *self, PyObject *key)
 static int
 words_store(HnWords *self, PyObject *key, PyObject *value)
 {
+    if (PySlice_Check(key)) {
+        if (!is_open(self)) {
+            return -1;
+        }
+        if (!value) {
+            PyErr_SetString(PyExc_TypeError, "words cannot be removed");
+            return -1;
+        }
+        return PyObject_SetItem(self->plain, key, value);
+    }
     HnWord *word = word_at(self, key);
     if (!word) {
         return -1;

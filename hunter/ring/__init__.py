@@ -6,6 +6,8 @@ readers.
     check.py     the check that closes every row
     layout.py    where everything lies in a segment
     adopt.py     the ring of a former run: taken over, or put aside and made anew
+    ordering.py  which processors keep the order of stores by themselves
+    lanes.py     a writer's lanes: claim, put, publish; in Python, or compiled
     writer.py    RingWriter: intent -> rows -> head -> arrival head; never waits
     reader.py    LaneReader: copy, then validate; counts what it was lapped by, and what is damaged
     merge.py     MergedReader: one instrument's market in the order the rows came

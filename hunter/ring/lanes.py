@@ -21,7 +21,6 @@ from hunter.ring.segment import Segment
 _head: Final = struct.Struct("<QQ").pack
 # A row is made aside, then stored with its check: that costs less than a look back at the store.
 _STORES: Final = tuple(SEALS[kind].pack_into for kind in Kind)
-_FACTS_BYTES: Final = tuple(FACTS[kind].size for kind in Kind)
 _FENCED: Final = "another process writes this ring now; this one must stop"
 
 
@@ -51,7 +50,9 @@ class _Lane:
     """
 
     __slots__ = (
+        "arrivals_taken",
         "batch_row_count_max",
+        "facts_bytes",
         "head",
         "index",
         "intent",
@@ -68,6 +69,8 @@ class _Lane:
         self.batch_row_count_max = layout.capacities[kind] >> 1
         self.mask = layout.capacities[kind] - 1
         self.row_bytes = ROW_BYTES[kind]
+        self.facts_bytes = FACTS[kind].size
+        self.arrivals_taken = int(kind < FIRST_ALIKE)
         self.offset = layout.lane_offset(index, kind)
         self.intent_word = layout.intent_word(index, kind)
         # a former writer may have died with rows begun above its head: its intent stays in force
@@ -90,17 +93,18 @@ class PlainLanes:
         self._unpublished: list[_Lane] = []
 
     def put(self, instrument: int, kind: int, facts: bytes, /) -> None:
-        assert len(facts) == _FACTS_BYTES[kind], "these facts are not of that kind"
-        offset, sequence = self._claim(self._lanes[kind][instrument])
-        if kind < FIRST_ALIKE:
-            self._arrivals[instrument] += 1
+        lane = self._lanes[kind][instrument]
+        assert len(facts) == lane.facts_bytes, "these facts are not of that kind"
+        offset = self._claim(lane)
+        arrivals = self._arrivals
         # Facts from REST and from another socket come when they come and take no number; the
         # market's must be the same whenever that was.
-        row = _head(sequence, self._arrivals[instrument]) + facts
+        arrivals[instrument] = arrival = arrivals[instrument] + lane.arrivals_taken
+        row = _head(lane.position, arrival) + facts
         _STORES[kind](self._view, offset, row, crc32(row))
 
-    def _claim(self, lane: _Lane) -> tuple[int, int]:
-        """Where the lane's next row lies, and its sequence."""
+    def _claim(self, lane: _Lane) -> int:
+        """Where the lane's next row lies. Its sequence is the lane's position from now on."""
         position = lane.position
         unpublished_row_count = position - lane.head
         if unpublished_row_count >= lane.batch_row_count_max:
@@ -114,7 +118,7 @@ class PlainLanes:
         lane.position = sequence = position + 1
         if sequence > lane.intent:
             self._words[lane.intent_word] = lane.intent = sequence
-        return lane.offset + (position & lane.mask) * lane.row_bytes, sequence
+        return lane.offset + (position & lane.mask) * lane.row_bytes
 
     def publish(self) -> bool:
         lanes, words = self._unpublished, self._words

@@ -4,6 +4,9 @@ Loss is not an error: a reader that was lapped counts the rows it missed in `lap
 eighth of the lane ahead of the writer, not to its heels. A published row that is not as it was put
 (its check or its sequence is wrong) is copied once more, then left out and counted in `damaged`:
 memory fails. Always: rows returned + lapped + damaged = rows published meanwhile.
+
+Where there is a compiled half, it is asked for the next rows first: it takes them by the same steps
+when nothing about them is unusual, and declines otherwise, before anything has changed.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, overload
+from typing import Self
 
 from hunter import native
 from hunter.errors import SegmentError, SegmentUnusable
@@ -77,17 +77,6 @@ def boot_id() -> bytes:
     return bytes.fromhex(text.strip().replace("-", ""))
 
 
-class Words(Protocol):
-    """The aligned 8-byte words of a segment, by number."""
-
-    @overload
-    def __getitem__(self, word: int, /) -> int: ...
-    @overload
-    def __getitem__(self, words: slice, /) -> memoryview: ...
-    def __setitem__(self, word: int, value: int, /) -> None: ...
-    def release(self) -> None: ...
-
-
 class Segment:
     """One mapped file. `view` is its bytes; `words` the same as aligned 8-byte words.
 
@@ -98,13 +87,13 @@ class Segment:
     """
 
     def __init__(self, path: Path, mapped: mmap.mmap, inode: int) -> None:
-        require_order()
         self.path = path
         self.inode = inode
         self._mapped = mapped
         self.view = memoryview(mapped)
         words = self.view[: len(self.view) & ~7].cast("Q")
-        self.words: Words = words if native.kernel is None else native.kernel.Words(words)
+        # the compiled ones can do what a memoryview is used for here, slices in no order among them
+        self.words: memoryview = words if native.kernel is None else native.kernel.Words(words)
         self._parts: list[memoryview] = []
 
     def part(self, start: int, end: int) -> memoryview:
@@ -156,8 +145,10 @@ class Segment:
 def attach(path: Path, *, writable: bool = False) -> Segment:
     """Map an existing file whole.
 
-    Raises SegmentError when there is none, or when it is empty or not ours.
+    Raises SegmentError when there is none, or when it is empty or not ours; SegmentUnusable on a
+    processor that needs the compiled half, without it.
     """
+    require_order()
     # O_NONBLOCK: a fifo under this name must not keep us waiting
     flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     flags |= os.O_RDWR if writable else os.O_RDONLY
@@ -182,8 +173,9 @@ def attach(path: Path, *, writable: bool = False) -> Segment:
 def create(path: Path, size_bytes: int, initialise: Callable[[memoryview], None]) -> Segment:
     """Make a file of `size_bytes` zeros, let `initialise` write its header, then give it its name.
 
-    Raises SegmentUnusable when the file system has no room for it.
+    Raises SegmentUnusable when the file system has no room for it, and as `attach` does.
     """
+    require_order()
     aside = path.with_name(f".{path.name}.{os.getpid()}.new")
     for stale in path.parent.glob(f".{path.name}.*.new"):
         stale.unlink(missing_ok=True)

@@ -1,11 +1,12 @@
 """RingWriter: the one process that puts rows into a segment.
 
-Order of stores, per batch and lane: intent, rows, head; then the instrument's arrival head. On
-x86-64 other cores see stores in program order, so a reader that sees a head sees the rows before
-it, and one that still sees the old intent has copied rows nobody has touched. A writer killed
-between any two of these stores leaves rows above head that nobody reads and an intent that only
-makes a few of the oldest rows unreadable until the next writer has overwritten them. The writer
-never waits for a reader.
+Order of stores, per batch and lane: intent, rows, head; then the instrument's arrival head. They
+are made by `lanes`, in Python or compiled, and other cores see them in that order: on x86-64 by
+itself, elsewhere because the compiled half asks for it. So a reader that sees a head sees the rows
+before it, and one that still sees the old intent has copied rows nobody has touched. A writer
+killed between any two of these stores leaves rows above head that nobody reads and an intent that
+only makes a few of the oldest rows unreadable until the next writer has overwritten them. The
+writer never waits for a reader.
 
 That there is one writer is the lease's doing (segment.WriterLease): the kernel gives it to nobody
 while its holder lives, stopped or not, so a writer that is stopped within a store and continued

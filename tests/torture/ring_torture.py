@@ -38,7 +38,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from fakes import ring_validation
+import ring_validation
 from fakes.forked import child, complaints, make_complain, reap
 from fakes.ring_rows import Feeder, is_whole, make_ring, ring_layout
 
@@ -136,11 +136,11 @@ READERS = {"blind-reader": BlindReader, "no-check": NoCheckReader}
 class HeadFirstLanes(PlainLanes):
     """Canary: a row's head and arrival head are stored before the row."""
 
-    def _claim(self, lane: _Lane) -> tuple[int, int]:
-        offset, sequence = super()._claim(lane)
-        self._words[lane.intent_word + 1] = sequence
+    def _claim(self, lane: _Lane) -> int:
+        offset = super()._claim(lane)
+        self._words[lane.intent_word + 1] = lane.position
         self._words[self._first_arrival_word + lane.index] = self._arrivals[lane.index] + 1
-        return offset, sequence
+        return offset
 
 
 def put_heads_first(writer: RingWriter) -> None:
@@ -156,7 +156,7 @@ def merged_reader(
 ) -> MergedReader:
     merged = MergedReader(shared, plan.layout, index)
     merged.lanes = [kind_of_reader(shared, plan.layout, index, kind) for kind in MERGED_KINDS]
-    merged._fed = merged.lanes
+    merged._fed = [(lane, 2 * lane.kind) for lane in merged.lanes]
     return merged
 
 

@@ -12,7 +12,7 @@ from hunter.ring import segment
 from hunter.ring.layout import RingLayout
 from hunter.ring.reader import LaneReader, Row
 from hunter.ring.rows import ROW_BYTES, STRUCTS, Kind
-from hunter.ring.segment import Segment, Words
+from hunter.ring.segment import Segment
 
 CAPACITY = 16
 
@@ -201,7 +201,7 @@ def test_canary_reader_without_the_second_look_returns_torn_rows(
 class LoadedWords:
     """A lane's words; `between` runs once after the next load of one of them."""
 
-    def __init__(self, words: Words, between: Callable[[], None]) -> None:
+    def __init__(self, words: memoryview, between: Callable[[], None]) -> None:
         self._words = words
         self._between: Callable[[], None] | None = between
 

@@ -205,7 +205,13 @@ def test_words_are_what_a_memoryview_shows(shm_dir: Path) -> None:
             writable.words[word] = (1 << 64) - 1 - word
             assert plain[word] == shared.words[word] == writable.words[word] == 2**64 - 1 - word
         assert shared.words[22:26].tolist() == plain[22:26].tolist()
+        writable.words[40:44] = writable.words[22:26]
+        assert plain[40:44] == plain[22:26]
         plain.release()
+        with pytest.raises(TypeError):
+            shared.words[40:44] = writable.words[22:26]
+        with pytest.raises(TypeError):
+            del writable.words[40:44]
         bad: list[Any] = [count, -1, 1 << 70]
         for word in bad:
             with pytest.raises(IndexError):

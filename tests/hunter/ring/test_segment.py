@@ -324,3 +324,17 @@ def test_stopped_holder_keeps_the_lease(tmp_path: Path, holder: subprocess.Popen
     assert not lease.acquire()
     holder.send_signal(signal.SIGCONT)
     lease.close()
+
+
+def test_processor_that_reorders_stores_needs_the_compiled_half(
+    shm_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shm_dir / "ring"
+    segment.create(path, 4096, lambda view: None).close()
+    monkeypatch.setattr("hunter.ring.ordering.ORDERED_MACHINES", frozenset())
+    monkeypatch.setattr("hunter.native.kernel", None)
+    with pytest.raises(SegmentUnusable, match="compiled half"):
+        segment.attach(path)
+    with pytest.raises(SegmentUnusable, match="compiled half"):
+        segment.create(shm_dir / "other", 4096, lambda view: None)
+    assert [each.name for each in shm_dir.iterdir()] == ["ring"]

@@ -21,7 +21,7 @@ from hunter.ring.layout import (
 )
 from hunter.ring.reader import LaneReader, Row
 from hunter.ring.rows import FIRST_ALIKE, ROW_BYTES, SEALS, Kind
-from hunter.ring.segment import Segment, Words, WriterLease
+from hunter.ring.segment import Segment, WriterLease
 
 
 class Killed(BaseException):
@@ -53,7 +53,7 @@ class Countdown:
 class MortalWords:
     """The words of a segment; each store may be the last one."""
 
-    def __init__(self, words: Words, countdown: Countdown) -> None:
+    def __init__(self, words: memoryview, countdown: Countdown) -> None:
         self._words, self._countdown = words, countdown
 
     def __getitem__(self, word: int) -> int:
