@@ -156,8 +156,13 @@ class Side:
         """The next connection of the line, up to its subscriptions; time passes until it is made,
         the same on both sides.
         """
+        # What was under way has nobody to answer it any more.
+        if self.link._connection is not None:
+            self.link.abort("anew")
+            self.step()
+        while self.peer.is_called:
+            self.peer.accept()
         self.clock.skip(60_000)
-        self.step()
         request = b""
         for _ in range(2_000):
             self.step()
