@@ -72,7 +72,10 @@ class InstrumentFeed:
     @property
     def wants_attention(self) -> bool:
         """Whether there is anything for the writing role to do."""
-        return bool(self.news or self.chain.holes or self.wants_book or self.wants_resubscribe)
+        if self.news or (self.chain.tail.end < 0 and self.chain.holes):
+            return True
+        book = self._book
+        return book is not None and (book.wants_resubscribe or book.wants_rest)
 
     @property
     def wants_book(self) -> bool:
@@ -114,20 +117,22 @@ class InstrumentFeed:
         """One push. `received_ts_ns` is wall time, `now_ns` monotonic. Never raises for what it
         contains. Returns its exchange time if that is news, else 0.
         """
-        counters = self.counters[data.channel]
-        counters.messages += 1
-        counters.last_data_ns = now_ns
+        channel = data.subscription.channel
+        counters = self.counters[channel]
+        tally = counters.tally
+        tally.messages += 1
+        tally.last_data_ns = now_ns
         counters.silent = False
         try:
             exchange_ts_ns = self._decode(data, received_ts_ns, now_ns)
         except MalformedMessage as error:
             counters.malformed += 1
-            self.news.append(f"{data.channel}: {error}")
-            if data.channel == self.book_channel and self._book is not None and self._book.valid:
+            self.news.append(f"{channel}: {error}")
+            if channel == self.book_channel and self._book is not None and self._book.valid:
                 self._book.break_off(received_ts_ns, now_ns)
             return 0
-        repeats = data.channel != self.trade_channel
-        is_old = counters.first_push or (repeats and exchange_ts_ns <= counters.last_exchange_ts_ns)
+        repeats = channel != self.trade_channel
+        is_old = counters.first_push or (repeats and exchange_ts_ns <= tally.last_exchange_ts_ns)
         counters.on_push(exchange_ts_ns, received_ts_ns, repeats=repeats)
         return 0 if is_old else exchange_ts_ns
 
@@ -190,7 +195,7 @@ class InstrumentFeed:
 
     def _decode(self, data: Data, received_ts_ns: int, now_ns: int) -> int:
         """Rows of one push into the ring; returns the newest exchange time in it."""
-        channel = data.channel
+        channel = data.subscription.channel
         if channel == self.trade_channel:
             return self.trades.on_push(data.payload, received_ts_ns, now_ns)
         if channel == "bbo-tbt":

@@ -7,9 +7,11 @@ of what was asked for; so the two may differ in nothing but how they got there.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import random
 import select
 import sys
+import termios
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +31,10 @@ from hunter.stream.worker import Result
 from hunter.stream.writing import Writing
 
 INSTRUMENTS = ("BTC-USDT-SWAP", "ETH-USDT")
+
+
+# Less than a socket holds, and than one read brings.
+PIECE_BYTES = 60_000
 
 
 @contextlib.contextmanager
@@ -156,8 +162,13 @@ class Side:
         """The next connection of the line, up to its subscriptions; time passes until it is made,
         the same on both sides.
         """
+        # What was under way has nobody to answer it any more.
+        if self.link._connection is not None:
+            self.link.abort("anew")
+            self.step()
+        while self.peer.is_called:
+            self.peer.accept()
         self.clock.skip(60_000)
-        self.step()
         request = b""
         for _ in range(2_000):
             self.step()
@@ -197,10 +208,26 @@ class Side:
     def send(self, data: bytes) -> None:
         if self.peer.link is None or not self.link.is_open:
             return
-        self.expected += len(data)
-        with contextlib.suppress(OSError):  # this side has given the connection up
-            self.peer.send(data)
-        self.drain()
+        for start in range(0, len(data), PIECE_BYTES):
+            piece = data[start : start + PIECE_BYTES]
+            self.expected += len(piece)
+            with contextlib.suppress(OSError):  # this side has given the connection up
+                self.peer.send(piece)
+            self._await_bytes(len(piece))
+            self.drain()
+
+    def _await_bytes(self, byte_count: int) -> None:
+        """All of a piece is there before any of it is read: what a turn brings is the same on both
+        sides then, and so is what a turn ends with.
+        """
+        target = self.link.poll_target()
+        for _ in range(2_000):
+            if target is None:
+                return
+            there = fcntl.ioctl(target[0], termios.FIONREAD, bytes(4))
+            if int.from_bytes(there, "little") >= byte_count:
+                return
+            select.select([], [], [], 0.001)
 
     def hang_up(self, reset: bool) -> None:
         """The exchange ends the connection."""

@@ -26,6 +26,8 @@ ALL = ("trades", "bbo-tbt", "tickers", "books", "books5")
 CHANNELS = (ALL, ("trades", "tickers", "books5", "bbo-tbt"), ("trades", "books", "bbo-tbt"))
 ORDINARY = ("trade", "trades", "quote", "ticker", "update", "top5", "quote_before_its_book")
 ODD = tuple(sorted(set(Market(0, ALL).kinds) - set(ORDINARY)))
+# A notice begins a handover: whose successor then waits for an answer, the tests could not tell.
+LONE = tuple(kind for kind in ODD if kind != "notice")
 OUTSIDE = ("skip", "long skip", "reset", "close", "rest fails", "resubscribe", "sleep")
 
 
@@ -155,7 +157,7 @@ def test_recorded_market_is_taken_and_comes_out_alike(name: str) -> None:
         st.one_of(
             st.sampled_from(ORDINARY),
             st.sampled_from(ORDINARY),
-            st.sampled_from(ODD),
+            st.sampled_from(LONE),
             st.sampled_from(OUTSIDE),
         ),
         min_size=1,
