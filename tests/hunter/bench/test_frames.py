@@ -68,7 +68,7 @@ def test_book_goes_round_its_pool_valid_full_and_never_crossed(texts: Texts) -> 
         assert book.apply(update) is Applied.APPLIED
         assert not book.crossed
         assert min(book.level_counts) >= frames.BOOK_DEPTH - 1
-    assert book.orphan_delete_count == 0
+    assert book.statistics().orphan_delete_count == 0
 
 
 @pytest.mark.parametrize("steps", [0, 7])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_busiest_instruments_have_ten_times_the_traffic_evenly_spread() -> None:
     order = traffic.instrument_order(12)
     assert sorted(Counter(order).values()) == [1, 1, *[10] * 10]
     places = [place for place, whose in enumerate(order) if whose == 0]
-    gaps = [after - before for before, after in zip(places, places[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(places)]
     assert max(gaps) <= 20
 
 
