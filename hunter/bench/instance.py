@@ -70,15 +70,14 @@ class BenchInstance:
             "okx.channels=" + msgspec.json.encode(plan.channels).decode(),
             *settings,
         ]
-        self.config: Config = load(self.file, self._settings)
         self._words: list[tuple[memoryview, list[int]]] = []
         self._access: Instance | None = None
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            self.config: Config = load(self.file, self._settings)
             self._start(cpus)
-        except BaseException:
-            self.close()
-            raise
-        self.pids = {actor.name: actor.pid for actor in self.status().actors}
+            self.pids = {actor.name: actor.pid for actor in self.status().actors}
+            undo.pop_all()
 
     @property
     def access(self) -> Instance:

@@ -54,7 +54,8 @@ def _burst(entries: list[dict[str, Any]]) -> list[str]:
         [
             item["mix"],
             f"{item['messages']:,}",
-            number(item["cpu_us_per_message"]),
+            f"{number(item['cpu_us_per_message'])} [{number(item['cpu_us_per_message_min'])}"
+            f"-{number(item['cpu_us_per_message_max'])}]",
             f"{item['messages_per_s']:,}",
             str(item["lost"]),
             number(item["brain_cpu_us_per_message"]),

@@ -1,9 +1,9 @@
 """Each stage of the data path by itself: CPU per message over the same bytes, in this process.
 
 Every stage is hunter's own code, called as the actors call it, on what the stage before it made.
-Best of a few repeats: what disturbs a repeat only adds. The sum is more than a burst costs, because
-a batch is looked up once here and there in the whole path, and because with the compiled part an
-ordinary frame goes from the socket into the ring in one call; the burst says what that costs.
+Best of a few repeats: what disturbs a repeat only adds. These are the steps one by one, as Python
+calls them. With the compiled part an ordinary frame goes from the socket into the ring in one call,
+and none of the steps from frame to ring write is made for it: a burst says what that costs.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from hunter.signals.rules import SignalRule
 from hunter.signals.signal import encode_signal
 from hunter.stream.connection import Connection
 
+MIX: Final = "mix"
 MESSAGES: Final = 10_000
 BATCH: Final = 64
 """Rows that are published together: what a busy socket brings in one read."""
@@ -65,7 +66,7 @@ def measure(repeats: int, messages: int = MESSAGES) -> list[dict[str, Any]]:
     """The stages in the order of the data path, over 60 % trades, 30 % books, 10 % tickers. One row
     a stage: `per` says what one of is meant by `cpu_us_each`.
     """
-    traffic = Traffic(TrafficPlan("mix", messages))
+    traffic = Traffic(TrafficPlan(MIX, messages))
     stamp_ms = SystemClock().wall_ns() // 1_000_000
     data = bytes(traffic.stream_of([0], stamp_ms).data)
     snapshot = _payloads(traffic.hello(_NAME, "books", stamp_ms))[0]

@@ -61,14 +61,17 @@ def test_book_goes_round_its_pool_valid_full_and_never_crossed(texts: Texts) -> 
     maker, book = InstrumentFrames(NAME, texts), OrderBook()
     message, raw = data(maker.hello("books"))
     assert book.apply(parse_books(raw, message["action"])[0]) is Applied.APPLIED
+    deleted = 0
     for _ in range(len(texts.books) + 5):
         message, raw = data(maker.next("books"))
         (update,) = parse_books(raw, message["action"])
         assert max(len(update.bids), len(update.asks)) <= frames.UPDATE_LEVELS_MAX
         assert book.apply(update) is Applied.APPLIED
+        deleted += sum(not level.size for level in (*update.bids, *update.asks))
         assert not book.crossed
         assert min(book.level_counts) >= frames.BOOK_DEPTH - 1
-    assert book.orphan_delete_count == 0
+    assert deleted > 500
+    assert book.statistics().orphan_delete_count == 0
 
 
 @pytest.mark.parametrize("steps", [0, 7])

@@ -24,7 +24,7 @@ SCALE = {
 def everything() -> dict[str, Any]:
     return {
         "machine": machine.describe() | {"pinning": "load on core 0, engine on 1"},
-        "burst": [burst_entry("trades", OUTCOME)],
+        "burst": [burst_entry("trades", [OUTCOME])],
         "paced": [_paced()],
         "stages": [
             {"stage": "decode", "cpu_us_per_message": 4.5, "cpu_us_each": 4.5, "per": "message"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from fakes.bench_outcomes import OUTCOME
 
@@ -36,14 +37,25 @@ def test_every_part_fills_its_key(asked: list[Any]) -> None:
     made = Suite(10.0, 20, lambda *_: None)
     for part in DEFAULT_PARTS:
         made.measure(part)
-    assert asked[:2] == ["trades", "mix"]
-    assert [plan.rate_per_s for plan in asked[2:5]] == [1_000, 5_000, 20_000]
+    assert asked[:6] == ["trades"] * 3 + ["mix"] * 3
+    assert [plan.rate_per_s for plan in asked[6:9]] == [1_000, 5_000, 20_000]
+    assert [item["stage"] for item in made.found["stages"]] == [suite.WHOLE_PATH]
     first = made.found["burst"][0]
     assert (first["mix"], first["cpu_us_per_message"], first["lost"]) == ("trades", 1.5, 0)
     paced = made.found["paced"][1]
     assert paced["rate_per_s"] == 5_000
     assert paced["receive_to_ring_us"] == {"p50": 1, "p99": 2, "p999": 3}
     assert paced["schedule_to_receive_us"] is None
+
+
+def test_burst_tells_the_median_run_and_whatever_was_lost_in_any() -> None:
+    runs = [
+        msgspec.structs.replace(OUTCOME, stream_us_per_message=cost, missing=missing)
+        for cost, missing in ((3.0, 0), (1.0, 7), (2.0, 0))
+    ]
+    entry = suite.burst_entry("mix", runs)
+    assert (entry["cpu_us_per_message"], entry["lost"], entry["rounds"]) == (2.0, 7, 3)
+    assert (entry["cpu_us_per_message_min"], entry["cpu_us_per_message_max"]) == (1.0, 3.0)
 
 
 def test_peers_and_curves_are_made_when_asked_for(

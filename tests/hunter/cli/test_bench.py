@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner
@@ -14,7 +14,7 @@ from hunter.cli.bench import bench
 class FakeSuite:
     """Remembers what it was asked for."""
 
-    asked: list[Any] = []
+    asked: ClassVar[list[Any]] = []
 
     def __init__(self, seconds: float, instruments: int, tell: Any) -> None:
         self.asked.append((seconds, instruments))

@@ -39,7 +39,7 @@ def test_sink_says_what_reached_the_user_and_when(told: list[bytes], tmp_path: P
     sink.on_message()
     with pytest.raises(Ended):
         sink.on_message(9)
-    found = json.loads(told[0])
+    found = json.loads(told[-1])
     assert (found["peer"], found["delivered"]) == ("websockets", 3)
     assert found["cpu_us_per_message"] >= 0
     arrivals = array.array("q", path.read_bytes())
