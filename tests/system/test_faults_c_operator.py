@@ -35,7 +35,7 @@ signal.pause()
 
 # Everything is imported before: another user need not be able to read this checkout.
 AS_NOBODY = f"""
-import os, sys
+import difflib, os, sys
 from hunter.cli import deaths, main, orders, process, settings, status
 sys.argv[0] = "hunter"
 os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
