@@ -90,10 +90,11 @@ def _three(quantiles: dict[str, float] | None) -> str:
 
 
 def _stages(entries: list[dict[str, Any]]) -> list[str]:
-    rows = [["STAGE", "CPU us/message", "each", "of one"]]
+    rows = [["STAGE", "code", "CPU us/message", "each", "of one"]]
     rows += [
         [
             item["stage"],
+            item["by"],
             number(item["cpu_us_per_message"]),
             number(item["cpu_us_each"]),
             item["per"],
