@@ -5,7 +5,7 @@ The keys are the contract of `hunter bench --json`; what is not asked for is an 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,8 +32,15 @@ Tell = Callable[[str, float], None]
 class Suite:
     """`tell` hears what is measured now and what share of it is done."""
 
-    def __init__(self, seconds: float, instrument_count: int, tell: Tell) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        instrument_count: int,
+        tell: Tell,
+        scale_mixes: Sequence[str] = scale.MIXES,
+    ) -> None:
         self.seconds = seconds
+        self.scale_mixes = scale_mixes
         self.instrument_count = instrument_count
         self.cores: Cores = choose_cores()
         self._tell = tell
@@ -86,8 +93,10 @@ class Suite:
         self.found["stages"] = found = stages.measure(repeats)
         for item in self.found["burst"]:
             if item["mix"] == stages.MIX:
-                place = [one["stage"] for one in found].index(stages.TOGETHER) + 1
-                found.insert(place, whole_path_entry(item["cpu_us_per_message"]))
+                found.insert(
+                    _place_behind(stages.TOGETHER, found),
+                    whole_path_entry(item["cpu_us_per_message"]),
+                )
         costs = {item["stage"]: item["cpu_us_per_message"] for item in found}
         for whole in (stages.TOGETHER, WHOLE_PATH):
             costs.pop(whole, None)
@@ -99,7 +108,10 @@ class Suite:
         )
 
     def _scale(self) -> None:
-        self.found["scale"] = scale.measure(max(1.0, self.seconds), self.cores, self._tell)
+        seconds = max(1.0, self.seconds)
+        self.found["scale"] = [
+            scale.measure(mix, seconds, self.cores, self._tell) for mix in self.scale_mixes
+        ]
 
 
 def common_entry(outcome: RunOutcome) -> dict[str, Any]:
@@ -117,6 +129,7 @@ def common_entry(outcome: RunOutcome) -> dict[str, Any]:
         "cpu_percent": outcome.cpu_percent,
         "load": msgspec.to_builtins(outcome.load),
         "note": outcome.note,
+        "cut_short": outcome.cut_short,
     }
 
 
@@ -141,6 +154,11 @@ def whole_path_entry(cpu_us_per_message: float) -> dict[str, Any]:
         "cpu_us_each": cpu_us_per_message,
         "per": "message",
     }
+
+
+def _place_behind(stage: str, entries: list[dict[str, Any]]) -> int:
+    names = [item["stage"] for item in entries]
+    return names.index(stage) + 1 if stage in names else len(names)
 
 
 def paced_entry(rate_per_s: float, outcome: RunOutcome) -> dict[str, Any]:

@@ -57,16 +57,20 @@ def why_not(outcome: RunOutcome) -> str:
     return ""
 
 
-def limiting(outcome: RunOutcome, why: str) -> str:
-    """Which process was the narrow place when a rate did not hold."""
+def limiting(outcome: RunOutcome, why: str, cores: Cores) -> str:
+    """Which process was the narrow place when a rate did not hold: the brain if it could not keep
+    up, else the busiest one, and who has a core in common with it.
+    """
     if outcome.note:
         return f"load generator: {outcome.note}"
     if why == "the brain was lapped":
         return "brain"
     actors = {name: used for name, used in outcome.cpu_percent.items() if name != "watchdog"}
-    busiest = max(actors, key=lambda name: actors[name])
+    busiest, *others = sorted(actors, key=lambda name: -actors[name])
     if sum(actors.values()) < _ENGINE_BUSY_PERCENT:
         return f"{busiest}, on a machine that does other work too"
+    if len(cores.measured) <= 1 and others:
+        return f"{busiest}, on one core with {' and '.join(others)}"
     return busiest
 
 
@@ -100,6 +104,7 @@ def measure(
                 "why": why,
                 "lag_us_by_quarter": outcome.lag_us_by_quarter,
                 "cpu_percent": outcome.cpu_percent,
+                "core_percent": outcome.core_percent,
             }
         )
         if why:
@@ -112,7 +117,7 @@ def measure(
         "instruments": instrument_count,
         "sustained_per_s": int(good),
         "failed_per_s": None if bad is None else int(bad),
-        "limiting": limiting(*failed[-1]) if failed else "",
+        "limiting": limiting(*failed[-1], cores) if failed else "",
         "about_instruments": int(good / INSTRUMENT_PER_S),
         "instrument_per_s": INSTRUMENT_PER_S,
         "tried": tried,
