@@ -18,6 +18,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     for part, show in _PARTS.items():
         if found.get(part):
             told += ["", *map(_clip, show(found[part]))]
+        if part == "stages" and found.get("costliest_stage"):
+            told.append(f"  costliest: {found['costliest_stage']}")
     return told
 
 
@@ -128,7 +130,7 @@ def _scale_run(found: dict[str, Any]) -> list[str]:
     used = ", ".join(f"{name} {percent:.0f} %" for name, percent in found["cpu_percent"].items())
     cores = ", ".join(f"{name}: {busy:.0f} %" for name, busy in found["core_percent"].items())
     return [
-        f"SCALE {found['mix']}  {found['instruments']} instruments, {found['rate_per_s']:,} messages/s for"
+        f"SCALE {found['mix']}: {found['instruments']} instruments, {found['rate_per_s']:,}/s for"
         f" {found['seconds']:.1f} s: {found['lost']} lost, {found['brain_lapped']} lapped",
         f"  lag p99 of each quarter, ms: {lags}",
         f"  CPU: {used}; of the cores: {cores}",

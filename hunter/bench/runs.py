@@ -153,7 +153,9 @@ def _outcome(
     return RunOutcome(
         messages=plan.messages,
         missing=target - instance.rows(),
-        **feeds,
+        lost=feeds["lost"],
+        gaps=feeds["gaps"],
+        malformed=feeds["malformed"],
         lapped=after["brain"]["lapped"],
         reconnects=sum(item["connects"] - 1 for item in after["connections"]),
         seconds=round((last.at_ns - begun.at_ns) / 1e9, 3),
