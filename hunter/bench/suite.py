@@ -23,7 +23,8 @@ _BURST_MESSAGES: Final = {"trades": 30_000, "mix": 15_000}
 _BURST_ROUNDS: Final = 3
 _LONG_S: Final = 5.0
 """From so many seconds on, a burst is repeated."""
-_PACED_SHARE: Final = 0.4
+_PACED_SHARE: Final = 0.3
+_SUSTAIN_SHARE: Final = 0.15
 WHOLE_PATH: Final = "socket to ring, as a burst has it"
 
 Tell = Callable[[str, float], None]
@@ -104,7 +105,7 @@ class Suite:
 
     def _sustain(self) -> None:
         self.found["sustain"] = sustain.measure(
-            self.instrument_count, min(3.0, self.seconds * 0.2), self.cores, self._tell
+            self.instrument_count, min(3.0, self.seconds * _SUSTAIN_SHARE), self.cores, self._tell
         )
 
     def _scale(self) -> None:

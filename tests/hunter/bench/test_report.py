@@ -16,7 +16,8 @@ SUSTAIN = {
     "about_instruments": 666, "instrument_per_s": 90.0,
 }  # fmt: skip
 SCALE = {
-    "mix": "top5", "instruments": 300, "rate_per_s": 34_905, "seconds": 10.0, "lost": 0, "brain_lapped": 0,
+    "mix": "top5", "instruments": 300, "rate_per_s": 34_905, "seconds": 10.0, "lost": 0,
+    "brain_lapped": 0,
     "lag_us_by_quarter": [1_000.0, 2_000.0], "cpu_percent": {"stream-0": 61.0}, "note": "late",
     "core_percent": {"0": 12.0}, "why": "the brain was lapped", "limiting": "brain",
     "cut_short": True,
