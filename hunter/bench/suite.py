@@ -25,6 +25,7 @@ _LONG_S: Final = 5.0
 """From so many seconds on, a burst is repeated."""
 _PACED_SHARE: Final = 0.3
 _SUSTAIN_SHARE: Final = 0.15
+_SCALE_SHARE: Final = 0.6
 WHOLE_PATH: Final = "socket to ring, as a burst has it"
 
 Tell = Callable[[str, float], None]
@@ -109,7 +110,7 @@ class Suite:
         )
 
     def _scale(self) -> None:
-        seconds = max(1.0, self.seconds)
+        seconds = max(1.0, self.seconds * _SCALE_SHARE)
         self.found["scale"] = [
             scale.measure(mix, seconds, self.cores, self._tell) for mix in self.scale_mixes
         ]

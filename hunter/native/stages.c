@@ -32,12 +32,15 @@ static int
 keep_book(HnBookState *book, Room *room)
 {
     HnTop *top = &room->top;
+    const HnBookMessage *message = &room->message;
     int bid_count, ask_count;
-    if (hn_book_would_cross(book, &room->message)) {
+    if (book->bid_count + message->bid_count > HN_BOOK_LEVELS_MAX
+        || book->ask_count + message->ask_count > HN_BOOK_LEVELS_MAX
+        || hn_book_would_cross(book, message)) {
         return 0;
     }
-    if (hn_book_merge(book, false, room->message.bids, room->message.bid_count) < 0
-        || hn_book_merge(book, true, room->message.asks, room->message.ask_count) < 0) {
+    if (hn_book_merge(book, false, message->bids, message->bid_count) < 0
+        || hn_book_merge(book, true, message->asks, message->ask_count) < 0) {
         return -1;
     }
     hn_book_top(book, HN_KEPT_LEVELS, top->bids, &top->bid_count, top->asks, &top->ask_count);
