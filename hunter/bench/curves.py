@@ -164,7 +164,10 @@ def draw(curve: Curve) -> str:
         "stream": [point.stream_us for point in curve.points],
         "brain": [point.brain_us for point in curve.points],
     }
-    return picture.lines(f"CPU us per message over {curve.along}", at, series)
+    words = picture.Words(
+        f"CPU per message over {curve.along}", curve.fixed, curve.along, "CPU, us per message"
+    )
+    return picture.lines(words, at, series)
 
 
 def as_json(curves: Sequence[Curve]) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ import msgspec
 from hunter import clock
 from hunter.access import Instance
 from hunter.bench.loadclient import pinned
+from hunter.bench.machine import core_ticks
 from hunter.bench.traffic import TrafficPlan
 from hunter.clock import SystemClock
 from hunter.config import Config, load
@@ -38,11 +39,14 @@ _LOG_LINES: Final = 12
 
 @dataclass(frozen=True)
 class Mark:
-    """Rows published and CPU used up to a moment (monotonic). `cpu_ns` by actor."""
+    """Rows published and CPU used up to a moment (monotonic). `cpu_ns` by actor; `core_ticks` as
+    `machine` counts them.
+    """
 
     at_ns: int
     rows: int
     cpu_ns: dict[str, int]
+    core_ticks: dict[int, tuple[int, int]]
 
 
 class BenchInstance:
@@ -132,7 +136,7 @@ class BenchInstance:
         """Where things stand now."""
         rows = self.rows()
         cpu_ns = {name: clock.process_cpu_ns_of(pid) for name, pid in self.pids.items()}
-        return Mark(SystemClock().monotonic_ns(), rows, cpu_ns)
+        return Mark(SystemClock().monotonic_ns(), rows, cpu_ns, core_ticks())
 
     def status(self) -> StatusReport:
         """What `hunter status` says."""

@@ -24,7 +24,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -97,12 +97,13 @@ class Peer:
 
 
 class LoadServer:
-    """Serves the client of one run."""
+    """Serves the client of one run. `tell` hears of each subscription, and how many there are."""
 
-    def __init__(self, plan: TrafficPlan) -> None:
+    def __init__(self, plan: TrafficPlan, tell: Callable[..., None] | None = None) -> None:
         self.plan = plan
+        self._tell = tell or say
         self.traffic = Traffic(plan)
-        self._peers: list[Peer] = []
+        self.peers: list[Peer] = []
         self._subscribed = 0
         self._told = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -111,7 +112,10 @@ class LoadServer:
 
     def _accept(self) -> None:
         while True:
-            link, _ = self._listener.accept()
+            try:
+                link, _ = self._listener.accept()
+            except OSError:
+                return  # closed
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._serve, args=(link,), daemon=True).start()
 
@@ -129,7 +133,7 @@ class LoadServer:
                 b"Sec-WebSocket-Accept: " + accept_key(key.split(b":", 1)[1].strip()) + b"\r\n\r\n"
             )
             peer = Peer(link)
-            self._peers.append(peer)
+            self.peers.append(peer)
             frames = FrameReader(rest)
             data = b""
             while not peer.gone:
@@ -137,7 +141,7 @@ class LoadServer:
                     self._on_frame(peer, opcode, payload)
                 data = link.recv(1 << 16)
                 peer.gone |= not data
-            self._peers.remove(peer)
+            self.peers.remove(peer)
 
     def _rest_answer(self, request: bytes) -> bytes:
         """The list of instruments, which has ours in it; else an empty list."""
@@ -177,12 +181,19 @@ class LoadServer:
             peer.send(answer)
             with self._told:
                 self._subscribed += 1
-                say(event="subscribed", count=self._subscribed)
+                self._tell(event="subscribed", count=self._subscribed)
+
+    def close(self) -> None:
+        """For whoever is not done for with its process: the threads end."""
+        for link in (self._listener, *(peer.link for peer in self.peers)):
+            with contextlib.suppress(OSError):  # it is gone already
+                link.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
 
     def run(self) -> dict[str, Any]:
         """Send everything; what to say about it."""
         places = {name: place for place, name in enumerate(self.plan.instruments)}
-        peers = [peer for peer in self._peers if not peer.gone]
+        peers = [peer for peer in self.peers if not peer.gone]
         # the first connection with an instrument gets its messages
         free = set(self.plan.instruments)
         carried = []

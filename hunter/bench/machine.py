@@ -23,6 +23,29 @@ def describe() -> dict[str, Any]:
     }
 
 
+def core_ticks(stat: Path = Path("/proc/stat")) -> dict[int, tuple[int, int]]:
+    """Of each core, whoever used it: ticks busy so far, and all."""
+    found = {}
+    for text in stat.read_text(encoding="ascii").splitlines():
+        name, _, rest = text.partition(" ")
+        if name.startswith("cpu") and name != "cpu":
+            ticks = [int(word) for word in rest.split()[:8]]  # the guests' are in the user's
+            idle = ticks[3] + ticks[4]
+            found[int(name[3:])] = sum(ticks) - idle, sum(ticks)
+    return found
+
+
+def core_percent(
+    before: dict[int, tuple[int, int]], after: dict[int, tuple[int, int]]
+) -> dict[str, float]:
+    """How busy each core was between two looks."""
+    found = {}
+    for core, (busy, total) in sorted(after.items()):
+        busy_before, total_before = before.get(core, (busy, total))
+        found[str(core)] = round(100 * (busy - busy_before) / max(1, total - total_before), 1)
+    return found
+
+
 def line(machine: dict[str, Any]) -> str:
     """The same for people."""
     compiled = "compiled part in use" if machine["compiled"] else "pure Python, no compiled part"

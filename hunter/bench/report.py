@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from hunter.bench import machine
+from hunter.bench.traffic import MESSAGES_MAX
 
 COLUMNS: Final = 100
+_CUT_SHORT: Final = f"cut short at {MESSAGES_MAX:,} messages, which are made before the run"
 
 
 def lines(found: dict[str, Any]) -> list[str]:
@@ -16,6 +18,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     for part, show in _PARTS.items():
         if found.get(part):
             told += ["", *map(_clip, show(found[part]))]
+        if part == "stages" and found.get("costliest_stage"):
+            told.append(f"  costliest: {found['costliest_stage']}")
     return told
 
 
@@ -45,7 +49,9 @@ def _clip(text: str) -> str:
 
 
 def _notes(entries: Sequence[dict[str, Any]]) -> list[str]:
-    return [f"  ! {note}" for note in dict.fromkeys(item["note"] for item in entries) if note]
+    notes = [item["note"] for item in entries]
+    notes += [_CUT_SHORT for item in entries if item["cut_short"]]
+    return [f"  ! {note}" for note in dict.fromkeys(notes) if note]
 
 
 def _burst(entries: list[dict[str, Any]]) -> list[str]:
@@ -90,17 +96,18 @@ def _three(quantiles: dict[str, float] | None) -> str:
 
 
 def _stages(entries: list[dict[str, Any]]) -> list[str]:
-    rows = [["STAGE", "CPU us/message", "each", "of one"]]
+    rows = [["STAGE", "code", "CPU us/message", "each", "of one"]]
     rows += [
         [
             item["stage"],
+            item["by"],
             number(item["cpu_us_per_message"]),
             number(item["cpu_us_each"]),
             item["per"],
         ]
         for item in entries
     ]
-    return table(rows)
+    return table(rows, 2)
 
 
 def _sustain(found: dict[str, Any]) -> list[str]:
@@ -114,14 +121,20 @@ def _sustain(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _scale(found: dict[str, Any]) -> list[str]:
+def _scale(entries: list[dict[str, Any]]) -> list[str]:
+    return [line for item in entries for line in _scale_run(item)]
+
+
+def _scale_run(found: dict[str, Any]) -> list[str]:
     lags = ", ".join(f"{lag / 1000:.1f}" for lag in found["lag_us_by_quarter"]) or "-"
     used = ", ".join(f"{name} {percent:.0f} %" for name, percent in found["cpu_percent"].items())
+    cores = ", ".join(f"{name}: {busy:.0f} %" for name, busy in found["core_percent"].items())
     return [
-        f"SCALE  {found['instruments']} instruments, {found['rate_per_s']:,} messages/s for"
+        f"SCALE {found['mix']}: {found['instruments']} instruments, {found['rate_per_s']:,}/s for"
         f" {found['seconds']:.1f} s: {found['lost']} lost, {found['brain_lapped']} lapped",
         f"  lag p99 of each quarter, ms: {lags}",
-        f"  CPU: {used}",
+        f"  CPU: {used}; of the cores: {cores}",
+        *([f"  ! {found['why']}; limit: {found['limiting']}"] if found["why"] else []),
         *_notes([found]),
     ]
 

@@ -16,7 +16,8 @@ from hunter.bench.figures import Quantiles, quantiles
 from hunter.bench.frames import trade_number
 from hunter.bench.instance import BenchInstance, Mark, cost_ns
 from hunter.bench.loadclient import Load, LoadReport
-from hunter.bench.traffic import TrafficPlan, channel_order, instrument_order
+from hunter.bench.machine import core_percent
+from hunter.bench.traffic import MESSAGES_MAX, TrafficPlan, channel_order, instrument_order
 from hunter.clock import SystemClock
 from hunter.exchange.okx.plan import make_plan
 
@@ -42,7 +43,9 @@ class Cores(msgspec.Struct, frozen=True):
 
 
 class RunOutcome(msgspec.Struct, frozen=True):
-    """One run. `missing`: messages sent that became no row. `rates`: messages/s of each quarter."""
+    """One run. `missing`: messages sent that became no row. `cpu_percent` is of the actors,
+    `core_percent` of the cores, whoever used them.
+    """
 
     messages: int
     missing: int
@@ -56,11 +59,13 @@ class RunOutcome(msgspec.Struct, frozen=True):
     stream_us_per_message: float
     brain_us_per_message: float
     cpu_percent: dict[str, float]
+    core_percent: dict[str, float]
     latency_us: dict[str, Quantiles | None]
     lag_us_by_quarter: list[float]
     decisions: int
     load: LoadReport | None
     note: str = ""
+    cut_short: bool = False
 
 
 def choose_cores() -> Cores:
@@ -79,15 +84,18 @@ def run(
     meanwhile: Callable[[BenchInstance], None] = lambda _: None,
 ) -> RunOutcome:
     """`tell` hears what share of the messages has arrived. `meanwhile` is called before the load
-    begins, with the running instance.
+    begins, with the running instance. A plan of more than MESSAGES_MAX is cut short.
     """
+    wanted = plan.messages
+    plan = msgspec.structs.replace(plan, messages=min(wanted, MESSAGES_MAX))
     with (
         Load(plan, cores.load) as load,
         BenchInstance(plan, load.port, settings, cores.measured) as instance,
     ):
         load.await_subscriptions(subscription_count(plan), 30.0)
         meanwhile(instance)
-        return _watch(plan, load, instance, tell)
+        outcome = _watch(plan, load, instance, tell)
+        return msgspec.structs.replace(outcome, cut_short=wanted > plan.messages)
 
 
 def subscription_count(plan: TrafficPlan) -> int:
@@ -145,7 +153,9 @@ def _outcome(
     return RunOutcome(
         messages=plan.messages,
         missing=target - instance.rows(),
-        **feeds,
+        lost=feeds["lost"],
+        gaps=feeds["gaps"],
+        malformed=feeds["malformed"],
         lapped=after["brain"]["lapped"],
         reconnects=sum(item["connects"] - 1 for item in after["connections"]),
         seconds=round((last.at_ns - begun.at_ns) / 1e9, 3),
@@ -153,6 +163,7 @@ def _outcome(
         stream_us_per_message=round(cost_ns(warm, last, "stream") / rows / 1e3, 3),
         brain_us_per_message=round(cost_ns(warm, last, "brain") / rows / 1e3, 3),
         cpu_percent=percent,
+        core_percent=core_percent(warm.core_ticks, last.core_ticks),
         latency_us=latency,
         lag_us_by_quarter=quarters,
         decisions=after["brain"]["decisions"] - before["brain"]["decisions"],  # type: ignore[index]

@@ -1,9 +1,10 @@
 """Each stage of the data path by itself: CPU per message over the same bytes, in this process.
 
-Every stage is hunter's own code, called as the actors call it, on what the stage before it made.
-Best of a few repeats: what disturbs a repeat only adds. These are the steps one by one, as Python
-calls them. With the compiled part an ordinary frame goes from the socket into the ring in one call,
-and none of the steps from frame to ring write is made for it: a burst says what that costs.
+Every stage is hunter's own code, called as the actors call it, on what the stage before it made:
+compiled where that is what runs (`by` says so), else the Python twins. The whole stream is measured
+too, turn by turn of its actor; what the stages leave of it is the turn itself: the look at the
+sockets, the link, stamps and counters, and in pure Python the checks of feed and chain. Best of a
+few repeats: what disturbs a repeat only adds.
 """
 
 from __future__ import annotations
@@ -12,25 +13,27 @@ import contextlib
 import math
 import socket
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from hunter import clock
-from hunter.bench.load import accept_key
+from hunter.bench.compiled import CHANNELS, PASSES, CompiledPass
+from hunter.bench.oneprocess import receive
 from hunter.bench.traffic import Traffic, TrafficPlan
 from hunter.brain.flow import FlowBrain
-from hunter.brain.inputs import BboRow, TradeRow, book_row, ticker_row
 from hunter.brain.settings import BrainSettings
+from hunter.brain.tracked import row_handlers
 from hunter.bus.sockets import SignalPublisher, WakeReceiver, WakeSender
 from hunter.clock import SystemClock
+from hunter.errors import HunterError
 from hunter.exchange.okx.events import Data
 from hunter.exchange.okx.orderbook import OrderBook
 from hunter.exchange.okx.parse import parse_books, parse_tickers, parse_trades
 from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.rows import BookUpdate, Ticker, Trade
 from hunter.exchange.okx.session import OkxSession
+from hunter.native import kernel
 from hunter.ring import segment
 from hunter.ring.adopt import adopt_or_create
 from hunter.ring.layout import RingLayout, capacities_of
@@ -42,13 +45,16 @@ from hunter.signals.decision import Decision
 from hunter.signals.journal import Journal
 from hunter.signals.rules import SignalRule
 from hunter.signals.signal import encode_signal
-from hunter.stream.connection import Connection
+from hunter.stream.frames import READ_BYTES, split
 
 MIX: Final = "mix"
 MESSAGES: Final = 10_000
 BATCH: Final = 64
-"""Rows that are published together: what a busy socket brings in one read."""
-_PIECE: Final = 64 << 10
+"""Rows that are read together."""
+PIECE_BYTES: Final = 128 << 10
+"""What a busy socket brings in one read."""
+TOGETHER: Final = "socket to ring, all of these"
+_FRAME_BYTES_MAX: Final = 4 << 20
 _NAME: Final = "BTC-USDT-SWAP"
 _WAKES: Final = 1_000
 _CONNECT_TRIES: Final = 100
@@ -62,33 +68,48 @@ class Rows(NamedTuple):
     tops: list[tuple[list[float], list[float]]]
 
 
+class Bytes(NamedTuple):
+    """All messages as they are sent, the payload of the book's snapshot, and how many they are."""
+
+    data: bytes
+    snapshot: bytes
+    messages: int
+
+
 def measure(repeats: int, messages: int = MESSAGES) -> list[dict[str, Any]]:
     """The stages in the order of the data path, over 60 % trades, 30 % books, 10 % tickers. One row
-    a stage: `per` says what one of is meant by `cpu_us_each`.
+    a stage: `per` says what one of is meant by `cpu_us_each`, `by` what code it is.
     """
-    traffic = Traffic(TrafficPlan(MIX, messages))
+    plan = TrafficPlan(MIX, messages)
+    traffic = Traffic(plan)
     stamp_ms = SystemClock().wall_ns() // 1_000_000
-    data = bytes(traffic.stream_of([0], stamp_ms).data)
-    snapshot = _payloads(traffic.hello(_NAME, "books", stamp_ms))[0]
-    payloads = _payloads(data)
-    found = _receiving(data, len(payloads), repeats)
-    rows, decoding = _decoding(snapshot, payloads, repeats)
-    found.append(_row("decode", decoding, len(payloads), len(payloads)))
-    upkeep = _best(repeats, lambda: _keep(rows))
-    found.append(_row("book upkeep", upkeep, len(payloads), len(rows.books), "book update"))
+    sent = Bytes(
+        bytes(traffic.stream_of([0], stamp_ms).data),
+        _payloads(traffic.hello(_NAME, "books", stamp_ms))[0],
+        messages,
+    )
+    rows, decoding_ns = _decoding(sent, repeats if kernel is None else 1)
     with (
         tempfile.TemporaryDirectory(prefix="hunter-bench-") as home,
         _ring(Path(home), len(rows.decoded)) as (writer, reader),
     ):
-        found += _through_ring(writer, reader, rows, Path(home), repeats)
+        socket_ns = min(_bare(sent.data) for _ in range(repeats))
+        found = [_row("socket", socket_ns, messages, messages, by="kernel")]
+        if kernel is None:
+            found += _python_stages(sent, rows, decoding_ns, writer, repeats)
+        else:
+            found += _compiled_stages(sent, rows, writer, repeats)
+        found += _whole(plan, found, repeats)
+        found += _behind_ring(reader, rows, writer, Path(home), repeats)
     return found
 
 
 def _row(
-    stage: str, cpu_ns: int, messages: int, count: int, per: str = "message"
+    stage: str, cpu_ns: int, messages: int, count: int, per: str = "message", by: str = "Python"
 ) -> dict[str, Any]:
     return {
         "stage": stage,
+        "by": by,
         "cpu_us_per_message": round(cpu_ns / messages / 1e3, 3),
         "cpu_us_each": round(cpu_ns / max(1, count) / 1e3, 3),
         "per": per,
@@ -119,69 +140,19 @@ def _payloads(data: bytes) -> list[bytes]:
     return found
 
 
-def _receiving(data: bytes, count: int, repeats: int) -> list[dict[str, Any]]:
-    """The socket alone, and the connection's share beyond it."""
-    bare = min(_bare(data) for _ in range(repeats))
-    framed = min(_framed(data, count) for _ in range(repeats))
-    return [
-        _row("socket", bare, count, count),
-        _row("frame", max(0, framed - bare), count, count),
-    ]
-
-
 def _bare(data: bytes) -> int:
+    """The socket alone."""
+    room = memoryview(bytearray(READ_BYTES))
     with _pair() as (server, client):
         taken = 0
-        for start in range(0, len(data), _PIECE):
-            server.sendall(data[start : start + _PIECE])
-            left = min(_PIECE, len(data) - start)
+        for start in range(0, len(data), PIECE_BYTES):
+            server.sendall(data[start : start + PIECE_BYTES])
+            left = min(PIECE_BYTES, len(data) - start)
             began_ns = clock.process_cpu_ns()
             while left:
-                left -= len(client.recv(_PIECE))
+                left -= client.recv_into(room)
             taken += clock.process_cpu_ns() - began_ns
         return taken
-
-
-def _framed(data: bytes, count: int) -> int:
-    """A connection of the stream, with everything that it does for a frame."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        host, port = listener.getsockname()
-        connection = Connection(f"ws://{host}:{port}/ws/v5/public")
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        connection.resolved(found)
-        now_ns = SystemClock().monotonic_ns
-        connection.connect_next(now_ns())
-        server, _ = listener.accept()
-        with server:
-            helper = threading.Thread(target=_shake_hands, args=(server,))
-            helper.start()
-            while helper.is_alive():
-                connection.step(now_ns())
-            taken = got = 0
-            for start in range(0, len(data), _PIECE):
-                server.sendall(data[start : start + _PIECE])
-                began_ns = clock.process_cpu_ns()
-                frames = connection.step(now_ns())
-                taken += clock.process_cpu_ns() - began_ns
-                got += len(frames)
-            while got < count:
-                began_ns = clock.process_cpu_ns()
-                got += len(connection.step(now_ns()))
-                taken += clock.process_cpu_ns() - began_ns
-            connection.abort("measured")
-        return taken
-
-
-def _shake_hands(server: socket.socket) -> None:
-    head = b""
-    while b"\r\n\r\n" not in head:
-        head += server.recv(1 << 16)
-    lines = head.split(b"\r\n")
-    key = next(line for line in lines if line.lower().startswith(b"sec-websocket-key"))
-    server.sendall(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept_key(key.split(b":", 1)[1].strip()) + b"\r\n\r\n"
-    )
 
 
 @contextlib.contextmanager
@@ -195,6 +166,62 @@ def _pair() -> Iterator[tuple[socket.socket, socket.socket]]:
             yield server, client
 
 
+def _compiled_stages(
+    sent: Bytes, rows: Rows, writer: RingWriter, repeats: int
+) -> list[dict[str, Any]]:
+    """By difference: as far as each stage, less as far as the one before it."""
+    found, before_ns = [], 0
+    for stage in PASSES:
+        taken = []
+        for _ in range(repeats):
+            one = CompiledPass(sent.data, rows.books[0], writer, _NAME)
+            began_ns = clock.process_cpu_ns()
+            done = one.go(stage, PIECE_BYTES)
+            taken.append(clock.process_cpu_ns() - began_ns)
+            if done != sent.messages:
+                raise HunterError(f"{stage}: {sent.messages - done} prepared messages did not pass")
+        after_ns = min(taken)
+        is_book = stage == "book upkeep"
+        found.append(
+            _row(
+                stage,
+                max(0, after_ns - before_ns),
+                sent.messages,
+                len(rows.tops) if is_book else sent.messages,
+                "book update" if is_book else "message",
+                "C",
+            )
+        )
+        before_ns = after_ns
+    return found
+
+
+def _python_stages(
+    sent: Bytes, rows: Rows, decoding_ns: int, writer: RingWriter, repeats: int
+) -> list[dict[str, Any]]:
+    count, buffer = sent.messages, bytearray(sent.data)
+    framing_ns = _best(repeats, lambda: split(buffer, 0, len(buffer), _FRAME_BYTES_MAX, []))
+    keeping_ns = _best(repeats, lambda: _keep(rows))
+    writing_ns = _best(repeats, lambda: _write(writer, rows))
+    return [
+        _row("frame", framing_ns, count, count),
+        _row("decode", decoding_ns, count, count),
+        _row("book upkeep", keeping_ns, count, len(rows.tops), "book update"),
+        _row("ring write", writing_ns, count, count),
+    ]
+
+
+def _whole(plan: TrafficPlan, parts: list[dict[str, Any]], repeats: int) -> list[dict[str, Any]]:
+    """The stream's own turns over the same messages: what the parts leave of them, and all."""
+    turns = min((receive(plan, PIECE_BYTES) for _ in range(repeats)), key=lambda item: item.cpu_ns)
+    known_ns = sum(item["cpu_us_per_message"] for item in parts) * 1e3 * plan.messages
+    left_ns = max(0, int(turns.cpu_ns - known_ns))
+    return [
+        _row("turn", left_ns, plan.messages, turns.turn_count, "read"),
+        _row(TOGETHER, turns.cpu_ns, plan.messages, plan.messages, by=""),
+    ]
+
+
 _PARSE: Final[dict[str, Callable[[Any, str], list[Any]]]] = {
     "trades": lambda payload, _: parse_trades(payload),
     "tickers": lambda payload, _: parse_tickers(payload),
@@ -202,9 +229,10 @@ _PARSE: Final[dict[str, Callable[[Any, str], list[Any]]]] = {
 }
 
 
-def _decoding(snapshot: bytes, payloads: list[bytes], repeats: int) -> tuple[Rows, int]:
+def _decoding(sent: Bytes, repeats: int) -> tuple[Rows, int]:
     """The session's look at each frame, and the channel's own decoder."""
-    subscriptions = tuple(Subscription(channel, _NAME) for channel in _PARSE)
+    subscriptions = tuple(Subscription(channel, _NAME) for channel in CHANNELS)
+    payloads = _payloads(sent.data)
 
     def decode() -> list[Any]:
         session = OkxSession(subscriptions)
@@ -221,7 +249,7 @@ def _decoding(snapshot: bytes, payloads: list[bytes], repeats: int) -> tuple[Row
     session.opened(1)
     first = [
         update
-        for event in session.receive(snapshot, 2)
+        for event in session.receive(sent.snapshot, 2)
         if isinstance(event, Data)
         for update in parse_books(event.payload, event.action)
     ]
@@ -281,35 +309,35 @@ def _write(writer: RingWriter, rows: Rows) -> None:
     writer.publish()
 
 
-def _through_ring(
-    writer: RingWriter, reader: MergedReader, rows: Rows, home: Path, repeats: int
+def _behind_ring(
+    reader: MergedReader, rows: Rows, writer: RingWriter, home: Path, repeats: int
 ) -> list[dict[str, Any]]:
+    """What a brain does, and what wakes it."""
     count = len(rows.decoded)
-    writing, reading = [], []
+    reading: list[int] = []
     read: list[tuple[Kind, Row]] = []
+    _read(reader, read)  # what the stages before have left
     for _ in range(repeats):
-        writing.append(_best(1, lambda: _write(writer, rows)))
+        _write(writer, rows)
         read.clear()
         reading.append(_best(1, lambda: _read(reader, read)))
-    found = [
-        _row("ring write", min(writing), count, count),
-        _row("wake-up", _waking(home, repeats) * (count // BATCH), count, count // BATCH, "batch"),
-        _row("ring read", min(reading), count, count),
-    ]
+    waking_ns = _waking(home, repeats) * (count // BATCH)
+    by = "C, then Python" if kernel is not None else "Python"
     quiet = min(_thinking(read, 3_600_000)[0] for _ in range(repeats))
     often, decisions = min(
         (_thinking(read, 10) for _ in range(repeats)), key=lambda taken: taken[0]
     )
     deciding = max(0, often - quiet)
     publishing = _publishing(decisions, home, repeats)
-    each = len(decisions) or 1
     # One decision a second for each instrument: of its messages, so few make one.
-    found += [
+    each = len(decisions) or 1
+    return [
+        _row("wake-up", waking_ns, count, count // BATCH, "batch", "ZeroMQ"),
+        _row("ring read", min(reading), count, count, by=by),
         _row("features", quiet, count, count),
         _row("decision", deciding, count, each, "decision"),
         _row("publish", publishing, count, each, "decision"),
     ]
-    return found
 
 
 def _read(reader: MergedReader, into: list[tuple[Kind, Row]]) -> None:
@@ -339,18 +367,11 @@ def _waking(home: Path, repeats: int) -> int:
 
 def _thinking(rows: list[tuple[Kind, Row]], interval_ms: int) -> tuple[int, list[Decision]]:
     """The built-in brain over all rows, as its actor drives it."""
-    brain = FlowBrain(_NAME, BrainSettings(interval_ms=interval_ms))
+    handlers = row_handlers(FlowBrain(_NAME, BrainSettings(interval_ms=interval_ms)))
     decisions = []
     began_ns = clock.process_cpu_ns()
     for kind, row in rows:
-        if kind is Kind.TRADE:
-            decision = brain.on_trade(TradeRow._make(row))
-        elif kind is Kind.TICKER:
-            decision = brain.on_ticker(ticker_row(row))
-        elif kind is Kind.BBO:
-            decision = brain.on_bbo(BboRow._make(row))
-        else:
-            decision = brain.on_book(book_row(row))
+        decision = handlers[kind](row)
         if decision is not None:
             decisions.append(decision)
     return clock.process_cpu_ns() - began_ns, decisions

@@ -5,7 +5,7 @@ The keys are the contract of `hunter bench --json`; what is not asked for is an 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,9 @@ _BURST_MESSAGES: Final = {"trades": 30_000, "mix": 15_000}
 _BURST_ROUNDS: Final = 3
 _LONG_S: Final = 5.0
 """From so many seconds on, a burst is repeated."""
-_PACED_SHARE: Final = 0.4
+_PACED_SHARE: Final = 0.3
+_SUSTAIN_SHARE: Final = 0.15
+_SCALE_SHARE: Final = 0.6
 WHOLE_PATH: Final = "socket to ring, as a burst has it"
 
 Tell = Callable[[str, float], None]
@@ -32,8 +34,15 @@ Tell = Callable[[str, float], None]
 class Suite:
     """`tell` hears what is measured now and what share of it is done."""
 
-    def __init__(self, seconds: float, instrument_count: int, tell: Tell) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        instrument_count: int,
+        tell: Tell,
+        scale_mixes: Sequence[str] = scale.MIXES,
+    ) -> None:
         self.seconds = seconds
+        self.scale_mixes = scale_mixes
         self.instrument_count = instrument_count
         self.cores: Cores = choose_cores()
         self._tell = tell
@@ -86,18 +95,25 @@ class Suite:
         self.found["stages"] = found = stages.measure(repeats)
         for item in self.found["burst"]:
             if item["mix"] == stages.MIX:
-                found.append(whole_path_entry(item["cpu_us_per_message"]))
+                found.insert(
+                    _place_behind(stages.TOGETHER, found),
+                    whole_path_entry(item["cpu_us_per_message"]),
+                )
         costs = {item["stage"]: item["cpu_us_per_message"] for item in found}
-        costs.pop(WHOLE_PATH, None)
+        for whole in (stages.TOGETHER, WHOLE_PATH):
+            costs.pop(whole, None)
         self.found["costliest_stage"] = max(costs, key=lambda stage: costs[stage], default="")
 
     def _sustain(self) -> None:
         self.found["sustain"] = sustain.measure(
-            self.instrument_count, min(3.0, self.seconds * 0.2), self.cores, self._tell
+            self.instrument_count, min(3.0, self.seconds * _SUSTAIN_SHARE), self.cores, self._tell
         )
 
     def _scale(self) -> None:
-        self.found["scale"] = scale.measure(max(1.0, self.seconds), self.cores, self._tell)
+        seconds = max(1.0, self.seconds * _SCALE_SHARE)
+        self.found["scale"] = [
+            scale.measure(mix, seconds, self.cores, self._tell) for mix in self.scale_mixes
+        ]
 
 
 def common_entry(outcome: RunOutcome) -> dict[str, Any]:
@@ -115,6 +131,7 @@ def common_entry(outcome: RunOutcome) -> dict[str, Any]:
         "cpu_percent": outcome.cpu_percent,
         "load": msgspec.to_builtins(outcome.load),
         "note": outcome.note,
+        "cut_short": outcome.cut_short,
     }
 
 
@@ -134,10 +151,16 @@ def whole_path_entry(cpu_us_per_message: float) -> dict[str, Any]:
     """From the socket into the ring as it really runs, beside the stages of it."""
     return {
         "stage": WHOLE_PATH,
+        "by": "",
         "cpu_us_per_message": cpu_us_per_message,
         "cpu_us_each": cpu_us_per_message,
         "per": "message",
     }
+
+
+def _place_behind(stage: str, entries: list[dict[str, Any]]) -> int:
+    names = [item["stage"] for item in entries]
+    return names.index(stage) + 1 if stage in names else len(names)
 
 
 def paced_entry(rate_per_s: float, outcome: RunOutcome) -> dict[str, Any]:

@@ -29,6 +29,9 @@ BUSIEST: Final = 10
 QUIET_SHARE: Final = 10
 """The busiest instruments have so many times the traffic of the others."""
 
+MESSAGES_MAX: Final = 400_000
+"""Of a run: they are made before it, and should not take hundreds of MB."""
+
 _NAMES: Final = ("BTC", "ETH", "SOL", "XRP", "DOGE", "LTC", "ADA", "TRX", "LINK", "AVAX")
 _BURST_STEP_NS: Final = 10_000
 
@@ -103,17 +106,19 @@ class Traffic:
         self._makers = dict(zip(plan.instruments, makers, strict=True))
         order, channels = instrument_order(len(makers)), channel_order(plan.mix)
         counts = [place * 37 for place in range(len(makers))]
-        chunks: list[bytes] = []
+        # In one piece: as so many objects, and joined afterwards, they would take three times that.
+        self._data = data = bytearray()
+        self.lengths = np.empty(plan.messages, np.int64)
+        self._stamps = np.empty(plan.messages, np.int64)
         whose = np.empty(plan.messages, np.int32)
         for number in range(plan.messages):
             place = order[number % len(order)]
-            chunks.append(makers[place].next(channels[counts[place] % len(channels)]))
+            chunk = makers[place].next(channels[counts[place] % len(channels)])
+            data += chunk
+            self.lengths[number], self._stamps[number] = len(chunk), chunk.index(STAMP)
             counts[place] += 1
             whose[number] = place
         self.instruments: npt.NDArray[np.int32] = whose
-        self.lengths = np.fromiter(map(len, chunks), np.int64, len(chunks))
-        self._stamps = np.fromiter((chunk.index(STAMP) for chunk in chunks), np.int64, len(chunks))
-        self._chunks = chunks
 
     def hello(self, inst_id: str, channel: str, now_ms: int) -> bytes:
         """What a subscription is answered with besides its acknowledgement; b"" for a channel that
@@ -126,12 +131,16 @@ class Traffic:
 
     def stream_of(self, places: Sequence[int], start_wall_ms: int) -> Stream:
         """Everything for one connection, which carries these instruments: stamped for a run that
-        starts at `start_wall_ms`.
+        starts at `start_wall_ms`. One that carries all of them has the only copy there is.
         """
         mine = np.isin(self.instruments, np.asarray(places, np.int32))
         numbers = np.flatnonzero(mine)
-        data = np.frombuffer(b"".join(self._chunks[k] for k in numbers), np.uint8).copy()
         ends = np.cumsum(self.lengths[numbers])
+        if len(numbers) == self.plan.messages:
+            data = np.frombuffer(self._data, np.uint8)
+        else:
+            every = np.frombuffer(self._data, np.uint8)
+            data = every[np.repeat(mine, self.lengths)]
         at = ends - self.lengths[numbers] + self._stamps[numbers]
         stamps = start_wall_ms + (numbers * self.plan.step_ns / 1e6).astype(np.int64)
         for digit in range(STAMP_DIGITS):

@@ -11,7 +11,9 @@ import click
 import msgspec
 
 from hunter.bench import report
+from hunter.bench.scale import MIXES
 from hunter.bench.suite import DEFAULT_PARTS, PARTS, Suite
+from hunter.bench.traffic import MESSAGES_MAX
 from hunter.cli.options import json_option
 from hunter.cli.progress import Progress
 from hunter.clock import SystemClock
@@ -19,7 +21,11 @@ from hunter.clock import SystemClock
 
 @click.command()
 @click.option(
-    "--seconds", default=10.0, show_default=True, type=click.FloatRange(0.5, 600), help="Of a run."
+    "--seconds",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0.5, 600),
+    help=f"Of a run, of at most {MESSAGES_MAX:,} messages.",
 )
 @click.option(
     "--instruments",
@@ -40,6 +46,13 @@ from hunter.clock import SystemClock
     help="Compare with other libraries, in environments that `make peers` makes.",
 )
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 20), help="Of it.")
+@click.option(
+    "--mix",
+    "mixes",
+    multiple=True,
+    type=click.Choice(MIXES),
+    help="Of scale: trades, books5 and tickers, or as recorded. Both unless given.",
+)
 @click.option("--curves", is_flag=True, help="Cost over rate, instruments, capacity and readers.")
 @click.option("--out", default=".", type=Path, metavar="DIR", help="Where curves are written.")
 @json_option
@@ -48,8 +61,9 @@ def bench(**given: Any) -> None:
 
     burst: CPU per message, as fast as it is read. paced: latency at 1,000, 5,000 and 20,000 trades
     a second. stages: each stage by itself. sustain: the highest rate without loss or growing lag.
-    scale: 300 instruments at a busy second. A whole run takes about a minute and a half; nothing
-    else should run meanwhile. --peers and --curves are made instead, unless --only asks for more.
+    scale: 300 instruments at a busy second. Each paced run takes three tenths of --seconds, each of
+    scale six tenths; all together about a minute and a half, and nothing else should run meanwhile.
+    --peers and --curves are made instead, unless --only asks for more.
     """
     clock = SystemClock()
     progress = Progress(sys.stderr, clock.monotonic_ns())
@@ -61,7 +75,7 @@ def bench(**given: Any) -> None:
             bar = "#" * filled + "." * (20 - filled)
             progress.show(clock.monotonic_ns(), lambda: f"[{bar}] {what}")
 
-    suite = Suite(given["seconds"], given["instruments"], tell)
+    suite = Suite(given["seconds"], given["instruments"], tell, given["mixes"] or MIXES)
     other = given["peers"] is not None or given["curves"]
     files: list[Path] = []
     try:

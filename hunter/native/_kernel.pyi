@@ -160,3 +160,10 @@ class FastPath:
         lags: memoryview,
         /,
     ) -> tuple[int, int]: ...
+
+# stages.c, for measurement
+TO_FRAME: int
+TO_DECODE: int
+TO_BOOK: int
+
+def pass_to(frames: bytes | bytearray | memoryview, stage: int, book: BookState, /) -> int: ...

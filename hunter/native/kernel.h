@@ -6,6 +6,7 @@
  *   ring.c      rows                -> lanes of the segment; and back, for readers
  *   fastpath.c  all of these, frame by frame, for what is ordinary
  *   records.c   the small records that both halves count in
+ *   stages.c    the first of these without the later ones, for measurement
  *
  * The rule of all of it: a frame is either taken whole, with the effect that the Python code would
  * have had, or declined before anything has changed. Nothing is decided here that Python does not
@@ -219,5 +220,6 @@ int hn_add_records(PyObject *module);
 int hn_add_book(PyObject *module);
 int hn_add_ring(PyObject *module);
 int hn_add_fastpath(PyObject *module);
+int hn_add_stages(PyObject *module);
 
 #endif

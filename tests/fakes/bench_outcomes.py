@@ -22,6 +22,7 @@ OUTCOME = RunOutcome(
     stream_us_per_message=1.5,
     brain_us_per_message=0.5,
     cpu_percent={"stream-0": 40.0, "brain-0": 10.0, "watchdog": 1.0},
+    core_percent={"0": 20.0, "1": 51.0},
     latency_us={"receive_to_ring": Quantiles(1, 2, 3), "schedule_to_receive": None},
     lag_us_by_quarter=[100.0, 100.0],
     decisions=5,

@@ -10,8 +10,8 @@ from hunter.errors import ConfigError
 
 
 def test_cost_is_that_of_all_processes_of_a_role() -> None:
-    before = Mark(0, 0, {"stream-0": 5, "stream-1": 7, "brain-0": 100})
-    after = Mark(1, 9, {"stream-0": 6, "stream-1": 9, "brain-0": 300})
+    before = Mark(0, 0, {"stream-0": 5, "stream-1": 7, "brain-0": 100}, {})
+    after = Mark(1, 9, {"stream-0": 6, "stream-1": 9, "brain-0": 300}, {})
     assert cost_ns(before, after, "stream") == 3
     assert cost_ns(before, after, "brain") == 200
 

@@ -16,8 +16,11 @@ SUSTAIN = {
     "about_instruments": 666, "instrument_per_s": 90.0,
 }  # fmt: skip
 SCALE = {
-    "instruments": 300, "rate_per_s": 34_905, "seconds": 10.0, "lost": 0, "brain_lapped": 0,
+    "mix": "top5", "instruments": 300, "rate_per_s": 34_905, "seconds": 10.0, "lost": 0,
+    "brain_lapped": 0,
     "lag_us_by_quarter": [1_000.0, 2_000.0], "cpu_percent": {"stream-0": 61.0}, "note": "late",
+    "core_percent": {"0": 12.0}, "why": "the brain was lapped", "limiting": "brain",
+    "cut_short": True,
 }  # fmt: skip
 
 
@@ -27,10 +30,17 @@ def everything() -> dict[str, Any]:
         "burst": [burst_entry("trades", [OUTCOME])],
         "paced": [_paced()],
         "stages": [
-            {"stage": "decode", "cpu_us_per_message": 4.5, "cpu_us_each": 4.5, "per": "message"}
+            {
+                "stage": "decode",
+                "by": "C",
+                "cpu_us_per_message": 4.5,
+                "cpu_us_each": 4.5,
+                "per": "message",
+            }
         ],
         "sustain": SUSTAIN,
-        "scale": SCALE,
+        "costliest_stage": "decode",
+        "scale": [SCALE],
         "peers": [PEER],
     }
 
@@ -50,6 +60,9 @@ def test_report_has_every_part_and_fits_a_hundred_columns() -> None:
     assert "1 / 2 / 3" in text
     assert "20.2 x" in text
     assert "  ! late" in text
+    assert "cut short at 400,000 messages" in text
+    assert "limit: brain" in text
+    assert "costliest: decode" in text
 
 
 def test_part_that_was_not_measured_is_not_shown() -> None:

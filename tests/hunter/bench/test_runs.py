@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ from fakes.bench_outcomes import OUTCOME
 from hunter.bench import runs
 from hunter.bench.frames import trade_id
 from hunter.bench.runs import Cores
-from hunter.bench.traffic import TrafficPlan, instrument_names
+from hunter.bench.traffic import MESSAGES_MAX, TrafficPlan, instrument_names
 
 
 def test_load_has_a_core_of_its_own_where_there_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,3 +53,17 @@ def test_lag_counts_from_the_schedule_and_leaves_the_greeting_out() -> None:
 def test_ring_of_one_instrument_holds_a_whole_run() -> None:
     assert runs.ring_capacity(TrafficPlan("trades", 100_000)) == 131_072
     assert runs.ring_capacity(TrafficPlan("trades", 10)) == 8_192
+
+
+def test_run_of_too_many_messages_is_cut_short_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans: list[TrafficPlan] = []
+    monkeypatch.setattr(runs, "Load", lambda plan, _: plans.append(plan) or MagicMock())
+    monkeypatch.setattr(runs, "BenchInstance", MagicMock())
+    monkeypatch.setattr(runs, "_watch", lambda *_: OUTCOME)
+    cores = Cores(frozenset(), frozenset())
+    told = [
+        runs.run(TrafficPlan("trades", count), cores).cut_short
+        for count in (MESSAGES_MAX, MESSAGES_MAX + 1)
+    ]
+    assert told == [False, True]
+    assert [plan.messages for plan in plans] == [MESSAGES_MAX, MESSAGES_MAX]

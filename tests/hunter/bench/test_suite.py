@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from fakes.bench_outcomes import OUTCOME
 
-from hunter.bench import report, suite
+from hunter.bench import report, stages, suite
 from hunter.bench.suite import DEFAULT_PARTS, Suite
 
 
@@ -40,6 +40,8 @@ def test_every_part_fills_its_key(asked: list[Any]) -> None:
     assert asked[:6] == ["trades"] * 3 + ["mix"] * 3
     assert [plan.rate_per_s for plan in asked[6:9]] == [1_000, 5_000, 20_000]
     assert [item["stage"] for item in made.found["stages"]] == [suite.WHOLE_PATH]
+    assert made.found["costliest_stage"] == ""
+    assert [given[0] for given in asked[10:]] == ["top5", "capture"]
     first = made.found["burst"][0]
     assert (first["mix"], first["cpu_us_per_message"], first["lost"]) == ("trades", 1.5, 0)
     paced = made.found["paced"][1]
@@ -70,3 +72,19 @@ def test_peers_and_curves_are_made_when_asked_for(
     files = made.draw_curves(tmp_path)
     assert [file.name for file in files] == ["curves.json", "curves.md"]
     assert report.lines(made.found)
+
+
+def test_whole_path_stands_behind_its_stages_and_is_no_stage(
+    asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs = {"decode": 1.0, stages.TOGETHER: 3.0, "features": 2.0}
+    found = [{"stage": name, "cpu_us_per_message": cost} for name, cost in costs.items()]
+    monkeypatch.setattr(suite.stages, "measure", lambda _: found)
+    made = Suite(1.0, 1, lambda *_: None, ("top5",))
+    made.measure("burst")
+    made.measure("stages")
+    names = [item["stage"] for item in made.found["stages"]]
+    assert names == ["decode", stages.TOGETHER, suite.WHOLE_PATH, "features"]
+    assert made.found["costliest_stage"] == "features"
+    made.measure("scale")
+    assert [given[0] for given in asked if isinstance(given, tuple)] == ["top5"]

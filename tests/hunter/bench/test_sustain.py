@@ -7,7 +7,7 @@ import pytest
 from fakes.bench_outcomes import LOAD, OUTCOME
 
 from hunter.bench import sustain
-from hunter.bench.runs import RunOutcome
+from hunter.bench.runs import Cores, RunOutcome
 from hunter.bench.sustain import search
 
 
@@ -48,19 +48,25 @@ def test_load_that_was_not_done_in_time_holds_nothing() -> None:
 
 
 def test_limit_is_the_load_the_brain_or_the_busiest_process() -> None:
-    assert "load generator" in sustain.limiting(outcome(note="it was late"), "x")
-    assert sustain.limiting(outcome(), "the brain was lapped") == "brain"
-    assert "other work" in sustain.limiting(outcome(), "x")
-    busy = outcome(cpu_percent={"stream-0": 80.0, "brain-0": 18.0, "watchdog": 1.0})
-    assert sustain.limiting(busy, "x") == "stream-0"
+    one, two = (Cores(frozenset([0]), frozenset(range(1, 1 + count))) for count in (1, 2))
+    assert "load generator" in sustain.limiting(outcome(note="it was late"), "x", two)
+    assert sustain.limiting(outcome(), "the brain was lapped", two) == "brain"
+    assert (
+        sustain.limiting(outcome(), "the brain was lapped", one)
+        == "brain, on one core with stream-0"
+    )
+    assert sustain.limiting(outcome(), "x", two) == "stream-0"
+    assert sustain.limiting(outcome(), "x", one) == "stream-0, on one core with brain-0"
+    used = outcome(core_percent={"0": 20.0, "1": 100.0})
+    assert sustain.limiting(used, "x", one) == "stream-0, on a machine that does other work too"
 
 
 def test_measure_says_how_many_instruments_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(plan: Any, *_: Any) -> RunOutcome:
-        return outcome(missing=int(plan.rate_per_s > 20_000))
+        return outcome(missing=int(plan.rate_per_s > 50_000))
 
     monkeypatch.setattr(sustain, "run", run)
-    found = sustain.measure(5, 1.0, None, lambda *_: None)  # type: ignore[arg-type]
-    assert (found["sustained_per_s"], found["failed_per_s"]) == (20_000, 25_000)
-    assert found["about_instruments"] == 222
-    assert [item["held"] for item in found["tried"]] == [True, True, False, False, False]
+    found = sustain.measure(5, 1.0, Cores(frozenset(), frozenset()), lambda *_: None)
+    assert (found["sustained_per_s"], found["failed_per_s"]) == (50_000, 60_000)
+    assert found["about_instruments"] == 555
+    assert [item["held"] for item in found["tried"]] == [True, True, False, False, True]

@@ -85,3 +85,13 @@ def test_hello_of_an_instrument_that_is_not_ours_is_empty() -> None:
     made = Traffic(TrafficPlan("trades", 1))
     assert made.hello("BTC-USDT", "trades", 1) == b""
     assert b'"ts":"0001790000000"' not in made.hello("BTC-USDT-SWAP", "trades", 1_790_000_000_000)
+
+
+def test_one_connection_for_all_gets_what_several_get() -> None:
+    plan = TrafficPlan("mix", 300, NAMES, rate_per_s=1000)
+    made = Traffic(plan)
+    parts = [cut(made.stream_of([place], 1_790_000_000_000).data) for place in range(12)]
+    whole = cut(made.stream_of(range(12), 1_790_000_000_000).data)
+    assert sorted(payload for part in parts for payload in part) == sorted(whole)
+    again = made.stream_of(range(12), 1_790_000_005_000)
+    assert b'"ts":"1790000005000"' in cut(again.data)[0]

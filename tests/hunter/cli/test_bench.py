@@ -10,13 +10,16 @@ from click.testing import CliRunner
 from hunter.cli import bench as module
 from hunter.cli.bench import bench
 
+BOTH = ("scale", "top5", "capture")
+
 
 class FakeSuite:
     """Remembers what it was asked for."""
 
     asked: ClassVar[list[Any]] = []
 
-    def __init__(self, seconds: float, instruments: int, tell: Any) -> None:
+    def __init__(self, seconds: float, instruments: int, tell: Any, mixes: Any) -> None:
+        self.mixes = mixes
         self.asked.append((seconds, instruments))
         self.found: dict[str, Any] = {
             "machine": {
@@ -27,7 +30,7 @@ class FakeSuite:
         tell("something", 0.5)
 
     def measure(self, part: str) -> None:
-        self.asked.append(part)
+        self.asked.append(part if part != "scale" else (part, *self.mixes))
 
     def compare(self, directory: Path, rounds: int) -> None:
         self.asked.append((directory, rounds))
@@ -51,7 +54,7 @@ def run(*words: str) -> Any:
 
 def test_without_options_everything_is_measured(suite: type[FakeSuite]) -> None:
     done = run()
-    assert suite.asked == [(10.0, 20), "burst", "paced", "stages", "sustain", "scale"]
+    assert suite.asked == [(10.0, 20), "burst", "paced", "stages", "sustain", BOTH]
     assert "pure Python" in done.stdout
 
 
@@ -77,3 +80,8 @@ def test_curves_say_where_they_were_written(suite: type[FakeSuite], tmp_path: Pa
 
 def test_part_that_does_not_exist_is_a_mistake_of_usage() -> None:
     assert run("--only", "everything").exit_code == 2
+
+
+def test_scale_may_be_of_one_mix(suite: type[FakeSuite]) -> None:
+    run("--only", "scale", "--mix", "capture")
+    assert suite.asked[1:] == [("scale", "capture")]
