@@ -207,6 +207,21 @@ class Market:
         update = self._on_update(book)
         return self._on_top5(book) + update
 
+    def _on_wrong_top5_before_its_book(self, book: Book) -> bytes:
+        """It waits, and then contradicts."""
+        update = self._on_update(book)
+        return self._on_wrong_top5(book) + update
+
+    def _on_older_top5(self, book: Book) -> bytes:
+        """Its ids went back, and go on from there."""
+        book.seq_id -= self.random.randrange(1, 9)
+        return self._on_top5(book)
+
+    def _on_repeated_quote(self, book: Book) -> bytes:
+        """Of one id, but not of one size: it is compared once."""
+        right = self._on_quote(book)
+        return right + right + self._on_wrong_quote(book) + right
+
     def _on_wrong_top5(self, book: Book) -> bytes:
         bids, asks = book.top(5)
         if asks:

@@ -31,7 +31,9 @@ CHANNELS = (ALL, ("trades", "tickers", "books5", "bbo-tbt"), ("trades", "books",
 ORDINARY = ("trade", "trades", "quote", "ticker", "update", "top5", "quote_before_its_book")
 ODD = tuple(sorted(set(Market(0, ALL).kinds) - set(ORDINARY)))
 # A notice begins a handover: whose successor then waits for an answer, the tests could not tell.
-LONE = tuple(kind for kind in ODD if kind != "notice")
+# Whether data of a subscription that ends are dropped depends, in Python, on the answers behind
+# them in the same read; the compiled half never sees so far ahead.
+LONE = tuple(kind for kind in ODD if kind not in ("notice", "ack"))
 ODD_TICKER = {"last": "1e2", "askPx": "", "bidPx": "", "ts": "1790000000500"}
 OUTSIDE = ("skip", "long skip", "reset", "close", "rest fails", "resubscribe", "sleep")
 
