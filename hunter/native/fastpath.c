@@ -13,6 +13,11 @@
 #error "rows are little-endian, and are stored here as the processor has them"
 #endif
 
+/* Of the rows that are stored here, by kind. */
+static const uint32_t ROW_BYTES[HN_MERGED_KINDS] = {
+    [HN_TRADE] = 64, [HN_BBO] = 128, [HN_TICKER] = 128, [HN_BOOK] = 704,
+};
+
 /* What the frames of a route are. `tops`: books5 beside books, which make no row. */
 enum { ROUTE_TRADES, ROUTE_QUOTES, ROUTE_TICKERS, ROUTE_UPDATES, ROUTE_SNAPSHOTS, ROUTE_TOPS,
        ROUTE_KINDS };
@@ -553,13 +558,27 @@ take_quote(HnFastPath *self, HnRoute *route, const HnEnvelope *envelope, const M
     return TAKEN;
 }
 
+static bool
+is_update(HnText action)
+{
+    return action.length == 6 && memcmp(action.start, "update", 6) == 0;
+}
+
+static bool
+is_snapshot(HnText action)
+{
+    return action.length == 0
+           || (action.length == 8 && memcmp(action.start, "snapshot", 8) == 0);
+}
+
 /* books5 beside books: a second opinion, and no row. */
 static int
 take_tops(HnFastPath *self, HnRoute *route, const HnEnvelope *envelope, const Moment *moment)
 {
     HnBookMessage *message = &self->message;
     HnTop told = {0};
-    if (!hn_json_book(envelope->data, message) || message->bid_count > HN_KEPT_LEVELS
+    if (!(is_update(envelope->action) || is_snapshot(envelope->action))
+        || !hn_json_book(envelope->data, message) || message->bid_count > HN_KEPT_LEVELS
         || message->ask_count > HN_KEPT_LEVELS) {
         return DECLINED;
     }
@@ -680,19 +699,6 @@ merge_sides(HnBookState *book, const HnBookMessage *message)
     int bids = hn_book_merge(book, false, message->bids, message->bid_count);
     int asks = bids < 0 ? -1 : hn_book_merge(book, true, message->asks, message->ask_count);
     return asks < 0 ? -1 : bids + asks;
-}
-
-static bool
-is_update(HnText action)
-{
-    return action.length == 6 && memcmp(action.start, "update", 6) == 0;
-}
-
-static bool
-is_snapshot(HnText action)
-{
-    return action.length == 0
-           || (action.length == 8 && memcmp(action.start, "snapshot", 8) == 0);
 }
 
 /* BookFeed.on_push of an update that follows on. Whether those that wait for its id agree is only
@@ -904,7 +910,8 @@ fastpath_run(PyObject *object, PyObject *const *args, Py_ssize_t count)
         return NULL;
     }
     if (start < 0 || end < start || end > buffer.len
-        || lags.len < (Py_ssize_t)(HN_HISTOGRAM_COUNTERS * sizeof(uint64_t))) {
+        || lags.len < (Py_ssize_t)(HN_HISTOGRAM_COUNTERS * sizeof(uint64_t))
+        || (uintptr_t)lags.buf % _Alignof(uint64_t) != 0) {
         PyErr_SetString(PyExc_ValueError, "start and end, or the counters, are not within");
         goto done;
     }
@@ -972,9 +979,13 @@ fastpath_add(PyObject *object, PyObject *added)
         PyErr_SetString(PyExc_TypeError, "add(route)");
         return NULL;
     }
-    if (kind_of[route->kind] >= 0
-        && !hn_lanes_has(self->lanes, route->instrument, (uint32_t)kind_of[route->kind])) {
+    int kind = kind_of[route->kind];
+    if (kind >= 0 && !hn_lanes_has(self->lanes, route->instrument, (uint32_t)kind)) {
         PyErr_SetString(PyExc_ValueError, "the ring has no lane for this route");
+        return NULL;
+    }
+    if (kind >= 0 && hn_lanes_row_bytes(self->lanes, (uint32_t)kind) != ROW_BYTES[kind]) {
+        PyErr_SetString(PyExc_ValueError, "the ring's rows are of another layout");
         return NULL;
     }
     if (2 * (self->route_count + 1) > self->mask + 1 && grow_table(self) < 0) {

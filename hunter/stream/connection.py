@@ -75,6 +75,9 @@ class Taker(Protocol):
     def was_read(self, byte_count: int, *, drained: bool) -> None:
         """Bytes were read just now; `drained`: the socket is empty."""
 
+    def found_empty(self) -> None:
+        """A read brought nothing: the socket is empty."""
+
     def take(self, buffer: bytearray, start: int, end: int) -> tuple[int, int]:
         """(taken, others): the frames up to `taken` are done with; those up to `others` are plain,
         and for the caller before `take` is asked about what follows them.
@@ -327,6 +330,8 @@ class Connection:
         try:
             count = self._socket.recv_into(inflow.room())
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+            if self.taker is not None:
+                self.taker.found_empty()
             return False
         except OSError as error:
             # What came before the reset is data all the same.

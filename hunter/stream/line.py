@@ -58,6 +58,16 @@ class Line:
         self.reception = reception
         self.link.use(reception)
 
+    @property
+    def read_ts_ns(self) -> int:
+        """Wall time of the last read that brought anything; 0 while nobody has noted one."""
+        return 0 if self.reception is None else self.reception.received_ts_ns
+
+    def begin_turn(self) -> None:
+        """What was read before has been published."""
+        if self.reception is not None:
+            self.reception.begin_turn()
+
     def states(self) -> dict[Subscription, SubscriptionState]:
         return {item: self.link.subscription_state(item) for item in self.socket.subscriptions}
 

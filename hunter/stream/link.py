@@ -170,14 +170,15 @@ class Link:
             self._approach(connection, now_ns)
         was_open = connection.phase is Phase.OPEN
         frames = connection.step(now_ns)
+        if self._taker is not None and was_open:
+            # Also of a connection that ended behind them.
+            self._count_taken(self._taker, now_ns)
         events: list[Event | Opened | Closed] = []
         if frames or connection.phase is Phase.OPEN:
             if not was_open:
                 self.session.opened(now_ns)
                 self.due_ns = 0
                 events.append(Opened(self.url))
-            if self._taker is not None:
-                self._count_taken(self._taker, now_ns)
             self._receive(frames, events, now_ns)
             self._send(connection)
         for event in events:

@@ -25,14 +25,18 @@ class Reception:
         self._monotonic_ns = clock.monotonic_ns
         self._latencies = latencies
         self._kernel_wait = KernelWait(clock.monotonic_ns())
-        # Since when the bytes of the last read may have waited, and those of all reads since the
-        # last publication.
+        # Since when the bytes of the last read may have waited, and those of all reads of the turn.
         self._since_ns = 0
         self._oldest_ns = NEVER_NS
 
+    def begin_turn(self) -> None:
+        """What was read before has been published, or made no row."""
+        self._oldest_ns = NEVER_NS
+
     def opened(self) -> None:
-        """A connection is new: nothing has come yet."""
-        self._kernel_wait.opened(self._monotonic_ns())
+        """A connection is new: nothing has come but what came with its handshake."""
+        self._since_ns = self._oldest_ns = now_ns = self._monotonic_ns()
+        self._kernel_wait.opened(now_ns)
 
     def waited(self, began_ns: int, ended_ns: int, asked_ns: int, *, readable: bool) -> None:
         """The process has waited for its sockets; see `KernelWait.waited`."""
@@ -44,6 +48,10 @@ class Reception:
         self.read_ns = now_ns = self._monotonic_ns()
         self._since_ns = now_ns - self._kernel_wait.read(now_ns, byte_count, drained=drained)
         self._oldest_ns = min(self._oldest_ns, self._since_ns)
+
+    def found_empty(self) -> None:
+        """A read brought nothing: the socket is empty."""
+        self._kernel_wait.read(self._monotonic_ns(), 0, drained=True)
 
     def take(self, _: bytearray, start: int, end: int) -> tuple[int, int]:
         """None of them: all plain frames go the long way."""
@@ -62,4 +70,3 @@ class Reception:
         """What so many pushes brought can be read now."""
         waited_ns = self._monotonic_ns() - self._oldest_ns
         self._latencies.record(Stage.RECEIVE_TO_RING, waited_ns, push_count)
-        self._oldest_ns = NEVER_NS

@@ -136,12 +136,13 @@ class Writing:
     def publish(self) -> None:
         """Show the rows and wake the brain."""
         published = self.writer.publish()
+        published = self._fast.has_published() or published  # with what the long way has put
         if self._pushes:
             for line, push_count in self._pushes.items():
                 if published and line.reception is not None:
                     line.reception.published(push_count)
             self._pushes.clear()
-        if self._fast.has_published() or published:
+        if published:
             self._parts.wake.wake()
 
     def next_deadline_ns(self) -> int:
@@ -253,6 +254,7 @@ class Writing:
         """Its events, and the frames that were taken without any; all in the order they came."""
         link = line.link
         work = 0
+        line.begin_turn()
         while True:
             events = link.step(now_ns)
             work += len(events) + link.taken_count
@@ -262,16 +264,14 @@ class Writing:
                 return work
 
     def _on_events(self, line: Line, events: list[Event | Opened | Closed], now_ns: int) -> None:
-        reception = line.reception
-        received_ts_ns = 0 if reception is None else reception.received_ts_ns
-        received_ts_ns = received_ts_ns or self._clock.wall_ns()
+        read_ts_ns = line.read_ts_ns or self._clock.wall_ns()
         push_count = 0
         for event in events:
             if isinstance(event, Data):
                 push_count += 1
-                self._on_data(line, event, received_ts_ns, now_ns)
-            else:
-                self._on_event(line, event, received_ts_ns, now_ns)
+                self._on_data(line, event, read_ts_ns, now_ns)
+            else:  # the last read may be long ago
+                self._on_event(line, event, self._clock.wall_ns(), now_ns)
         if push_count:
             self._pushes[line] = self._pushes.get(line, 0) + push_count
 

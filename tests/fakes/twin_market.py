@@ -207,6 +207,29 @@ class Market:
         update = self._on_update(book)
         return self._on_top5(book) + update
 
+    def _on_wrong_top5_before_its_book(self, book: Book) -> bytes:
+        """It waits, and then contradicts."""
+        update = self._on_update(book)
+        return self._on_wrong_top5(book) + update
+
+    def _on_crossed_top5(self, book: Book) -> bytes:
+        """As in a call auction; the same price on both sides, or worse."""
+        book.seq_id += 1
+        bids, asks = book.top(5)
+        price = self.random.choice(("100.1", "103.2")) if not asks else asks[0][0]
+        best = self.random.choice((price, f"{float(price) + 1:g}"))
+        return self._quote(book, [[best, "1", "0", "1"], *bids[:4]], asks, channel="books5")
+
+    def _on_older_top5(self, book: Book) -> bytes:
+        """Its ids went back, and go on from there."""
+        book.seq_id -= self.random.randrange(1, 9)
+        return self._on_top5(book)
+
+    def _on_repeated_quote(self, book: Book) -> bytes:
+        """Of one id, but not of one size: it is compared once."""
+        right = self._on_quote(book)
+        return right + right + self._on_wrong_quote(book) + right
+
     def _on_wrong_top5(self, book: Book) -> bytes:
         bids, asks = book.top(5)
         if asks:
@@ -215,6 +238,10 @@ class Market:
 
     def _on_top6(self, book: Book) -> bytes:
         return self._quote(book, *book.top(6), channel="books5")
+
+    def _on_top6_before_its_book(self, book: Book) -> bytes:
+        update = self._on_update(book)
+        return self._on_top6(book) + update
 
     def _on_top5_out_of_order(self, book: Book) -> bytes:
         bids, asks = book.top(5)

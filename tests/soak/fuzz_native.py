@@ -14,17 +14,10 @@ find anything.
 from __future__ import annotations
 
 import argparse
-import importlib.machinery
-import importlib.util
 import json
-import os
 import random
-import subprocess
 import sys
-import sysconfig
-import tempfile
 import time
-import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -33,54 +26,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from fakes.native_decoding import Decoding
 from fakes.okx_mutations import Mutator
+from fakes.sanitized import load, start_again
 
 from hunter.exchange.okx.bookstate import BookState
 from hunter.exchange.okx.parse import parse_books
 
-ROOT = Path(__file__).resolve().parents[2]
-LIBRARY_VARIABLE = "HUNTER_FUZZ_LIBRARY"
-FLAGS = (
-    "-std=c11 -O1 -g -fPIC -shared -Wall -Wextra -fno-omit-frame-pointer"
-    " -fsanitize=address,undefined -fno-sanitize-recover=all"
-)
 FRAME_LENGTH_MAX = 1 << 17
 BOOK_MERGES_MAX = 400
-
-
-def build(folder: Path) -> Path:
-    """The extension as pyproject.toml has it, with sanitizers."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    (extension,) = project["tool"]["setuptools"]["ext-modules"]
-    target = folder / f"_kernel{sysconfig.get_config_var('EXT_SUFFIX')}"
-    include = f"-I{sysconfig.get_path('include')}"
-    sources = [str(ROOT / name) for name in extension["sources"]]
-    subprocess.run(["gcc", *FLAGS.split(), include, *sources, "-o", str(target)], check=True)
-    return target
-
-
-def start_again(library: Path) -> int:
-    """With the sanitizers before everything else, and each object in memory of its own."""
-    found = subprocess.run(
-        ["gcc", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True
-    )
-    environment = {
-        **os.environ,
-        LIBRARY_VARIABLE: str(library),
-        "LD_PRELOAD": found.stdout.strip(),
-        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1",
-        "PYTHONMALLOC": "malloc",
-        "HUNTER_NATIVE": "off",
-    }
-    return subprocess.run([sys.executable, *sys.argv], env=environment).returncode
-
-
-def load(library: str) -> ModuleType:
-    loader = importlib.machinery.ExtensionFileLoader("_kernel", library)
-    spec = importlib.util.spec_from_loader("_kernel", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
 
 
 class Run:
@@ -143,8 +95,7 @@ class Run:
         self._plain, self._compiled = BookState(), self._kernel.BookState()
 
 
-def fuzz(library: str, inputs: int, seed: int) -> int:
-    kernel = load(library)
+def fuzz(kernel: ModuleType, inputs: int, seed: int) -> int:
     mutator = Mutator(random.Random(seed))
     run = Run(kernel, random.Random(seed ^ 0x5EED))
     began = time.monotonic()
@@ -174,11 +125,8 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    library = os.environ.get(LIBRARY_VARIABLE)
-    if library is not None:
-        return fuzz(library, options.inputs, options.seed)
-    with tempfile.TemporaryDirectory() as folder:
-        return start_again(build(Path(folder)))
+    kernel = load()
+    return start_again() if kernel is None else fuzz(kernel, options.inputs, options.seed)
 
 
 if __name__ == "__main__":

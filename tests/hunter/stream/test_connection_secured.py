@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fakes.actor_stage import HandClock, Stage
 from fakes.library_server import real_server
 from fakes.tls import EXPIRED, server_context
 from fakes.websocket_peer import Client, Peer, agreement, frame
@@ -15,6 +16,7 @@ from fakes.websocket_peer import Client, Peer, agreement, frame
 from hunter.stream.connection import OPEN_TIMEOUT_NS
 from hunter.stream.phases import Failure, Phase
 from hunter.stream.proxy import Proxy
+from hunter.stream.reception import Reception
 from hunter.stream.tls import client_context
 
 Connect = Callable[..., Client]
@@ -47,6 +49,36 @@ def test_connection_by_tls_trusts_a_known_certificate(
         client.connection.send_text(b"z" * 700_000)
         client.until("the echo", lambda: len(client.received) == 21)
         assert client.received[-1] == b"z" * 700_000
+        client.connection.abort("enough")
+
+
+class Watcher(Reception):
+    """Notes what it is told of the socket."""
+
+    def __init__(self, there: Stage) -> None:
+        super().__init__(HandClock(), there.context("stream-0").latencies)
+        self.told: list[str] = []
+
+    def was_read(self, byte_count: int, *, drained: bool) -> None:
+        assert not drained, "one record says nothing about the next one"
+        self.told.append("read")
+
+    def found_empty(self) -> None:
+        self.told.append("empty")
+
+
+def test_end_of_a_turn_by_tls_is_seen(
+    connect: Connect, stage: Callable[..., Stage], tmp_path: Path, trust: Callable[[], None]
+) -> None:
+    context = server_context(tmp_path)
+    trust()
+    with real_server(ssl=context) as server:
+        client = connect(f"wss://127.0.0.1:{server.port}/")
+        client.connection.taker = watcher = Watcher(stage())
+        client.until_phase(Phase.OPEN)
+        client.connection.send_text(b"small")
+        client.until("the echo", lambda: client.received)
+        assert watcher.told[-2:] == ["read", "empty"]
         client.connection.abort("enough")
 
 
