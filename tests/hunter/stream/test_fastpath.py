@@ -218,6 +218,17 @@ def test_a_declined_frame_keeps_nobody_else_from_being_taken(declined: str) -> N
         assert twins.taken == before + 3
 
 
+def test_a_quote_that_comes_again_is_no_reason_to_decline() -> None:
+    """Whatever it says then: it is not compared."""
+    market = Market(1, ALL)
+    with Twins(*ALL) as twins:
+        opened(twins, market)
+        before = twins.taken
+        twins.each("send", market.frame_of("repeated_quote", INSTRUMENTS[0]))
+        twins.compare()
+        assert twins.taken == before + 4
+
+
 @pytest.mark.parametrize("channel", ALL)
 @pytest.mark.parametrize("action", ["", "snapshot", "update", "other"])
 def test_every_action_on_every_channel(channel: str, action: str) -> None:
