@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from fakes.instance import wait_until
 
 from hunter.bench import load
 from hunter.bench.load import FrameReader, LoadServer, accept_key
@@ -98,7 +99,8 @@ def test_subscriptions_are_answered_and_greeted(
     assert (ack["event"], second_ack["event"]) == ("subscribe", "subscribe")
     assert trade["arg"] == {"channel": "trades", "instId": NAME}
     assert book["action"] == "snapshot"
-    assert said[-1] == {"event": "subscribed", "count": 2}
+    # it is said once the answer has left
+    wait_until("both subscriptions", lambda: {"event": "subscribed", "count": 2} in said)
 
 
 def test_client_that_is_not_greeted_gets_the_books_snapshot_all_the_same(
@@ -167,3 +169,17 @@ def test_run_without_its_client_says_that_nothing_arrived(clients: list[Client])
     os.close(client.link.detach())
     clients.clear()
     assert server.run()["sent"] == 0
+
+
+def test_closed_server_answers_nobody_any_more(clients: list[Client]) -> None:
+    told: list[dict[str, object]] = []
+    server = LoadServer(TrafficPlan("trades", 10), lambda **fields: told.append(fields))
+    clients.append(Client(server.port))
+    clients[-1].open()
+    clients[-1].subscribe("trades")
+    clients[-1].messages(2)
+    wait_until("the subscription", lambda: told == [{"event": "subscribed", "count": 1}])
+    server.close()
+    assert clients[-1].link.recv(100) == b""
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), timeout=10)
