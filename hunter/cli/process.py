@@ -16,7 +16,7 @@ import click
 import msgspec
 import setproctitle
 
-from hunter import clock
+from hunter import clock, native
 from hunter.cli.logs import newest_lines
 from hunter.cli.options import colour, config_option, duration, load_config
 from hunter.cli.status import read
@@ -71,6 +71,12 @@ def start(
     config = load_config(config_file, overrides)
     if os.getuid() == 0 and not background:
         click.echo("hunter: warning: running as root; a user of its own is safer", err=True)
+    if native.is_missed() and not background:
+        click.echo(
+            "hunter: warning: no compiled half: a message costs twenty times more; install a C"
+            " compiler and Python's headers, and hunter again",
+            err=True,
+        )
     check_places(config)
     refuse_running(config)
     if detach:

@@ -28,3 +28,8 @@ def _load() -> ModuleType | None:
 
 
 kernel = _load()
+
+
+def is_missed() -> bool:
+    """Whether the compiled half is not there although nobody asked for that."""
+    return kernel is None and os.environ.get("HUNTER_NATIVE", "") != OFF

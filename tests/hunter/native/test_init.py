@@ -6,6 +6,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from hunter import native
+
 
 def kernel_with(value: str | None) -> str:
     environment = {name: text for name, text in os.environ.items() if name != "HUNTER_NATIVE"}
@@ -20,6 +24,17 @@ def kernel_with(value: str | None) -> str:
         check=True,
         timeout=60,
     ).stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("there", "value", "missed"), [(True, "", False), (False, "", True), (False, "off", False)]
+)
+def test_who_asked_for_python_alone_misses_nothing(
+    monkeypatch: pytest.MonkeyPatch, there: bool, value: str, missed: bool
+) -> None:
+    monkeypatch.setattr(native, "kernel", sys if there else None)
+    monkeypatch.setenv("HUNTER_NATIVE", value)
+    assert native.is_missed() is missed
 
 
 def test_off_leaves_the_python_code_alone() -> None:
