@@ -38,16 +38,20 @@ class Garbage:
 
     def before_wait(self, now_ns: int) -> None:
         """Nothing is waiting to be done."""
+        self._look(now_ns, IDLE_OBJECTS)
+
+    def now_and_then(self, now_ns: int) -> None:
+        """Some times a second, for a loop that may never wait. It gets full looks, too: what has
+        outlived one at the young would otherwise stay for ever.
+        """
+        self._look(now_ns, BUSY_OBJECTS)
+
+    def _look(self, now_ns: int, made_min: int) -> None:
         made, _, looks = gc.get_count()
-        if made < IDLE_OBJECTS:
+        if made < made_min:
             return
         if looks >= FULL_AFTER_LOOKS and now_ns >= self._full_due_ns:
             self._full_due_ns = now_ns + FULL_EVERY_NS
             gc.collect()
         else:
-            gc.collect(_YOUNG)
-
-    def now_and_then(self) -> None:
-        """Some times a second, for a loop that may never wait."""
-        if gc.get_count()[0] >= BUSY_OBJECTS:
             gc.collect(_YOUNG)

@@ -134,7 +134,7 @@ class Runner:
             if now_ns >= next_beat_ns:
                 next_beat_ns = now_ns + BEAT_EVERY_NS
                 self._report(actor, now_ns)
-                self._garbage.now_and_then()
+                self._garbage.now_and_then(now_ns)
             work = actor.do_work(now_ns)
             self._progress += work
             if may_wait(work, now_ns):
@@ -162,6 +162,10 @@ class Runner:
         page.store("beat_monotonic_ns", now_ns)
         page.store("progress", self._progress)
         self._context.latencies.turn(now_ns)
+        self._usage.measure(now_ns)
+        if now_ns >= self._told_due_ns:
+            self._told_due_ns = now_ns + TELL_SUPERVISOR_EVERY_NS
+            supervisor.child.beat()
         if now_ns < self._document_due_ns:
             return
         cpu_ns = process_cpu_ns()
@@ -177,10 +181,6 @@ class Runner:
         page.store("errors", self._error_count())
         every_ns = _document_every_ns(state, process_cpu_ns() - cpu_ns)
         self._document_due_ns = now_ns + every_ns
-        if now_ns >= self._told_due_ns:
-            self._told_due_ns = now_ns + TELL_SUPERVISOR_EVERY_NS
-            supervisor.child.beat()
-        self._usage.measure(now_ns)
 
 
 def _document_every_ns(state: ActorState, cost_ns: int) -> int:

@@ -105,5 +105,15 @@ def test_loop_that_never_waits_looks_when_there_is_much(
     garbage: Garbage, counted: Counted, made: int, looks: list[int]
 ) -> None:
     counted.counts = (made, 0, 50)
-    garbage.now_and_then()
+    garbage.now_and_then(0)
     assert counted.looks == looks
+
+
+def test_loop_that_never_waits_looks_at_the_old_too_but_seldom(
+    garbage: Garbage, counted: Counted
+) -> None:
+    """Cycles that outlive a look at the young, such as those of connections that were closed."""
+    counted.counts = (BUSY_OBJECTS, 0, FULL_AFTER_LOOKS)
+    for now_ns in (FULL_EVERY_NS - 1, FULL_EVERY_NS, 2 * FULL_EVERY_NS - 1, 2 * FULL_EVERY_NS):
+        garbage.now_and_then(now_ns)
+    assert counted.looks == [1, 2, 1, 2]
