@@ -25,7 +25,7 @@ LOOK_EVERY_S: Final = 0.002
 QUIET_NS: Final = 2_000_000_000
 """Without a new row for so long, what is missing is missing."""
 WARM_SHARE: Final = 10
-LATENCY_STAGES: Final = ("receive_to_ring", "ring_to_brain", "receive_to_signal")
+LATENCY_STAGES: Final = ("receive_to_ring", "receive_to_brain", "receive_to_signal")
 DECISION_INTERVAL_MS: Final = 10
 """Of the brain in paced runs: so many decisions that the 99.9th percentile means something."""
 

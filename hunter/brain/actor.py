@@ -190,7 +190,7 @@ class BrainActor:
         received_ts_ns = int(row[RECEIVED_PLACES[kind]])
         if received_ts_ns >= self._began_wall_ns:  # else it is read again after a restart
             age_ns = self._context.clock.wall_ns() - received_ts_ns
-            self._context.latencies.record(Stage.RING_TO_BRAIN, age_ns, row_count)
+            self._context.latencies.record(Stage.RECEIVE_TO_BRAIN, age_ns, row_count)
 
     def _tell(self, tracked: Tracked, decision: Decision) -> None:
         latency_ns = self._context.clock.wall_ns() - decision.decided_ts_ns

@@ -42,15 +42,18 @@ class Stage(enum.IntEnum):
     """From the exchange's stamp to ours: both clocks' faults are in it."""
     RECEIVE_TO_RING = 1
     """From when the bytes could have been read (see `runtime.kernelwait`) to a published row."""
-    RING_TO_BRAIN = 2
-    """From the reception of a row to when the brain has it in hands."""
+    RECEIVE_TO_BRAIN = 2
+    """From a row's stamp of reception to when the brain has it in hands; what went before the stamp
+    is in RECEIVE_TO_RING alone. Not from its publication: no row says when that was, and a word
+    with the newest one would show a brain that falls behind a busy ring as if it kept up.
+    """
     RECEIVE_TO_SIGNAL = 3
     """From the reception of the row that a decision is about to that decision."""
 
 
 STAGES_OF: Final = {
     "stream": (Stage.EXCHANGE_TO_RECEIVE, Stage.RECEIVE_TO_RING),
-    "brain": (Stage.RING_TO_BRAIN, Stage.RECEIVE_TO_SIGNAL),
+    "brain": (Stage.RECEIVE_TO_BRAIN, Stage.RECEIVE_TO_SIGNAL),
 }
 
 

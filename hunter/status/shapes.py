@@ -113,5 +113,5 @@ class StatusReport(msgspec.Struct):
     memory: MemoryReport
     latency_us: dict[str, LatencyReport]
     """By stage, see `hunter.status.latency.Stage`: exchange_to_receive, receive_to_ring,
-    ring_to_brain, receive_to_signal; one that has counted nothing is all zeros.
+    receive_to_brain, receive_to_signal; one that has counted nothing is all zeros.
     """

@@ -220,7 +220,7 @@ def paced(count: int, rate: int, seconds: float) -> dict[str, Any]:
     used_ns = time.process_time_ns() - used_ns
     document = actor.document()
     latency = document.latency_us
-    ages = actor._context.latencies.counts(Stretch.RING_TO_BRAIN).percentiles(0.5, 0.99, 0.999)
+    ages = actor._context.latencies.counts(Stretch.RECEIVE_TO_BRAIN).percentiles(0.5, 0.99, 0.999)
     actor.on_stop()
     there.stage.close()
     return {

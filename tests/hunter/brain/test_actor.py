@@ -126,12 +126,12 @@ def test_brain_counts_how_old_rows_are_but_not_those_from_before_its_start(
     counts = actor._context.latencies.counts
     there.write(ROWS[:100])
     there.read(actor)
-    assert sum(counts(Stage.RING_TO_BRAIN).every) == 0, "received years ago"
+    assert sum(counts(Stage.RECEIVE_TO_BRAIN).every) == 0, "received years ago"
     now_ns = there.clock.now_ns
     there.write([row._replace(received_ts_ns=now_ns) for row in ROWS[100:150]])
     there.clock.skip(2)
     there.read(actor)
-    found = counts(Stage.RING_TO_BRAIN)
+    found = counts(Stage.RECEIVE_TO_BRAIN)
     assert sum(found.every) == 50
     assert found.percentiles(0.5)[0] == pytest.approx(2_000_000, rel=1 / 16)
 

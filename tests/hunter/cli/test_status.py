@@ -51,9 +51,9 @@ def test_status_json_has_exactly_the_public_keys(shown: Any) -> None:
         "lost", "malformed", "lag_ms_p50", "lag_ms_p99", "mismatches", "resync_ms", "note",
     }  # fmt: skip
     assert set(report["latency_us"]) == {
-        "exchange_to_receive", "receive_to_ring", "ring_to_brain", "receive_to_signal",
+        "exchange_to_receive", "receive_to_ring", "receive_to_brain", "receive_to_signal",
     }  # fmt: skip
-    assert report["latency_us"]["ring_to_brain"] == {
+    assert report["latency_us"]["receive_to_brain"] == {
         "p50": 0.0, "p99": 0.0, "p999": 0.0, "recent": 0, "count": 0, "sum": 0.0,
     }  # fmt: skip
     assert report["brain"]["latency_us"] == {"p50": 180.0, "p99": 900.0, "p999": 2000.0}
@@ -63,13 +63,13 @@ def test_status_shows_the_stages_that_have_counted_something(shown: Any) -> None
     shown.up()
     assert "LATENCY" not in shown.output("status")
     kept = Latencies(shown.stage.status.pages["brain-0"])
-    kept.record(Stage.RING_TO_BRAIN, 4_400, 980)
-    kept.record(Stage.RING_TO_BRAIN, 800_000, 18)
-    kept.record(Stage.RING_TO_BRAIN, 30_000_000, 2)
+    kept.record(Stage.RECEIVE_TO_BRAIN, 4_400, 980)
+    kept.record(Stage.RECEIVE_TO_BRAIN, 800_000, 18)
+    kept.record(Stage.RECEIVE_TO_BRAIN, 30_000_000, 2)
     lines = shown.output("status").splitlines()
     (at,) = (number for number, line in enumerate(lines) if line.startswith("LATENCY"))
     assert lines[at].split() == ["LATENCY", "P50", "P99", "P99.9"]
-    assert " ".join(lines[at + 1].split()) == "ring to brain 4.5 us 803 us 30 ms"
+    assert " ".join(lines[at + 1].split()) == "receive to brain 4.5 us 803 us 30 ms"
     assert lines[at + 2].startswith("stream-0 ")
 
 

@@ -466,14 +466,14 @@ def test_latencies_are_those_of_the_stages_pages_also_when_nobody_is_left(
     streams.record(Stage.EXCHANGE_TO_RECEIVE, 3_000_000, 5)
     streams.record(Stage.RECEIVE_TO_RING, 15, 99)
     streams.record(Stage.RECEIVE_TO_RING, 900_000)
-    brain.record(Stage.RING_TO_BRAIN, 40_000)
+    brain.record(Stage.RECEIVE_TO_BRAIN, 40_000)
     brain.record(Stage.RECEIVE_TO_SIGNAL, 200_000)
     instance.status.pages["stream-0"].store("pid", 0)
     found = instance.report().latency_us
     assert {name: (item.recent, item.count) for name, item in found.items()} == {
         "exchange_to_receive": (5, 5),
         "receive_to_ring": (100, 100),
-        "ring_to_brain": (1, 1),
+        "receive_to_brain": (1, 1),
         "receive_to_signal": (1, 1),
     }
     ring = found["receive_to_ring"]
