@@ -183,14 +183,16 @@ def make_world():
 
 @pytest.fixture
 def make_linked_world():
-    """World of the children that are named, each with the names that it waits for."""
+    """World of the children that are named, each with the names that it waits for; keywords of the
+    tree are `tree=`.
+    """
 
-    def make(**after: str | None) -> World:
+    def make(*, tree: Any = None, **after: str | None) -> World:
         children = tuple(
             spec_of(name, after=None if names is None else frozenset(names))
             for name, names in after.items()
         )
-        return World(TreeSpec(children=children))
+        return World(TreeSpec(children=children, **(tree or {})))
 
     return make
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor.commands import RestartChild, StopAll, StopChild
+from supervisor.commands import RestartChild, StartChild, StopAll, StopChild
 from supervisor.events import Finished, ReportKind, StartExtended, Terminate
 from supervisor.spec import Restart, Strategy
 
@@ -37,6 +37,48 @@ def test_a_child_waits_for_those_it_names_and_no_others(make_linked_world):
     assert world.starts() == ["a", "c", "b"], "d waits for all"
     world.ready("c")
     assert world.starts() == ["a", "c", "b", "d"]
+
+
+def test_a_child_does_not_wait_for_one_that_is_parked_or_out_of_time(make_linked_world):
+    world = make_linked_world(a="", b="", c="a", d="b")
+    for _ in range(6):
+        assert world.states()[2] == "stopped"
+        world.pass_ns(2 * S)
+        world.crash("a")
+    assert world.states() == ["parked", "starting", "starting", "stopped"]
+    world.pass_ns(20 * S)
+    assert world.states()[1] == "killing"
+    assert world.states()[3] == "starting"
+
+
+def test_a_child_does_not_wait_for_one_that_the_operator_keeps_down(make_linked_world):
+    world = make_linked_world(a="", b="a", tree={"down": frozenset({"a"})})
+    assert world.states() == ["stopped", "starting"]
+    world = make_linked_world(a="", b="a", c="b")
+    world.ask(StopChild("a"))
+    assert world.states()[0] == "stopping"
+    world.exit("a", code=0)
+    assert world.states() == ["stopped", "starting", "stopped"]
+
+
+def test_a_child_that_the_operator_starts_waits_for_those_it_names(make_linked_world):
+    world = make_linked_world(a="", b="a", c="b", tree={"down": frozenset({"b"})})
+    assert world.states() == ["starting", "stopped", "starting"], "b is down: c does not wait"
+    world.ask(StartChild("b"))
+    assert world.states()[1] == "stopped"
+    world.ready("a")
+    assert world.states()[1] == "starting"
+
+
+def test_of_a_group_that_went_down_each_waits_for_those_it_names(make_linked_world):
+    world = make_linked_world(a="", b="a", c="", tree={"strategy": Strategy.REST_FOR_ONE})
+    world.ready("a", "b", "c")
+    world.crash("a")
+    world.exit("c", code=0)
+    world.exit("b", code=0)
+    assert world.states() == ["starting", "stopped", "starting"]
+    world.ready("a")
+    assert world.states() == ["ready", "starting", "starting"]
 
 
 def test_children_that_began_together_stop_one_after_the_other(make_world):
