@@ -8,6 +8,7 @@ the ring, which any number of readers can have.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import statistics
 import subprocess
@@ -20,13 +21,14 @@ from typing import Any, Final
 import msgspec
 
 from hunter import clock
-from hunter.bench.figures import Quantiles, quantiles, ratio, spread
+from hunter.bench.figures import quantiles, ratio, spread
 from hunter.bench.frames import trade_number
 from hunter.bench.loadclient import Load, pinned
 from hunter.bench.peers.client import CHANNELS, DISTRIBUTIONS
 from hunter.bench.runs import Cores, burst, lost, paced
 from hunter.bench.traffic import TrafficPlan
 from hunter.errors import HunterError
+from hunter.status.documents import Percentiles
 
 CLIENT: Final = Path(__file__).parent / "peers" / "client.py"
 BURST_MESSAGES: Final = {"trades": 60_000, "mix": 30_000}
@@ -47,7 +49,7 @@ class PeerRun(msgspec.Struct, frozen=True):
     delivered: int
     cpu_us_per_message: float
     messages_per_s: int
-    latency_us: Quantiles | None = None
+    latency_us: Percentiles | None = None
 
 
 def environments(directory: Path) -> tuple[dict[str, Path], list[str]]:
@@ -64,7 +66,7 @@ def environments(directory: Path) -> tuple[dict[str, Path], list[str]]:
 
 def run_peer(peer: str, python: Path, plan: TrafficPlan, cores: Cores) -> PeerRun:
     """Raises HunterError when the client does not get as far as its line."""
-    with Load(plan, cores.load) as load, tempfile.TemporaryDirectory() as home:
+    with contextlib.closing(Load(plan, cores.load)) as load, tempfile.TemporaryDirectory() as home:
         arrivals = Path(home) / "arrivals"
         words = [str(python), str(CLIENT), peer, str(load.port), str(plan.messages), plan.mix]
         with pinned(cores.measured):
@@ -151,13 +153,13 @@ def _run_hunter(plan: TrafficPlan, cores: Cores) -> PeerRun:
     )
 
 
-def added(first: Quantiles | None, second: Quantiles | None) -> Quantiles | None:
+def added(first: Percentiles | None, second: Percentiles | None) -> Percentiles | None:
     """One stage after the other, quantile by quantile: a little more than the truth for the upper
     ones, because the worst of both seldom meet. Without the second, the first.
     """
     if first is None or second is None:
         return first
-    return Quantiles(first.p50 + second.p50, first.p99 + second.p99, first.p999 + second.p999)
+    return Percentiles(first.p50 + second.p50, first.p99 + second.p99, first.p999 + second.p999)
 
 
 def _name(plan: TrafficPlan) -> str:

@@ -7,13 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-
-class Quantiles(msgspec.Struct, frozen=True):
-    """Of a latency; the unit is in the name of the field that holds it."""
-
-    p50: float = 0.0
-    p99: float = 0.0
-    p999: float = 0.0
+from hunter.status.documents import Percentiles
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -27,12 +21,12 @@ class Spread(msgspec.Struct, frozen=True):
         return f"{self.median:.2f} [{self.least:.2f}-{self.most:.2f}]"
 
 
-def quantiles(values: Sequence[float], divisor: float = 1.0) -> Quantiles | None:
+def quantiles(values: Sequence[float], divisor: float = 1.0) -> Percentiles | None:
     """None of nothing; `divisor` turns ns into the unit that is wanted."""
     if not values:
         return None
     ordered = sorted(values)
-    return Quantiles(*(round(at(ordered, q) / divisor, 2) for q in (0.5, 0.99, 0.999)))
+    return Percentiles(*(round(at(ordered, q) / divisor, 2) for q in (0.5, 0.99, 0.999)))
 
 
 def at(ordered: Sequence[float], fraction: float) -> float:

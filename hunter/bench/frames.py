@@ -9,8 +9,9 @@ few joins and a million of them can be made in seconds. Used by `traffic`.
 from __future__ import annotations
 
 import random
-import struct
 from typing import Final, NamedTuple
+
+from hunter.simulator.frames import wire_text
 
 STAMP_DIGITS: Final = 13
 STAMP: Final = b"0" * STAMP_DIGITS
@@ -38,16 +39,6 @@ class BookStep(NamedTuple):
     top_bids: bytes
     best_ask: bytes
     best_bid: bytes
-
-
-def text_frame(payload: bytes) -> bytes:
-    """A final, unmasked text frame, as servers send it."""
-    length = len(payload)
-    if length < 126:
-        return struct.pack("!BB", 0x81, length) + payload
-    if length < 1 << 16:
-        return struct.pack("!BBH", 0x81, 126, length) + payload
-    return struct.pack("!BBQ", 0x81, 127, length) + payload
 
 
 def trade_id(number: int) -> int:
@@ -182,7 +173,7 @@ class InstrumentFrames:
         """What the exchange pushes at once when a channel is subscribed. Changes nothing."""
         if channel == "books":
             asks, bids = self._texts.snapshot
-            return text_frame(
+            return wire_text(
                 self._arg["books"] + b'"action":"snapshot","data":[{"asks":[%s],"bids":[%s],'
                 b'"ts":"%s","checksum":0,"seqId":%d,"prevSeqId":-1}]}'
                 % (asks, bids, STAMP, FIRST_SEQUENCE_ID)
@@ -210,7 +201,7 @@ class InstrumentFrames:
         return self._top(channel, self._book_sequence if channel == "bbo-tbt" else self._sequence)
 
     def _trade(self, number: int, sequence: int) -> bytes:
-        return text_frame(
+        return wire_text(
             b'%s%d","px":"%s%s","count":"%d","source":"0","seqId":%d}]}'
             % (
                 self._trade_head,
@@ -224,14 +215,14 @@ class InstrumentFrames:
 
     def _ticker(self, number: int) -> bytes:
         body = self._texts.tickers[number % _POOL]
-        return text_frame(b'%s%s%s"}]}' % (self._ticker_head, body, STAMP))
+        return wire_text(b'%s%s%s"}]}' % (self._ticker_head, body, STAMP))
 
     def _update(self) -> bytes:
         step = self._texts.books[self._book_count % _POOL]
         self._book_count += 1
         self._sequence += 1
         before, self._book_sequence = self._book_sequence, self._sequence
-        return text_frame(
+        return wire_text(
             self._arg["books"] + b'"action":"update","data":[{"asks":[%s],"bids":[%s],'
             b'"ts":"%s","checksum":0,"seqId":%d,"prevSeqId":%d}]}'
             % (step.asks, step.bids, STAMP, self._sequence, before)
@@ -247,7 +238,7 @@ class InstrumentFrames:
             )
         else:
             asks, bids = (b",[".join(side.split(b",[")[:depth]) for side in self._texts.snapshot)
-        return text_frame(
+        return wire_text(
             self._arg[channel] + b'"data":[{"asks":[%s],"bids":[%s],"instId":"%s","ts":"%s",'
             b'"seqId":%d}]}' % (asks, bids, self._name, STAMP, sequence)
         )

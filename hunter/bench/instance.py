@@ -13,8 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import msgspec
 
@@ -151,17 +150,6 @@ class BenchInstance:
         """(match id, time of reception) of the newest trades, oldest first."""
         rows = self.access.trades(instrument).last(row_count)
         return list(zip(rows["trade_id"].tolist(), rows["received_ts_ns"].tolist(), strict=True))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def cost_ns(before: Mark, after: Mark, role: str) -> int:

@@ -31,9 +31,9 @@ import msgspec
 
 from hunter import clock
 from hunter.bench.figures import quantiles
-from hunter.bench.frames import text_frame
 from hunter.bench.traffic import Traffic, TrafficPlan
 from hunter.clock import SystemClock
+from hunter.simulator.frames import wire_text
 from hunter.simulator.instruments import listing, listing_row
 
 CHUNK_BYTES: Final = 256 << 10
@@ -43,7 +43,7 @@ START_DELAY_NS: Final = 50_000_000
 SPIN_NS: Final = 60_000
 BLOCKED_NS: Final = 200_000
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_PONG: Final = text_frame(b"pong")
+_PONG: Final = wire_text(b"pong")
 
 
 def accept_key(key: bytes) -> bytes:
@@ -169,7 +169,7 @@ class LoadServer:
         now_ms = SystemClock().wall_ns() // 1_000_000
         for arg in request.get("args", ()):
             event = {"event": request.get("op"), "arg": arg, "connId": "a4d3ae55"}
-            answer = text_frame(json.dumps(event, separators=(",", ":")).encode())
+            answer = wire_text(json.dumps(event, separators=(",", ":")).encode())
             name, channel = arg.get("instId", ""), arg.get("channel", "")
             if request.get("op") == "subscribe":
                 if channel == "trades":

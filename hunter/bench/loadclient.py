@@ -11,8 +11,8 @@ import select
 import signal
 import subprocess
 import sys
-from types import TracebackType
-from typing import Any, Final, Self
+from collections.abc import Iterator
+from typing import Any, Final
 
 import msgspec
 
@@ -119,20 +119,9 @@ class Load:
                 raise HunterError("the load process has ended; its reason is above")
             self._buffer += data
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 @contextlib.contextmanager
-def pinned(cpus: frozenset[int]) -> Any:
+def pinned(cpus: frozenset[int]) -> Iterator[None]:
     """What is started within runs on these cores."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cpus or before)

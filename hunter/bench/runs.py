@@ -5,6 +5,7 @@ cost. Load and the measured processes have cores of their own where there are tw
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Final
@@ -12,7 +13,7 @@ from typing import Final
 import msgspec
 
 from hunter import clock
-from hunter.bench.figures import Quantiles, quantiles
+from hunter.bench.figures import quantiles
 from hunter.bench.frames import trade_number
 from hunter.bench.instance import BenchInstance, Mark, cost_ns
 from hunter.bench.loadclient import Load, LoadReport
@@ -20,6 +21,7 @@ from hunter.bench.machine import core_percent
 from hunter.bench.traffic import MESSAGES_MAX, TrafficPlan, channel_order, instrument_order
 from hunter.clock import SystemClock
 from hunter.exchange.okx.plan import make_plan
+from hunter.status.documents import Percentiles
 
 LOOK_EVERY_S: Final = 0.002
 QUIET_NS: Final = 2_000_000_000
@@ -60,7 +62,7 @@ class RunOutcome(msgspec.Struct, frozen=True):
     brain_us_per_message: float
     cpu_percent: dict[str, float]
     core_percent: dict[str, float]
-    latency_us: dict[str, Quantiles | None]
+    latency_us: dict[str, Percentiles | None]
     lag_us_by_quarter: list[float]
     decisions: int
     load: LoadReport | None
@@ -89,8 +91,8 @@ def run(
     wanted = plan.messages
     plan = msgspec.structs.replace(plan, messages=min(wanted, MESSAGES_MAX))
     with (
-        Load(plan, cores.load) as load,
-        BenchInstance(plan, load.port, settings, cores.measured) as instance,
+        contextlib.closing(Load(plan, cores.load)) as load,
+        contextlib.closing(BenchInstance(plan, load.port, settings, cores.measured)) as instance,
     ):
         load.await_subscriptions(subscription_count(plan), 30.0)
         meanwhile(instance)
@@ -184,13 +186,15 @@ def _latencies(
     report: LoadReport | None,
     instance: BenchInstance,
     after: dict[str, object],
-) -> tuple[dict[str, Quantiles | None], list[float]]:
+) -> tuple[dict[str, Percentiles | None], list[float]]:
     """What the engine says of itself, and from the schedule to reception: also by quarter of the
     run, p99, of the first instrument.
     """
     told = after.get("latency_us") or {}
     assert isinstance(told, dict)
-    found: dict[str, Quantiles | None] = {stage: _told(told.get(stage)) for stage in LATENCY_STAGES}
+    found: dict[str, Percentiles | None] = {
+        stage: _told(told.get(stage)) for stage in LATENCY_STAGES
+    }
     if found["receive_to_signal"] is None:
         brain = after["brain"]
         assert isinstance(brain, dict)
@@ -205,10 +209,10 @@ def _latencies(
     return found, [part.p99 for part in parts if part is not None]
 
 
-def _told(fields: object) -> Quantiles | None:
+def _told(fields: object) -> Percentiles | None:
     if not isinstance(fields, dict) or not fields.get("p50"):
         return None
-    return Quantiles(fields["p50"], fields["p99"], fields["p999"])
+    return Percentiles(fields["p50"], fields["p99"], fields["p999"])
 
 
 def schedule_lags(plan: TrafficPlan, start_wall_ns: int, instance: BenchInstance) -> list[int]:

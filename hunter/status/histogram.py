@@ -9,7 +9,7 @@ only truth about how many there are, and is taken when it is asked for.
 from __future__ import annotations
 
 from bisect import bisect_left
-from itertools import accumulate, count
+from itertools import accumulate
 from typing import Final
 
 _SUB_BITS: Final = 4
@@ -66,29 +66,6 @@ class Histogram:
         for index, counted in enumerate(self.counts[first:last].tolist(), first):
             if counted:
                 self.counts[index] = counted >> 1
-
-
-class ShownPercentiles:
-    """Some percentiles of a histogram for people: reckoned on one look in LOOKS, as thousands of
-    them would take milliseconds of each report. Different ones are due at different looks.
-    """
-
-    LOOKS: Final = 8
-
-    __slots__ = ("_fractions", "_histogram", "_looks", "_values")
-    _made = count()
-
-    def __init__(self, histogram: Histogram, *fractions: float) -> None:
-        self._histogram = histogram
-        self._fractions = fractions
-        self._looks = next(self._made)
-        self._values: list[float] | None = None
-
-    def look(self) -> list[float]:
-        self._looks += 1
-        if self._values is None or not self._looks % self.LOOKS:
-            self._values = self._histogram.percentiles(*self._fractions)
-        return self._values
 
 
 def index_of(value: int) -> int:

@@ -93,6 +93,7 @@ class Counters:
 
     def document(self, instrument: str, channel: str, state: str) -> documents.FeedDocument:
         """As `hunter status` shows it."""
+        p50_us, p99_us = self.lag_us.percentiles(0.5, 0.99)
         return documents.FeedDocument(
             instrument=instrument,
             channel=channel,
@@ -104,8 +105,8 @@ class Counters:
             duplicates=self.duplicates,
             lost=self.lost,
             malformed=self.malformed,
-            lag_ms_p50=self.lag_us.percentile(0.5) / 1000,
-            lag_ms_p99=self.lag_us.percentile(0.99) / 1000,
+            lag_ms_p50=p50_us / 1000,
+            lag_ms_p99=p99_us / 1000,
             mismatches=self.mismatches,
             resync_ms=self.resync_ms,
             note=self.note if state == "parked" else "",

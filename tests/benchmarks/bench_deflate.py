@@ -12,14 +12,11 @@ on a quiet machine.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import random
 import statistics
 import time
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import PerMessageDeflate
@@ -27,6 +24,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
+from hunter.bench.machine import describe, line
 from hunter.exchange.okx.requests import Subscription
 from hunter.exchange.okx.session import OkxSession
 
@@ -155,13 +153,6 @@ def session_us(payloads: list[bytes], channel: str) -> float:
     return (time.process_time_ns() - began_ns) / len(payloads) / 1_000
 
 
-def machine_line() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    model = names[0] if names else platform.machine()
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
-
-
 def bomb_line() -> str:
     packer = zlib.compressobj(9, wbits=-15)
     packed = packer.compress(b"x" * BOMB_BYTES) + packer.flush(zlib.Z_SYNC_FLUSH)
@@ -175,7 +166,7 @@ def bomb_line() -> str:
 
 
 def main() -> None:
-    print(machine_line())
+    print(line(describe()))
     print(
         f"seed {SEED}, {MESSAGES_PER_RUN} messages, median of {RUNS} (least-most), CPU us/message"
     )

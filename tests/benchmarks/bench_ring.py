@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import signal
 import statistics
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from hunter import native
+from hunter.bench.machine import describe, line
 from hunter.ring import segment
 from hunter.ring.layout import RingLayout, capacities_of
 from hunter.ring.reader import LaneReader
@@ -48,17 +48,6 @@ PEERS = ("multiprocessing.Queue", "faster-fifo", "iceoryx2", "pyzmq")
 PEER_ROWS = {1: 60_000, 64: 640_000}
 COMPILED = native.kernel
 Result = dict[str, Any]
-
-
-def machine_line() -> str:
-    model = platform.processor() or platform.machine()
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            model = line.partition(": ")[2]
-            break
-    version = f"Python {platform.python_version()}"
-    load = os.getloadavg()[0]
-    return f"{model}, {os.cpu_count()} cores, load {load:.2f}, {version}, {platform.release()}"
 
 
 class Bench:
@@ -242,7 +231,7 @@ def main() -> int:
             show(result)
 
     if not given.json:
-        print(machine_line())
+        print(line(describe()))
     directory = Path(tempfile.mkdtemp(prefix="hunter-bench-", dir=segment.SHARED_ROOT))
     try:
         for half in [COMPILED, None] if COMPILED is not None else [None]:
@@ -254,7 +243,7 @@ def main() -> int:
     if given.peers:
         peers(given.peers, tell)
     if given.json:
-        print(json.dumps({"machine": machine_line(), "results": results}, indent=2))
+        print(json.dumps({"machine": line(describe()), "results": results}, indent=2))
     return 0
 
 

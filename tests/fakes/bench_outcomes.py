@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hunter.bench.figures import Quantiles
 from hunter.bench.loadclient import LoadReport
 from hunter.bench.runs import RunOutcome
+from hunter.status.documents import Percentiles
 
 LOAD = LoadReport(
     sent=100, seconds=1.0, start_monotonic_ns=0, start_wall_ns=0, idle_share=0.9, lag_us=None
@@ -23,7 +23,7 @@ OUTCOME = RunOutcome(
     brain_us_per_message=0.5,
     cpu_percent={"stream-0": 40.0, "brain-0": 10.0, "watchdog": 1.0},
     core_percent={"0": 20.0, "1": 51.0},
-    latency_us={"receive_to_ring": Quantiles(1, 2, 3), "schedule_to_receive": None},
+    latency_us={"receive_to_ring": Percentiles(1, 2, 3), "schedule_to_receive": None},
     lag_us_by_quarter=[100.0, 100.0],
     decisions=5,
     load=None,

@@ -8,11 +8,11 @@ import pytest
 
 from hunter.bench import comparison
 from hunter.bench.comparison import PeerRun
-from hunter.bench.figures import Quantiles
 from hunter.bench.frames import trade_id
 from hunter.bench.runs import Cores
 from hunter.bench.traffic import TrafficPlan
 from hunter.errors import HunterError
+from hunter.status.documents import Percentiles
 
 NO_CORES = Cores(frozenset(), frozenset())
 
@@ -34,8 +34,8 @@ def test_lags_count_from_when_a_trade_was_due_and_the_first_tenth_is_left_out() 
 
 
 def test_latencies_of_two_stages_are_added() -> None:
-    first, second = Quantiles(1, 2, 3), Quantiles(10, 20, 30)
-    assert comparison.added(first, second) == Quantiles(11, 22, 33)
+    first, second = Percentiles(1, 2, 3), Percentiles(10, 20, 30)
+    assert comparison.added(first, second) == Percentiles(11, 22, 33)
     assert comparison.added(first, None) == first
     assert comparison.added(None, second) is None
 
@@ -66,7 +66,7 @@ def test_measure_takes_turns_and_compares_medians(
         turns.append(peer)
         if plan.mix == "mix":
             raise HunterError("broken: it fell over")
-        return PeerRun("1.0", "3.11", plan.messages // 2, 10.0, 1, Quantiles(5, 6, 7))
+        return PeerRun("1.0", "3.11", plan.messages // 2, 10.0, 1, Percentiles(5, 6, 7))
 
     monkeypatch.setattr(comparison, "environments", lambda _: ({"ccxt": tmp_path}, []))
     monkeypatch.setattr(comparison, "_run_hunter", run_hunter)

@@ -7,9 +7,9 @@ from fakes.twins import needs_kernel
 
 from hunter.bench import compiled, stages
 from hunter.bench.compiled import PASSES, CompiledPass
-from hunter.bench.frames import text_frame
 from hunter.bench.traffic import Traffic, TrafficPlan
 from hunter.errors import HunterError
+from hunter.simulator.frames import wire_text
 
 pytestmark = needs_kernel
 NAME = "BTC-USDT-SWAP"
@@ -41,7 +41,7 @@ def test_every_pass_brings_all_messages_to_its_stage(tmp_path: Path) -> None:
 def test_message_that_the_fast_path_declines_is_an_error(tmp_path: Path) -> None:
     given = sent(50)
     rows, _ = stages._decoding(given, 1)
-    odd = text_frame(b'{"event":"error"}')
+    odd = wire_text(b'{"event":"error"}')
     with stages._ring(tmp_path, 300) as (writer, _):
         one = CompiledPass(odd + given.data, rows.books[0], writer, NAME)
         assert one.go("frame", 4 << 10) == 51

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from hunter.bench.figures import Quantiles, at, quantiles, ratio, spread
+from hunter.bench.figures import at, quantiles, ratio, spread
+from hunter.status.documents import Percentiles
 
 
 def test_quantiles_of_a_thousand_values() -> None:
-    assert quantiles([float(value) for value in range(1000)]) == Quantiles(500, 990, 999)
+    assert quantiles([float(value) for value in range(1000)]) == Percentiles(500, 990, 999)
 
 
 def test_quantiles_are_divided_into_the_unit_that_is_wanted() -> None:
-    assert quantiles([2_000.0], 1e3) == Quantiles(2, 2, 2)
+    assert quantiles([2_000.0], 1e3) == Percentiles(2, 2, 2)
 
 
 def test_quantiles_of_nothing_are_none() -> None:

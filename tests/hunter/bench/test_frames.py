@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from hunter.bench import frames
-from hunter.bench.frames import STAMP, InstrumentFrames, Texts, text_frame, trade_id, trade_number
+from hunter.bench.frames import STAMP, InstrumentFrames, Texts, trade_id, trade_number
 from hunter.exchange.okx.orderbook import Applied, OrderBook
 from hunter.exchange.okx.parse import parse_bbo, parse_books, parse_tickers, parse_trades
+from hunter.simulator.frames import wire_text
 
 NAME = "BTC-USDT-SWAP"
 
@@ -34,7 +35,7 @@ def data(frame: bytes) -> tuple[dict[str, Any], bytes]:
 
 @pytest.mark.parametrize("length", [0, 125, 126, 65_535, 65_536])
 def test_header_has_the_shortest_length_that_fits(length: int) -> None:
-    frame = text_frame(b"x" * length)
+    frame = wire_text(b"x" * length)
     assert frame.endswith(b"x" * length)
     assert len(frame) - length == (2 if length < 126 else 4 if length < 65_536 else 10)
 

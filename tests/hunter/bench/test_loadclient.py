@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 
 import pytest
@@ -31,7 +32,7 @@ def test_load_says_when_it_was_the_narrow_place_itself(given: dict[str, object],
 
 
 def test_process_listens_waits_and_ends_with_its_object() -> None:
-    with Load(TrafficPlan("trades", 10), frozenset()) as load:
+    with contextlib.closing(Load(TrafficPlan("trades", 10), frozenset())) as load:
         assert load.port > 0
         os.kill(load.pid, 0)
         with pytest.raises(TimedOut, match="subscribed"):

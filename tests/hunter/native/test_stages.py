@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from fakes.twins import needs_kernel
 
-from hunter.bench.frames import text_frame
 from hunter.bench.traffic import Traffic, TrafficPlan
 from hunter.native import kernel
+from hunter.simulator.frames import wire_text
 
 pytestmark = needs_kernel
 NAMES = ("TO_FRAME", "TO_DECODE", "TO_BOOK")
@@ -25,7 +25,7 @@ def test_all_ordinary_frames_get_to_every_stage(mix: str) -> None:
 
 
 def test_frame_that_is_no_data_gets_no_further_than_its_frame() -> None:
-    data = text_frame(b'{"event":"subscribe"}') + text_frame(b"pong")
+    data = wire_text(b'{"event":"subscribe"}') + wire_text(b"pong")
     assert passed(data) == [2, 0, 0]
 
 
@@ -39,7 +39,7 @@ def test_pass_ends_at_what_is_not_a_whole_plain_frame() -> None:
 def test_update_that_would_cross_the_book_is_not_merged() -> None:
     assert kernel is not None
     levels = b'[["2","1","0","1"]]', b'[["1","1","0","1"]]'
-    crossed = text_frame(
+    crossed = wire_text(
         b'{"arg":{"channel":"books","instId":"A"},"action":"update","data":[{"bids":%s,"asks":%s,'
         b'"ts":"1790000000000","checksum":0,"seqId":2,"prevSeqId":1}]}' % levels
     )

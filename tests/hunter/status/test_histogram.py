@@ -11,7 +11,6 @@ from hunter.status.histogram import (
     COUNTERS_BYTES,
     VALUE_MAX,
     Histogram,
-    ShownPercentiles,
     index_of,
     lowest,
     middle,
@@ -126,28 +125,3 @@ def test_largest_total_has_a_highest_percentile() -> None:
     histogram = Histogram()
     histogram.record(7, (1 << 60) + 1)  # more than a float can count
     assert histogram.percentile(1.0) == 7
-
-
-def test_shown_percentiles_are_reckoned_on_one_look_in_eight() -> None:
-    histogram = filled([10])
-    shown = ShownPercentiles(histogram, 0.5, 1.0)
-    assert shown.look() == [10, 10], "at once, the first time"
-    histogram.record(15)
-    found = [tuple(shown.look()) for _ in range(2 * ShownPercentiles.LOOKS)]
-    assert sorted(set(found)) == [(10, 10), (10, 15)]
-    assert found == sorted(found)
-    assert found[ShownPercentiles.LOOKS - 1 :] == [(10, 15)] * (ShownPercentiles.LOOKS + 1)
-
-
-def test_shown_percentiles_of_many_are_not_all_reckoned_at_one_look(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    many = [ShownPercentiles(filled([7]), 0.5) for _ in range(40)]
-    for shown in many:
-        shown.look()
-    reckoned: list[int] = []
-    monkeypatch.setattr(Histogram, "percentiles", lambda *_: reckoned.append(1) or [7.0])
-    for look in range(1, ShownPercentiles.LOOKS + 1):
-        for shown in many:
-            shown.look()
-        assert len(reckoned) == 5 * look
