@@ -113,7 +113,8 @@ def check(instance: HunterInstance, simulator: Simulator, killed: dict[str, int]
     chained = all(b["trade_id"] - b["count"] == a["trade_id"] for a, b in itertools.pairwise(rows))
     if not chained:
         failures.append("the match chain is broken")
-    if [row["sequence"] for row in rows] != list(range(1, len(rows) + 1)):
+    first = rows[0]["sequence"]  # above 1 where the run outlasted the ring
+    if [row["sequence"] for row in rows] != list(range(first, first + len(rows))):
         failures.append("the ring's sequence is broken")
     truth = ledger(simulator, rows[0]["trade_id"] - rows[0]["count"], rows[-1]["trade_id"])
     if expand(rows) != truth:
