@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.instance import uncovered
 
 import hunter
 import supervisor
@@ -34,7 +33,6 @@ def python(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
         timeout=60,
         check=False,
         cwd=cwd,
-        env=uncovered(),  # coverage imports what it needs, too
     )
 
 

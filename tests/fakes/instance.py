@@ -141,12 +141,6 @@ class HunterInstance:
                     os.kill(int(path.name), signal.SIGKILL)
 
 
-def uncovered() -> dict[str, str]:
-    """Our environment, but nobody measures coverage: for another user, who may not write there, and
-    for what is about the very first moments of a process."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-
-
 def wait_until(
     what: str, condition: Callable[[], Any], timeout_s: float = 20.0, every_s: float = 0.05
 ) -> Any:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from fakes import blocked_brain
-from fakes.instance import HUNTER, HunterInstance, is_gone, uncovered, wait_until
+from fakes.instance import HUNTER, HunterInstance, is_gone, wait_until
 
 from hunter.runtime.runner import EFFECTIVE_CONFIG
 
@@ -66,7 +66,7 @@ def hunter(
         text=True,
         timeout=60,
         check=False,
-        env=environment if program is HUNTER else uncovered(),
+        env=environment if program is HUNTER else None,
     )
 
 

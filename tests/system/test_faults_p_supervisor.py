@@ -24,7 +24,6 @@ from fakes.instance import (
     Simulator,
     is_gone,
     running,
-    uncovered,
     wait_until,
 )
 from fakes.whole_tree import (
@@ -234,7 +233,6 @@ def test_p12_start_ended_by_a_signal_at_any_moment_leaves_nothing(home: Path) ->
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                env=uncovered(),
             )
         try:
             time.sleep(phase_s)
@@ -268,7 +266,6 @@ def test_p12_detached_start_that_is_interrupted_leaves_nothing(home: Path) -> No
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=uncovered(),
         )
         try:
             time.sleep(phase_s)
