@@ -29,7 +29,7 @@ from hunter.brain.protocol import Outlook, StateError
 from hunter.brain.quote import Source
 from hunter.brain.settings import BrainSettings
 from hunter.brain.window import DEPTH_LEVELS, FlowWindow, WindowState
-from hunter.signals.decision import Decision, Direction, Regime
+from hunter.signals.decision import Decision, Direction
 
 NAME = "flow@1"
 STATE_VERSION = 2
@@ -267,7 +267,7 @@ class FlowBrain:
             for term, name, value in ranked
         )
 
-    def _regime(self, now_ns: int) -> Regime:
+    def _regime(self, now_ns: int) -> str:
         ratio = self._window.volatility_ratio(now_ns)
         if ratio < CALM_BELOW:
             return "calm"
