@@ -11,6 +11,7 @@ takes O(1) and fixed memory, and nothing about it is drawn at random.
 from __future__ import annotations
 
 import struct
+from array import array
 from math import exp2, log2, nan
 from typing import Final, NamedTuple
 
@@ -27,7 +28,9 @@ _PER_OCTAVE: Final = 8
 _BUCKETS: Final = 512
 _ZERO: Final = 256  # the bucket of size 1
 _PER_NS: Final = 1.0 / (FLOW_HALF_LIFE_S * 1e9)
-_STATE: Final = struct.Struct(f"<d3dqdqHqbIdqbIdd{2 * _BUCKETS}H")
+_HEAD: Final = struct.Struct("<d3dqdqHqbIdqbIdd")
+_COUNT_BYTES: Final = 2
+_STATE_BYTES: Final = _HEAD.size + 2 * _BUCKETS * _COUNT_BYTES
 
 
 class Print(NamedTuple):
@@ -38,6 +41,10 @@ class Print(NamedTuple):
     size: float
     price: float
     count: int
+
+
+def _no_counts() -> array[int]:
+    return array("H", bytes(_BUCKETS * _COUNT_BYTES))
 
 
 class LargePrints:
@@ -67,7 +74,7 @@ class LargePrints:
     def __init__(self) -> None:
         self.size_min = nan
         self.newest: Print | None = None
-        self._now, self._before = [0] * _BUCKETS, [0] * _BUCKETS
+        self._now, self._before = _no_counts(), _no_counts()
         self._top = 0  # no print was in a bucket above it
         self._now_prints = self._before_prints = 0
         self._now_total = self._before_total = 0.0
@@ -117,7 +124,7 @@ class LargePrints:
         self._now_total += size
         self._now_prints += 1
         if self._now_prints >= GENERATION_PRINTS:
-            self._before, self._now = self._now, [0] * _BUCKETS
+            self._before, self._now = self._now, _no_counts()
             self._before_prints, self._now_prints = self._now_prints, 0
             self._before_total, self._now_total = self._now_total, 0.0
         if not self._now_prints % REFRESH_PRINTS:
@@ -147,26 +154,28 @@ class LargePrints:
     def state(self) -> bytes:
         """For the snapshot: 2.2 kB."""
         newest = self.newest or Print(0, 0, 0.0, 0.0, 0)
-        return _STATE.pack(
+        head = _HEAD.pack(
             self.size_min, self._now_total, self._before_total, self._signed, self._ts_ns,
             self._volume, self._now_prints, self._top, self._stamp_ns, self._side, self._count,
             self._size, newest.stamp_ns, newest.side, newest.count, newest.size, newest.price,
-            *self._now, *self._before,
         )  # fmt: skip
+        # As memory has them: like the ring's words, little-endian on every machine there is.
+        return head + self._now.tobytes() + self._before.tobytes()
 
     @classmethod
     def loaded(cls, state: bytes) -> LargePrints:
         """As it was at `state()`. Raises ValueError when the bytes are none."""
-        if len(state) != _STATE.size:
-            raise ValueError(f"{len(state)} bytes of large prints instead of {_STATE.size}")
+        if len(state) != _STATE_BYTES:
+            raise ValueError(f"{len(state)} bytes of large prints instead of {_STATE_BYTES}")
         made = cls()
         (
             made.size_min, made._now_total, made._before_total, made._signed, made._ts_ns,
             made._volume, made._now_prints, made._top, made._stamp_ns, made._side, made._count,
-            made._size, stamp_ns, side, count, size, price, *counts,
-        ) = _STATE.unpack(state)  # fmt: skip
+            made._size, stamp_ns, side, count, size, price,
+        ) = _HEAD.unpack_from(state)  # fmt: skip
         if stamp_ns:
             made.newest = Print(stamp_ns, side, size, price, count)
+        counts = array("H", state[_HEAD.size :])
         made._now, made._before = counts[:_BUCKETS], counts[_BUCKETS:]
         made._before_prints = sum(made._before)
         if made._top >= _BUCKETS or sum(made._now) != made._now_prints:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
+from itertools import islice
 from math import exp2, log, nan, sqrt
 from typing import Final
 
@@ -36,7 +37,7 @@ _LN2: Final = log(2.0)
 _SPREAD_S: Final = FLOW_HALF_LIFE_S / (2.0 * _LN2)
 
 _HEAD: Final = struct.Struct("<qqqq12d3H")
-_CELL: Final = struct.Struct("<I3d")
+_CELL_NUMBERS: Final = 4
 
 Cell = list[float]  # [index, signed size, size, size times price difference]
 
@@ -189,15 +190,15 @@ class Traded:
         return (self._flow * fast + under_way) / usual_flow * stayed
 
     def state(self) -> bytes:
-        """For the snapshot: at most 4.5 kB."""
+        """For the snapshot: at most 5 kB."""
         head = _HEAD.pack(
             self.since_ns, self._second, self._closed_s, self._start_s, self.last_price,
             self._anchor, self._signed, self._size, self._moment, self._bought_at, self._sold_at,
             self._flow, self._flow_variance, self._mid, self._mid_mean, self._mid_variance,
             *map(len, self._cells),
         )  # fmt: skip
-        cells = (_CELL.pack(int(cell[0]), *cell[1:]) for ring in self._cells for cell in ring)
-        return head + b"".join(cells)
+        numbers = [number for ring in self._cells for cell in ring for number in cell]
+        return head + struct.pack(f"<{len(numbers)}d", *numbers)
 
     @classmethod
     def loaded(cls, state: bytes) -> Traded:
@@ -211,9 +212,10 @@ class Traded:
             made._flow, made._flow_variance, made._mid, made._mid_mean, made._mid_variance,
             *counts,
         ) = _HEAD.unpack_from(state)  # fmt: skip
-        if len(state) != _HEAD.size + sum(counts) * _CELL.size:
+        if len(state) != _HEAD.size + sum(counts) * _CELL_NUMBERS * 8:
             raise ValueError("the traded volumes' state has another length than it says")
-        cells = iter([list(cell) for cell in _CELL.iter_unpack(state[_HEAD.size :])])
+        numbers = struct.unpack(f"<{sum(counts) * _CELL_NUMBERS}d", state[_HEAD.size :])
+        cells = zip(*[iter(numbers)] * _CELL_NUMBERS, strict=True)
         for ring, count in zip(made._cells, counts, strict=True):
-            ring.extend(next(cells) for _ in range(count))
+            ring.extend(list(cell) for cell in islice(cells, count))
         return made

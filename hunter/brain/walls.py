@@ -1,11 +1,12 @@
 """Walls: large resting sizes behind the touch, and those that went away without being traded.
 
 A wall is a level behind the best one whose size is more than five times the mean of the levels
-behind the best one, on its side of a book of 20 levels. It is followed from then on by its price.
-It is gone when less than a fifth of the most that was seen of it is left. If the trades at its
-price do not account for half of what went, it was pulled; trades may come up to half a second after
-the book that shows their effect, so the verdict waits that long. A wall that leaves the 20 levels
-is forgotten, because nobody sees it any more. Icebergs that fill up again only grow the size seen.
+behind the best one, on its side of a book of 20 levels. Walls are looked for four times a second
+and then followed by their price. A wall is gone when less than a fifth of the most that was seen of
+it is left. If the trades at its price do not account for half of what went, it was pulled; trades
+may come up to half a second after the book that shows their effect, so the verdict waits that long.
+A wall that leaves the 20 levels is forgotten, because nobody sees it any more. Icebergs that fill
+up again only grow the size seen.
 
 The touch is left out because its queue is nearly always large against the rest; what happens to it
 is order flow (ofi_*). Memory is fixed. Both sides are treated alike, bit for bit.
@@ -20,6 +21,8 @@ from typing import Final
 
 WALL_LEVELS: Final = 20
 WALL_TIMES: Final = 5.0
+LOOK_EVERY_NS: Final = 250_000_000
+"""How often new walls are looked for: what flickers in between is none, and time is saved."""
 GONE_BELOW: Final = 0.2
 PULLED_SHARE: Final = 0.5
 VERDICT_AFTER_NS: Final = 500_000_000
@@ -29,10 +32,10 @@ WALLS_MAX: Final = 6
 GOING_MAX: Final = 4
 """Gone on a side and without a verdict; one more, and the oldest has its verdict early."""
 
-_BEHIND: Final = WALL_LEVELS - 1
+_LIMIT: Final = WALL_TIMES / (WALL_LEVELS - 1)
 _NEVER_NS: Final = 1 << 62
 _PER_NS: Final = 1.0 / (PULLED_HALF_LIFE_S * 1e9)
-_HEAD: Final = struct.Struct("<q?q")
+_HEAD: Final = struct.Struct("<q?qq")
 _SIDE: Final = struct.Struct("<3dBB")
 _WALL: Final = struct.Struct("<4d")
 _GOING: Final = struct.Struct("<q3d")
@@ -68,32 +71,23 @@ class _WallSide:
         self.pulled = 0.0
         """Size pulled, half-life 60 s, as of the owner's time."""
 
-    def look(self, stamp_ns: int, levels: tuple[float, ...]) -> None:
-        """Take this side of a book over."""
+    def follow(self, stamp_ns: int, levels: tuple[float, ...]) -> None:
+        """Take this side of a book over, for the walls that are known."""
         sizes = levels[1::2]
-        volume = sum(sizes)
-        behind = sizes[1:]
-        self.volume = volume
-        if self.walls:
-            self._follow(stamp_ns, levels, sizes)
+        self.volume = volume = sum(sizes)
         self.wall_volume = 0.0
-        limit = (volume - sizes[0]) * (WALL_TIMES / _BEHIND)
-        if max(behind) <= limit:
+        if not self.walls:
             return
-        walls = self.walls
-        for place, size in enumerate(behind, 1):
-            if size > limit:
-                self.wall_volume += size
-                price = levels[2 * place]
-                if price not in walls and len(walls) < WALLS_MAX:
-                    walls[price] = [size, size, 0.0]
-
-    def _follow(self, stamp_ns: int, levels: tuple[float, ...], sizes: tuple[float, ...]) -> None:
+        limit = (volume - sizes[0]) * _LIMIT
         prices = levels[::2]
         best, worst = prices[0], prices[-1]
-        for price, wall in list(self.walls.items()):
+        for price, wall in [*self.walls.items()]:
             if price in prices:
                 size = sizes[prices.index(price)]
+                if size > limit and price != best:
+                    self.wall_volume += size
+                if size == wall[1]:
+                    continue
             elif (best > worst) == (price > worst):
                 size = 0.0
             else:
@@ -105,9 +99,21 @@ class _WallSide:
             wall[1] = size
             if size < GONE_BELOW * seen:
                 del self.walls[price]
-                self.going.append(_Going(stamp_ns + VERDICT_AFTER_NS, price, seen - size, traded))
+                going = _Going(stamp_ns + VERDICT_AFTER_NS, price, seen - size, traded)
+                self.going.append(going)
                 if len(self.going) > GOING_MAX:
                     self.pulled += self.going.pop(0).pulled
+
+    def find(self, levels: tuple[float, ...]) -> None:
+        """Look for walls that are not known; after `follow`."""
+        sizes, walls = levels[1::2], self.walls
+        limit = (self.volume - sizes[0]) * _LIMIT
+        for place, size in enumerate(sizes):
+            if size > limit and place:
+                price = levels[2 * place]
+                if price not in walls and len(walls) < WALLS_MAX:
+                    walls[price] = [size, size, 0.0]
+                    self.wall_volume += size
 
     def on_trade(self, price: float, size: float) -> None:
         """Only the side whose wall it was can have one at this price."""
@@ -154,12 +160,12 @@ class _WallSide:
 class Walls:
     """Feed it all rows of trades and books, at their stamps."""
 
-    __slots__ = ("_asks", "_bids", "_due_ns", "_ts_ns", "is_whole", "stamp_ns")
+    __slots__ = ("_asks", "_bids", "_due_ns", "_look_ns", "_ts_ns", "is_whole", "stamp_ns")
 
     def __init__(self) -> None:
         self._bids, self._asks = _WallSide(), _WallSide()
         self._due_ns = _NEVER_NS
-        self._ts_ns = 0
+        self._ts_ns = self._look_ns = 0
         self.stamp_ns = 0
         self.is_whole = False
         """Whether the newest book has 20 levels a side."""
@@ -180,8 +186,12 @@ class Walls:
             return
         self.is_whole = True
         self.stamp_ns = stamp_ns
-        self._bids.look(stamp_ns, bids)
-        self._asks.look(stamp_ns, asks)
+        self._bids.follow(stamp_ns, bids)
+        self._asks.follow(stamp_ns, asks)
+        if stamp_ns >= self._look_ns:
+            self._look_ns = stamp_ns + LOOK_EVERY_NS
+            self._bids.find(bids)
+            self._asks.find(asks)
         if self._due_ns == _NEVER_NS:
             self._note_due()
 
@@ -223,7 +233,7 @@ class Walls:
 
     def state(self) -> bytes:
         """For the snapshot: at most 0.8 kB."""
-        head = _HEAD.pack(self._ts_ns, self.is_whole, self.stamp_ns)
+        head = _HEAD.pack(self._ts_ns, self.is_whole, self.stamp_ns, self._look_ns)
         return b"".join([head, *self._bids.pack(), *self._asks.pack()])
 
     @classmethod
@@ -231,7 +241,7 @@ class Walls:
         """As it was at `state()`. Raises ValueError when the bytes are none."""
         made = cls()
         try:
-            made._ts_ns, made.is_whole, made.stamp_ns = _HEAD.unpack_from(state)
+            made._ts_ns, made.is_whole, made.stamp_ns, made._look_ns = _HEAD.unpack_from(state)
             end = made._bids.unpack(state, _HEAD.size)
             end = made._asks.unpack(state, end)
         except struct.error as error:
