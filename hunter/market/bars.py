@@ -23,9 +23,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from math import nan
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hunter.market.contract import Contract
+
+if TYPE_CHECKING:
+    import numpy as np
 
 BARS: Final = {"1s": 1, "1m": 60, "5m": 300, "15m": 900, "1h": 3_600}
 """Name and length in seconds."""
@@ -44,11 +48,18 @@ class BarFlag(enum.IntFlag):
     UNDER_WAY = 4  # no row after its end was seen
 
 
+_REASONS: Final = {
+    BarFlag.CUT: "begins before what was seen",
+    BarFlag.HOLE: "matches are missing",
+    BarFlag.UNDER_WAY: "under way",
+}
+
+
 class BarTrade(NamedTuple):
-    """A row of matches at one price: (trade_id - count, trade_id]. `side` +1 or -1: the taker's."""
+    """A row at one price: it covers (trade_id - matches, trade_id]. `side`: +1, the taker bought."""
 
     trade_id: int
-    count: int
+    matches: int
     exchange_ts_ns: int
     received_ts_ns: int
     price: float
@@ -89,6 +100,34 @@ class TradeBar(NamedTuple):
         """Whether each match of the bar is in it, and it is over."""
         return not self.flags
 
+    @property
+    def why_not(self) -> str:
+        """Why it is not complete, in words; "" when it is."""
+        return ", ".join(text for flag, text in _REASONS.items() if flag in self.flags)
+
+
+class _Sum:
+    """A sum that carries what each addition rounds off (Neumaier 1974), so that people are not
+    shown 12.41238000000001 coins.
+    """
+
+    __slots__ = ("_rest", "_sum")
+
+    def __init__(self) -> None:
+        self._sum = self._rest = 0.0
+
+    def add(self, amount: float) -> None:
+        before = self._sum
+        self._sum = after = before + amount
+        if abs(before) >= abs(amount):
+            self._rest += (before - after) + amount
+        else:
+            self._rest += (amount - after) + before
+
+    @property
+    def total(self) -> float:
+        return self._sum + self._rest
+
 
 class BarBuilder:
     """Bars of one length of one instrument. `add` rows in match order; `under_way` is the last."""
@@ -102,14 +141,14 @@ class BarBuilder:
         self._trade_id = 0  # the newest match
         self._now_ns = 0  # the newest stamp that is believed; 0 before the first row
         self._doubted = 0  # rows in a row
-        self._cvd_before = 0.0
+        self._running = _Sum()
         self._flags = BarFlag.CUT
         self._open_ts_ns = self._end_ns = 0
         self._begin(0, 0, 0.0)
 
     def add(self, trade: BarTrade) -> TradeBar | None:
         """Take a row; the bar that ended before it, if it is the first row after one."""
-        first_id = trade.trade_id - trade.count + 1
+        first_id = trade.trade_id - trade.matches + 1
         is_hole = False
         if self._now_ns:
             is_hole = trade.after_loss or first_id > self._trade_id + 1
@@ -125,7 +164,6 @@ class BarBuilder:
         if ts_ns >= self._end_ns:
             if self._now_ns:
                 over = self._bar(self._flags)
-                self._cvd_before = over.cvd_running
                 self._flags = BarFlag.HOLE if is_hole else BarFlag(0)
                 # The rows that were doubted belong here, and are in the bar before.
                 self._flags |= BarFlag.CUT if self._doubted else BarFlag(0)
@@ -153,7 +191,8 @@ class BarBuilder:
         self._open_ts_ns, self._end_ns = open_ts_ns, open_ts_ns + self._bar_ns
         self._first_id = first_id
         self._open = self._high = self._low = self._close = price
-        self._bought = self._sold = self._base = self._quote = 0.0
+        self._bought, self._sold, self._signed = _Sum(), _Sum(), _Sum()
+        self._volume, self._base, self._quote = _Sum(), _Sum(), _Sum()
         self._matches = self._misplaced = 0
 
     def _count(self, trade: BarTrade) -> None:
@@ -163,33 +202,33 @@ class BarBuilder:
         if price < self._low:
             self._low = price
         self._close = price
-        if trade.side > 0:
-            self._bought += size
-        else:
-            self._sold += size
-        self._base += self._contract.base_units(size, price)
-        self._quote += self._contract.quote_units(size, price)
-        self._matches += trade.count
+        (self._bought if trade.side > 0 else self._sold).add(size)
+        signed = size if trade.side > 0 else -size
+        self._signed.add(signed)
+        self._running.add(signed)
+        self._volume.add(size)
+        self._base.add(self._contract.base_units(size, price))
+        self._quote.add(self._contract.quote_units(size, price))
+        self._matches += trade.matches
         self._misplaced += not self._open_ts_ns <= trade.exchange_ts_ns < self._end_ns
 
     def _bar(self, flags: BarFlag) -> TradeBar:
-        contract = self._contract
-        base_each, quote_each = contract.base_per_unit, contract.quote_per_unit
-        cvd = self._bought - self._sold
+        base, quote = self._base.total, self._quote.total
+        base_each, quote_each = self._contract.base_per_unit, self._contract.quote_per_unit
         return TradeBar(
             open_ts_ns=self._open_ts_ns,
             open=self._open,
             high=self._high,
             low=self._low,
             close=self._close,
-            volume=self._bought + self._sold,
-            buy_volume=self._bought,
-            sell_volume=self._sold,
-            volume_base=None if base_each is None else self._base * base_each,
-            volume_quote=None if quote_each is None else self._quote * quote_each,
-            vwap=self._quote / self._base if self._base > 0.0 else self._close,
-            cvd=cvd,
-            cvd_running=self._cvd_before + cvd,
+            volume=self._volume.total,
+            buy_volume=self._bought.total,
+            sell_volume=self._sold.total,
+            volume_base=None if base_each is None else base * base_each,
+            volume_quote=None if quote_each is None else quote * quote_each,
+            vwap=quote / base if base > 0.0 else self._close,
+            cvd=self._signed.total,
+            cvd_running=self._running.total,
             matches=self._matches,
             first_trade_id=self._first_id,
             last_trade_id=self._trade_id,
@@ -208,3 +247,31 @@ def bars_of(trades: Iterable[BarTrade], bar_s: int, contract: Contract) -> Itera
     last = builder.under_way()
     if last is not None:
         yield last
+
+
+_ARRAY_FIELDS: Final = (
+    ("open_ts_ns", "<i8"),
+    *((name, "<f8") for name in ("open", "high", "low", "close")),
+    *((name, "<f8") for name in ("volume", "buy_volume", "sell_volume")),
+    *((name, "<f8") for name in ("volume_base", "volume_quote", "vwap", "cvd", "cvd_running")),
+    *((name, "<i8") for name in ("matches", "first_trade_id", "last_trade_id")),
+    ("misplaced", "<i4"),
+    ("flags", "u1"),
+    ("complete", "?"),
+)
+assert tuple(name for name, _ in _ARRAY_FIELDS[:-1]) == TradeBar._fields
+
+
+def bars_array(bars: Iterable[TradeBar]) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+    """Structured array of shape (bars,): the fields of TradeBar and `complete`; None is NaN.
+
+    open_ts_ns, matches and trade ids are int64, misplaced int32, flags uint8 (BarFlag), complete
+    bool, all others float64.
+    """
+    import numpy  # the command line shows bars without it
+
+    rows = []
+    for bar in bars:
+        numbers = (nan if value is None else value for value in bar)
+        rows.append((*numbers, bar.complete))
+    return numpy.array(rows, dtype=list(_ARRAY_FIELDS))
