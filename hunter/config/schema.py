@@ -119,9 +119,15 @@ class RingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BrainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[brain]`: who decides, how often, and how far ahead; the last two keys as of the stream."""
+    """`[brain]`: who decides, how often, and how far ahead; the last two keys as of the stream.
+
+    experts: models beside the built-in brain's own (see hunter.config.plugins). budget_us: what a
+    call of a plug-in may take before that is told.
+    """
 
     kind: str = "flow"
+    experts: tuple[str, ...] = ()
+    budget_us: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
     interval_ms: Annotated[int, Meta(ge=10, le=3_600_000)] = 1_000
     horizon_ms: Annotated[int, Meta(ge=100, le=600_000)] = 5_000
     cpus: str = ""
