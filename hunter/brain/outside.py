@@ -3,7 +3,7 @@
 An expert is asked for P(up | the mid moves) at each sample and horizon and learns from the labels
 when they come. What it says enters the mixture as log-odds; there it starts at a small weight and
 has to earn more. `Guarded` stands between: an exception, a NaN or a number outside [0, 1] is an
-abstention (log-odds exactly 0, which is no vote) and a strike, and three strikes put the expert in
+abstention (log-odds NaN, which is no vote) and a strike, and three strikes put the expert in
 shadow, where it is still asked and still learns, but has no vote until 600 clean samples in a row.
 A call beyond the time budget is counted and told and changes nothing, so that a replay stays exact.
 `Panel` is all of them for one instrument; FlowBrain owns it.
@@ -12,7 +12,7 @@ A call beyond the time budget is counted and told and changes nothing, so that a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log
+from math import log, nan
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -22,8 +22,8 @@ from hunter.brain.budget import Budget, Strikes
 from hunter.brain.plugin import attempt, failure_text
 from hunter.brain.protocol import StateError
 
-ABSTAINS: Final = 0.0
-"""Log-odds of who has no vote."""
+ABSTAINS: Final = nan
+"""Log-odds of who has no vote: the others decide without it. 0 would be a vote for 1/2."""
 
 PROBABILITY_MIN: Final = 1e-4
 """Nobody is surer than 1 - 1e-4: log-odds stay within 9.21."""
@@ -84,10 +84,13 @@ _DECODER = msgspec.msgpack.Decoder(PanelState)
 class Guarded:
     """One expert with its strikes and its budget. Whatever it does, an answer comes out."""
 
-    __slots__ = ("_expert", "_strikes", "asked", "budget", "failures", "name")
+    __slots__ = ("_expert", "_horizon_ms", "_strikes", "asked", "budget", "failures", "name")
 
-    def __init__(self, expert: OutsideExpert, name: str, budget: Budget) -> None:
+    def __init__(
+        self, expert: OutsideExpert, name: str, budget: Budget, horizon_ms: int | None = None
+    ) -> None:
         self._expert = expert
+        self._horizon_ms = horizon_ms
         self._strikes = Strikes()
         self.name = name
         self.budget = budget
@@ -113,6 +116,9 @@ class Guarded:
         fault = ""
         answers = []
         for horizon_ms in horizons_ms:
+            if not self._is_for(horizon_ms):
+                answers.append(ABSTAINS)
+                continue
             began_ns = self.budget.begin()
             answer, why = self._predict(x, horizon_ms)
             self.budget.end("predict", began_ns)
@@ -130,7 +136,14 @@ class Guarded:
         """What `ask` would answer; counts nothing and changes nothing."""
         if self._strikes.in_shadow:
             return (ABSTAINS,) * len(horizons_ms)
-        return tuple(self._predict(x, horizon_ms)[0] for horizon_ms in horizons_ms)
+        return tuple(
+            self._predict(x, horizon_ms)[0] if self._is_for(horizon_ms) else ABSTAINS
+            for horizon_ms in horizons_ms
+        )
+
+    def _is_for(self, horizon_ms: int) -> bool:
+        """Whether the configuration lets it vote at this horizon."""
+        return self._horizon_ms in (None, horizon_ms)
 
     def _predict(self, x: np.ndarray, horizon_ms: int) -> tuple[float, str]:
         """Log-odds, and what was wrong."""
@@ -152,6 +165,8 @@ class Guarded:
 
     def learn(self, x: np.ndarray, horizon_ms: int, move: int, weight: float) -> None:
         """Hand a label on; also in shadow."""
+        if not self._is_for(horizon_ms):
+            return
         began_ns = self.budget.begin()
         _, error = attempt(self._expert.learn, x, horizon_ms, move, weight)
         self.budget.end("learn", began_ns)

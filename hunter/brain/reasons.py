@@ -25,10 +25,10 @@ _RUNGS: Final = {
 
 
 def terms_text(
-    contributions: Sequence[float], names: Sequence[str], values: Sequence[float]
+    contributions: Sequence[float], names: Sequence[str], values: Sequence[float], source: str
 ) -> str:
     """The largest contributions, equal ones in the model's order. `values` may be shorter: an
-    outside expert has none."""
+    outside expert has none. `source` is where the quote is from."""
     ranked = sorted(range(len(contributions)), key=lambda i: -abs(contributions[i]))
     said = []
     for i in ranked[:TERMS_MAX]:
@@ -37,7 +37,9 @@ def terms_text(
             break
         value = f" {values[i]:+.2f}" if i < len(values) else ""
         said.append(f"{names[i].replace('_', ' ')}{value} adds {term:+.3f}")
-    return ", ".join(said) if said else "nothing pulls either way"
+    if not said:
+        return f"nothing pulls either way ({source})"
+    return f"{', '.join(said)} to the log-odds ({source})"
 
 
 def gains_text(opinion: Opinion, fee_bp: float) -> str:

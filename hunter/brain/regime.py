@@ -42,7 +42,7 @@ _CODEC: Final = struct.Struct(f"<{6 * 3 + 2 * CODES}d")
 
 
 class Market(NamedTuple):
-    """What a regime is made of; the spread in the price's unit, so that the swap changes nothing."""
+    """What a regime is made of; the spread in the price's unit: the side swap changes nothing."""
 
     volatility_ratio: float
     spread: float

@@ -91,7 +91,7 @@ class Samples:
         return len(self._entries)
 
     def take(self, now_ns: int, mid: float, vector: tuple[float, ...]) -> bool:
-        """Keep what is known at `now_ns`; False when it cannot be kept (out of any market's range)."""
+        """Keep what is known at `now_ns`; False when a number is beyond any market's range."""
         self._pass(now_ns)
         since_ns = now_ns - self._last_ns
         whole = self._last_ns > self._broken_ns and since_ns > self._step_ns
@@ -182,15 +182,12 @@ class Samples:
             raise ValueError("samples are cut short")
         if min(cursors) < first or max(cursors) > first + count:
             raise ValueError("samples with a cursor beyond their ends")
-        entries = deque(
-            Sample(*_SAMPLE.unpack_from(state, at), state[at + _SAMPLE.size : at + each])
-            for at in range(heads_size, len(state), each)
-        )
-        self._first, self._last_ns, self._broken_ns, self.next_ns = (
-            first,
-            last_ns,
-            broken_ns,
-            next_ns,
-        )
+        entries: deque[Sample] = deque()
+        for at in range(heads_size, len(state), each):
+            ts_ns, covered_ns, mid = _SAMPLE.unpack_from(state, at)
+            packed = state[at + _SAMPLE.size : at + each]
+            entries.append(Sample(ts_ns, covered_ns, mid, packed))
+        self._first, self._last_ns, self._broken_ns = first, last_ns, broken_ns
+        self.next_ns = next_ns
         self._entries, self._cursors = entries, cursors
         self._find_due()

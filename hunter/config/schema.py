@@ -124,9 +124,13 @@ class BrainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     The built-in brain abstains below: threshold, |2 p - 1|; coverage, the most confident share;
     min_edge_bp, the expected move before fees. It shows it after fee_bp, a round trip's cost.
     warm_ms: silent until so much market was seen. stale_ms: a quote older than that is no input.
+    experts: models beside the built-in brain's own (see hunter.config.plugins). budget_us: what a
+    call of a plug-in may take before that is told.
     """
 
     kind: str = "flow"
+    experts: tuple[str, ...] = ()
+    budget_us: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
     interval_ms: Annotated[int, Meta(ge=10, le=3_600_000)] = 1_000
     horizon_ms: Annotated[int, Meta(ge=100, le=600_000)] = 5_000
     threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.10

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from math import log, nan
+from math import isnan, log, nan
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,6 @@ from fakes.actor_stage import HandClock
 
 from hunter.brain.budget import CLEAN_CALLS, Budget
 from hunter.brain.outside import (
-    ABSTAINS,
     STATE_BYTES_MAX,
     Guarded,
     GuardedState,
@@ -57,6 +56,11 @@ class Scripted:
         self.learnt = [None] * int(state)
 
 
+def said(answers: tuple[float, ...]) -> tuple[float | None, ...]:
+    """With None for who has no vote."""
+    return tuple(None if isnan(answer) else answer for answer in answers)
+
+
 def guarded(expert: Scripted, name: str = "scripted") -> Guarded:
     return Guarded(expert, name, Budget(expert.clock, 200))
 
@@ -78,7 +82,7 @@ def test_expert_on_the_mirrored_market_has_the_same_weight_on_the_other_side(p: 
 def test_expert_that_says_nothing_abstains_without_a_strike() -> None:
     guard = guarded(Scripted(None))
     for _ in range(10):
-        assert guard.ask(X, HORIZONS) == (ABSTAINS, ABSTAINS)
+        assert said(guard.ask(X, HORIZONS)) == (None, None)
     assert guard.failures == 0
     assert not guard.in_shadow
 
@@ -101,9 +105,9 @@ def test_expert_says_no_probability_abstains_and_is_in_shadow_after_three(
     expert = Scripted({1_000: 0.75, 5_000: answer})
     guard = guarded(expert)
     for _ in range(2):
-        assert guard.ask(X, HORIZONS) == (pytest.approx(log(3)), ABSTAINS)
+        assert said(guard.ask(X, HORIZONS)) == (pytest.approx(log(3)), None)
     assert guard.trouble == ""
-    assert guard.ask(X, HORIZONS) == (ABSTAINS, ABSTAINS)
+    assert said(guard.ask(X, HORIZONS)) == (None, None)
     assert guard.trouble == f"scripted: in shadow after 3 failures: {says}"
     assert guard.failures == 3
 
@@ -127,11 +131,11 @@ def test_expert_in_shadow_is_asked_and_learns_and_comes_back_after_600_clean_sam
         guard.ask(X, HORIZONS)
     expert.answer = 0.75
     for _ in range(CLEAN_CALLS - 1):
-        assert guard.ask(X, HORIZONS) == (ABSTAINS, ABSTAINS)
+        assert said(guard.ask(X, HORIZONS)) == (None, None)
     guard.learn(X, 1_000, 1, 0.1)
     assert len(expert.learnt) == 1
     assert guard.in_shadow
-    assert guard.peek(X, HORIZONS) == (ABSTAINS, ABSTAINS)
+    assert said(guard.peek(X, HORIZONS)) == (None, None)
     assert guard.ask(X, HORIZONS) == pytest.approx((log(3), log(3)))
     assert guard.trouble == ""
 
@@ -164,6 +168,16 @@ def guarded_state(expert: Scripted, asked: int) -> GuardedState:
     return guard.state()
 
 
+def test_expert_for_one_horizon_is_asked_and_taught_at_that_alone() -> None:
+    expert = Scripted({5_000: 0.75})
+    guard = Guarded(expert, "scripted", Budget(expert.clock, 200), 5_000)
+    assert said(guard.ask(X, HORIZONS)) == said(guard.peek(X, HORIZONS)) == (None, log(3.0))
+    guard.learn(X, 1_000, 1, 0.1)
+    guard.learn(X, 5_000, 1, 0.1)
+    assert [horizon_ms for _, horizon_ms, _, _ in expert.learnt] == [5_000]
+    assert guard.failures == 0
+
+
 def test_expert_cannot_write_to_what_others_are_given() -> None:
     class Greedy(Scripted):
         def predict(self, x: np.ndarray, horizon_ms: int) -> Any:
@@ -171,7 +185,7 @@ def test_expert_cannot_write_to_what_others_are_given() -> None:
             return 0.9
 
     panel = Panel([guarded(Greedy(), "greedy"), guarded(Scripted(), "other")])
-    assert panel.ask(VECTOR, HORIZONS) == ((ABSTAINS, pytest.approx(log(3))),) * 2
+    assert [said(one) for one in panel.ask(VECTOR, HORIZONS)] == [(None, pytest.approx(log(3)))] * 2
     assert panel.failures == 2
 
 
@@ -180,9 +194,10 @@ def test_peek_answers_as_ask_does_and_counts_nothing() -> None:
     panel = Panel([guarded(expert)])
     before = panel.state()
     for _ in range(5):
-        assert panel.peek(VECTOR, HORIZONS) == ((pytest.approx(log(3)),), (ABSTAINS,))
+        peeked = [said(one) for one in panel.peek(VECTOR, HORIZONS)]
+        assert peeked == [(pytest.approx(log(3)),), (None,)]
     assert panel.state() == before
-    assert panel.peek(VECTOR, HORIZONS) == panel.ask(VECTOR, HORIZONS)
+    assert [said(one) for one in panel.ask(VECTOR, HORIZONS)] == peeked
 
 
 def test_panel_of_nobody_is_false_and_has_empty_answers() -> None:
