@@ -88,6 +88,7 @@ class Traded:
             self._roll(second, price)
         if not self.since_ns:
             self.since_ns = stamp_ns
+            self._start_s = self._closed_s = self._second
         self.last_price = price
         difference = price - self._anchor
         if side > 0:
@@ -100,14 +101,17 @@ class Traded:
         self._moment += size * difference
 
     def note_hole(self) -> None:
-        """Trades are missing before the next one: how the price came to it is not known."""
+        """Trades are missing before the next one: what is usual is learnt anew from there on."""
+        if self._size:
+            self._close()
+        self._signed = self._size = self._moment = 0.0
         self.since_ns = 0
         self._bought_at = self._sold_at = self._mid = nan
+        self._flow = self._flow_variance = self._mid_mean = self._mid_variance = 0.0
 
     def _roll(self, second: int, price: float) -> None:
         if not self._second:
             self._anchor = price
-            self._start_s = self._closed_s = second
         elif self._size:
             self._close()
         self._second = second

@@ -56,7 +56,7 @@ _REASONS: Final = {
 
 
 class BarTrade(NamedTuple):
-    """A row at one price: it covers (trade_id - matches, trade_id]. `side`: +1, the taker bought."""
+    """A row at one price: it covers (trade_id - matches, trade_id]; `side` +1: the taker bought."""
 
     trade_id: int
     matches: int
