@@ -21,9 +21,10 @@ from math import nan, sqrt
 from typing import NamedTuple
 
 from hunter.brain.experts import LOG_ODDS_MAX, LaplaceLogit, Temperature, clipped, unpacked
+from hunter.brain.features import ODD_COUNT
 from hunter.brain.model import sigmoid
 from hunter.brain.pool import OUTSIDE_MAX, Pool, pooled
-from hunter.brain.prior import ODD_COUNT, Prior
+from hunter.brain.prior import Prior
 from hunter.native import kernel
 
 GROWTH = 2e-4

@@ -18,12 +18,11 @@ from math import log
 from typing import NamedTuple
 
 from hunter.brain.experts import INPUT_MAX, LaplaceLogit, clipped, unpacked
+from hunter.brain.features import EVEN_COUNT
 from hunter.brain.model import sigmoid
 from hunter.brain.prior import BOUND, check_numbers
 from hunter.native import kernel
 
-EVEN_COUNT = 10
-"""Even features: the last of the vector, in the order of hunter.brain.features."""
 LOGARITHMS = (True, True, True, False, True, False, True, False, False, False)
 LOGARITHM_FROM = 1e-3
 """Nothing smaller is told apart: an instrument that is quite still."""

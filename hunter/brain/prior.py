@@ -12,10 +12,9 @@ import hashlib
 import struct
 from typing import NamedTuple
 
+from hunter.brain.features import ODD_COUNT
 from hunter.brain.model import PRIOR_SLOPES, prior_slope
 
-ODD_COUNT = 20
-"""Odd features: the first of the vector, in the order of hunter.brain.features."""
 EXPERT_SIZES = (1, 14, 14, 20)
 """How many of them E0 to E3 know, from the first on."""
 EXPERT_NAMES = ("queue", "held", "free", "full")

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-#define ODD 20  /* hunter.brain.prior.ODD_COUNT */
-#define EVEN 10 /* hunter.brain.movement.EVEN_COUNT */
+#define ODD 20  /* hunter.brain.features.ODD_COUNT */
+#define EVEN 10 /* hunter.brain.features.EVEN_COUNT */
 #define SIZE_MAX_OF_EXPERT ODD
 #define BUILT_IN 4
 #define OUTSIDE_MAX 16

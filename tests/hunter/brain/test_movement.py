@@ -11,9 +11,9 @@ import pytest
 from fakes.brain_labels import even_vector
 from fakes.twins import needs_kernel
 
+from hunter.brain.features import EVEN_COUNT
 from hunter.brain.movement import (
     COEFFICIENTS,
-    EVEN_COUNT,
     MOVE_BP_MAX,
     Movement,
     MovementPrior,
