@@ -29,7 +29,7 @@ from hunter.native import kernel
 
 GROWTH = 2e-4
 """Of the covariances: about 5,000 labels are remembered, so a drifting market is followed."""
-TEMPERATURE_PRECISION, TEMPERATURE_PRECISION_MAX = 12.0, 1_000.0
+TEMPERATURE_PRECISION, TEMPERATURE_PRECISION_MAX = 16.0, 1_000.0
 LAST_PRECISION, LAST_PRECISION_MAX = 200.0, 1_000.0
 """In units of a label's information; about as many labels times eight are remembered."""
 
