@@ -13,6 +13,7 @@ from typing import Final
 
 from hunter.brain.protocol import StateError
 from hunter.brain.tracked import RingTracked, Tracked, TrackedCounts
+from hunter.brain.troubles import Troubles
 from hunter.bus.sleep import SleepWord
 from hunter.bus.sockets import SignalPublisher, WakeReceiver
 from hunter.errors import SegmentError
@@ -54,6 +55,7 @@ class BrainActor:
         self._publisher = SignalPublisher(config.runtime_dir)
         self._disk_sync = DiskSync()
         self._journal = Journal(config.data_dir / "signals", disk_sync=self._disk_sync)
+        self._plugin_troubles = Troubles(context.log)
         self._troubles_told: dict[tuple[str, str], str] = {}
         self._checkpoint_trouble = ""
         self._latency_us = Histogram()
@@ -138,6 +140,7 @@ class BrainActor:
         counts = TrackedCounts(
             *map(sum, zip(*(tracked.counts() for tracked in every), strict=True))
         )
+        troubles = self._plugin_troubles.look((one.name, one.brain) for one in every)
         latency = self._latency_us.percentiles(0.5, 0.99, 0.999)
         return documents.BrainDocument(
             inputs=documents.BrainInputs(counts.trades, counts.tickers, counts.books, counts.bbo),
@@ -153,6 +156,8 @@ class BrainActor:
             journal_trouble=self._journal.trouble,
             checkpoint_trouble=self._checkpoint_trouble,
             failures=counts.failures,
+            overruns=self._plugin_troubles.overruns,
+            plugin_troubles=troubles,
             note=self._note,
             write_through_trouble=self._disk_sync.error,
         )

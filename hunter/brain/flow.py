@@ -25,6 +25,7 @@ from hunter.brain.inputs import (
 from hunter.brain.intake import Intake, IntakeState
 from hunter.brain.labels import Pending, PendingLabels
 from hunter.brain.model import Model, QueueImbalanceLogit
+from hunter.brain.outside import Panel
 from hunter.brain.protocol import Outlook, StateError
 from hunter.brain.quote import Source
 from hunter.brain.settings import BrainSettings
@@ -66,6 +67,7 @@ class FlowBrain:
         "_intake",
         "_labels",
         "_model",
+        "_panel",
         "_settings",
         "_stale_ns",
         "_weight",
@@ -75,13 +77,13 @@ class FlowBrain:
     )
 
     name = NAME
-    errors = 0
 
     def __init__(
         self,
         instrument: str,
         settings: BrainSettings | None = None,
         model: Model | None = None,
+        panel: Panel | None = None,
     ) -> None:
         self.instrument = instrument
         self._settings = settings or BrainSettings()
@@ -93,7 +95,20 @@ class FlowBrain:
         self._intake = Intake(self._settings)
         self._window = FlowWindow(self._settings.stale_ms)
         self._labels = PendingLabels(horizon_ms)
+        self._panel = panel or Panel()
         self.decisions = 0
+
+    @property
+    def errors(self) -> int:
+        return self._panel.failures
+
+    @property
+    def overruns(self) -> int:
+        return self._panel.overruns
+
+    @property
+    def trouble(self) -> str:
+        return self._panel.trouble
 
     @property
     def warm(self) -> bool:

@@ -27,7 +27,7 @@ from hunter.brain.checkpoint import (
 )
 from hunter.brain.flow import FlowBrain
 from hunter.brain.inputs import BboRow, TradeRow, book_row, ticker_row
-from hunter.brain.load import load_brain
+from hunter.brain.load import Plugins, load_brain
 from hunter.brain.protocol import Brain, StateError
 from hunter.brain.settings import BrainSettings
 from hunter.config import Config
@@ -174,7 +174,9 @@ class RingTracked:
         self.tracked = []
         for index, name in enumerate(layout.instruments):
             reader = MergedReader(self.segment, layout, index)
-            brain = load_brain(config.brain.kind, name, settings, search_dir)
+            brain = load_brain(
+                config.brain.kind, name, settings, search_dir, Plugins.of(config.brain)
+            )
             self.tracked.append(Tracked(name, reader, brain, SignalRule(layout.ring_id)))
         self._pieces = [
             (8 * start, 8 * (start + len(some)), _words(len(some)), some)

@@ -133,6 +133,11 @@ class BrainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cpus: str = ""
     busy_poll_us: BusyPollMicroseconds = 0
 
+    @property
+    def has_plugins(self) -> bool:
+        """Whether code that is not hunter's runs in the brain's process."""
+        return self.kind != "flow" or bool(self.experts)
+
 
 class WatchdogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[watchdog]`: how often it looks, and what it does not accept."""

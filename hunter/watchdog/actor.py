@@ -247,7 +247,7 @@ class WatchdogActor:
             ),
             f"the brain failed {brain.failures} times: see hunter logs brain-0": brain.failures,
         }
-        reasons = _disk_troubles(brain)
+        reasons = [*_disk_troubles(brain), *brain.plugin_troubles]
         for number, (text, count) in enumerate(texts.items()):
             if count > self._trouble_seen.get(number, 0):
                 self._trouble_until_ns[number] = now_ns + TROUBLE_SHOWN_NS
