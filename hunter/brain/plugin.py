@@ -241,11 +241,15 @@ class PluginBrain:
         said = self._abstention(self._failure or self._strikes.trouble or "warming up")
         if self.warm and not (self._failure or self._strikes.in_shadow):
             value, error = attempt(self._user.decide, max(now_ns, self._intake.now_ns))
-            fault = _fault_of(value) if error is None and value is not None else ""
-            if error is not None or fault:
-                said = self._abstention(f"{self.name} failed: {fault or failure_text(error)}")
+            if error is not None:
+                why = f"decide raised {type(error).__name__}: {failure_text(error)}"
+                said = self._abstention(f"{self.name} failed: {why}")
+            elif value is None:
+                said = self._abstention("nothing to say")
+            elif fault := _fault_of(value):
+                said = self._abstention(f"{self.name} failed: decide returned {fault}")
             else:
-                said = value or self._abstention("nothing to say")
+                said = value
         p, horizon_ms = said.probability_up, said.horizon_ms
         return (Outlook(horizon_ms, p, None, None, said.direction, said.reason),)
 
