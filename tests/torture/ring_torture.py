@@ -139,7 +139,7 @@ class HeadFirstLanes(PlainLanes):
     def _claim(self, lane: _Lane) -> int:
         offset = super()._claim(lane)
         self._words[lane.intent_word + 1] = lane.position
-        self._words[self._first_arrival_word + lane.index] = self._arrivals[lane.index] + 1
+        self._words[self._first_arrival_word + lane.index] = self._arrivals[lane.group] + 1
         return offset
 
 
