@@ -72,6 +72,7 @@ class FlowBrain:
         "_window",
         "decisions",
         "instrument",
+        "mate",
     )
 
     name = NAME
@@ -94,6 +95,11 @@ class FlowBrain:
         self._window = FlowWindow(self._settings.stale_ms)
         self._labels = PendingLabels(horizon_ms)
         self.decisions = 0
+        self.mate: FlowBrain | None = None
+
+    def meet(self, mate: FlowBrain) -> None:
+        """The brain of the same base's other market: both are given their rows in one order."""
+        self.mate = mate
 
     @property
     def warm(self) -> bool:
