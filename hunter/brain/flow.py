@@ -118,11 +118,6 @@ class FlowBrain:
         self._gap_count = 0  # of the intake, as last heard
         self._next_ns = 0  # of the next sample or decision
         self.decisions = 0
-        self.mate: FlowBrain | None = None
-
-    def meet(self, mate: FlowBrain) -> None:
-        """The brain of the same base's other market: both are given their rows in one order."""
-        self.mate = mate
 
     def meet(self, mate: FlowBrain) -> None:
         """From now on read the window of `mate`, the other instrument of the same base."""
