@@ -83,7 +83,6 @@ class FlowBrain:
         "_gap_count",
         "_intake",
         "_learned",
-        "_mate",
         "_next_ns",
         "_panel",
         "_samples",
@@ -109,7 +108,7 @@ class FlowBrain:
         self._panel = panel or Panel()
         self._beliefs = beliefs
         self._stale_ns = settings.stale_ms * 1_000_000
-        self._mate: FlowBrain | None = None
+        self.mate: FlowBrain | None = None
         self._intake = Intake(settings)
         self._window: FlowWindow = new_window(settings.stale_ms)
         self._context = MarketContext(settings.stale_ms)
@@ -122,7 +121,7 @@ class FlowBrain:
     def meet(self, mate: FlowBrain) -> None:
         """From now on read the window of `mate`, the other instrument of the same base."""
         assert mate is not self
-        self._mate = mate
+        self.mate = mate
 
     @property
     def warm(self) -> bool:
@@ -217,6 +216,7 @@ class FlowBrain:
             self._window.on_invalid_book()
             self._context.on_invalid_book()
             self._samples.break_off(now_ns)
+            self._gap_count = self._intake.gap_count  # of the book alone: other flows go on
         if now_ns < self._next_ns:
             return None
         return self._think(now_ns, exchange_ts_ns, row[4])
@@ -242,8 +242,8 @@ class FlowBrain:
 
     def _sample(self, now_ns: int) -> None:
         samples, window, quote = self._samples, self._window, self._window.quote
-        if self._mate is not None:
-            window.on_mate(now_ns, self._mate._window)
+        if self.mate is not None:
+            window.on_mate(now_ns, self.mate._window)
         if samples.silent_ns(now_ns) > self._stale_ns:
             samples.break_off(now_ns)
         if self._intake.book_lost or not quote.usable or quote.is_stale(now_ns):
@@ -253,7 +253,7 @@ class FlowBrain:
         self._learned.sample(now_ns, quote.mid, quote.ask - quote.bid, vector)
 
     def _vector(self, now_ns: int) -> tuple[float, ...]:
-        mate = self._mate._window if self._mate is not None else None
+        mate = self.mate._window if self.mate is not None else None
         return self._window.vector(now_ns, mate)
 
     def _learn(self, now_ns: int) -> None:
