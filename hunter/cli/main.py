@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "sim": ("sim", "sim", "Run the exchange look-alike by itself."),
     "record": ("record", "record", "Record the market into packed files."),
     "replay": ("replay", "replay", "Play a recording through the whole system."),
+    "evaluate": ("evaluate", "evaluate", "How good a brain's signals are, on recordings."),
     "bench": ("bench", "bench", "What it costs and carries on this machine."),
 }
 EXIT_CODES: Final = """\b

@@ -40,6 +40,13 @@ class Terms(NamedTuple):
     cost_bp: float = 10.0
 
 
+class Span(NamedTuple):
+    """Receive times, both ends included."""
+
+    first_ns: int
+    last_ns: int
+
+
 class _Scored(NamedTuple):
     """The points that count, in time order: shape (decisions,) but for `points`."""
 
@@ -97,9 +104,15 @@ def told_horizons(brain: BrainWalk) -> list[int]:
     return spoke or list(brain.said)
 
 
-def assess(side: Side, brain: BrainWalk, horizon_ms: int) -> Cell | None:
-    """The line of a horizon that the brain has told of; None when no point could be scored."""
-    found, left_out = _scored(side, brain.said[horizon_ms], horizon_ms)
+def assess(
+    side: Side, brain: BrainWalk, horizon_ms: int, fitted: Sequence[Span] = ()
+) -> Cell | None:
+    """The line of a horizon that the brain has told of; None when no point could be scored.
+    `fitted`: what it was fitted on, which is never scored.
+    """
+    if horizon_ms not in brain.said:
+        return None
+    found, left_out = _scored(side, brain.said[horizon_ms], horizon_ms, fitted)
     if not len(found.points):
         return None
     moved = found.moved
@@ -124,6 +137,7 @@ def assess(side: Side, brain: BrainWalk, horizon_ms: int) -> Cell | None:
         horizon_ms=horizon_ms,
         left_out_unquoted=left_out[0],
         left_out_windows=left_out[1],
+        left_out_fitted=left_out[2],
         regimes=_regimes(side, found),
         n_eff_needed=needed,
         hours_needed=hours * needed / parts["n_eff"] if parts["n_eff"] else nan,
@@ -133,8 +147,10 @@ def assess(side: Side, brain: BrainWalk, horizon_ms: int) -> Cell | None:
     )
 
 
-def _scored(side: Side, said: Said, horizon_ms: int) -> tuple[_Scored, tuple[int, int]]:
-    """And how many points were left out: without a quote, without a label."""
+def _scored(
+    side: Side, said: Said, horizon_ms: int, fitted: Sequence[Span]
+) -> tuple[_Scored, tuple[int, int, int]]:
+    """And how many points were left out: without a quote, without a label, fitted on."""
     walk, terms = side.walk, side.terms
     market = walk.market
     outcome = outcomes(market, terms.step_ms, horizon_ms)
@@ -143,8 +159,18 @@ def _scored(side: Side, said: Said, horizon_ms: int) -> tuple[_Scored, tuple[int
         known &= outcomes(market, terms.step_ms, horizon_ms, delay_ms).known
     quoted = np.isfinite(market.mid)
     warm = market.times_ns - walk.first_ns >= WARM_NS
-    points = np.flatnonzero(warm & quoted & known)
-    left_out = (int((warm & ~quoted).sum()), int((warm & quoted & ~known).sum()))
+    fresh = np.ones(len(known), dtype=bool)
+    for first_ns, last_ns in fitted:
+        # A window that ends before the fitted span begins is as fresh as one after it.
+        ends_ns = market.times_ns + (horizon_ms + max(terms.delays_ms, default=0)) * 1_000_000
+        fresh &= (ends_ns < first_ns) | (market.times_ns > last_ns)
+    chosen = warm & quoted & known
+    points = np.flatnonzero(chosen & fresh)
+    left_out = (
+        int((warm & ~quoted).sum()),
+        int((warm & quoted & ~known).sum()),
+        int((chosen & ~fresh).sum()),
+    )
     # Where a brain was asked and had nothing to say of this horizon, it has no opinion.
     probability = np.nan_to_num(said.probability_up[points], nan=0.5)
     found = _Scored(
@@ -319,6 +345,7 @@ def _honesty(side: Side, said: Said, found: _Scored, horizon_ms: int) -> dict[st
         "auc_placebo": turned.auc,
         "placebo_deviation": turned.deviation,
         "placebo_is_fair": turned.is_fair,
+        "canary_moves": side.canary.moves,
         "canary_caught": side.canary.caught,
         "canary_honest_passed": side.canary.honest_passed,
         "look_ahead": _suspicion(said, side.walk.market, found, step_ms),

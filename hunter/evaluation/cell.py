@@ -62,6 +62,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """Points without a usable quote."""
     left_out_windows: int
     """Points whose window leaves the recording, or crosses a gap or a stale quote."""
+    left_out_fitted: int
+    """Points of the time that the brain's model file was fitted on."""
     auc: float
     auc_low: float
     auc_high: float
@@ -112,6 +114,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     auc_placebo: float
     placebo_deviation: float
     placebo_is_fair: bool
+    canary_moves: int
     canary_caught: bool
     canary_honest_passed: bool
     look_ahead: str

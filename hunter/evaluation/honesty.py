@@ -65,7 +65,7 @@ def placebo(score: Floats, move: Floats, shortest: int) -> Placebo:
 
 class Suspicion(NamedTuple):
     """`right`: how often the score was right about a move, by the steps it stood before it.
-    `reason` is empty when nothing is held against it; `moves` are those looked at.
+    `reason` is empty when nothing is held against it; `moves` are those looked at, 0 if too few.
     """
 
     right: tuple[float, ...]
@@ -88,7 +88,7 @@ def look_ahead(score: Floats, market: Market, step_ms: int) -> Suspicion:
     ends, asked = ends[whole], asked[whole]
     moves = len(ends)
     if moves < MOVES_MIN:
-        return Suspicion((), moves, "")
+        return Suspicion((), 0, "")
     up = (move.move_bp[ends] > 0.0)[:, None]
     right = correctness(asked + 0.5, np.broadcast_to(up, asked.shape))
     shares = right.mean(axis=0)
