@@ -37,7 +37,7 @@ _BUILT_IN: Final = "flow"
 _BAR_WIDTH: Final = 24
 
 
-class Milliseconds(click.ParamType):
+class Milliseconds(click.ParamType[tuple[int, ...]]):
     """`1000,5000`: whole milliseconds, each once, in order."""
 
     name = "milliseconds"

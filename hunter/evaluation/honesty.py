@@ -98,11 +98,14 @@ def look_ahead(score: Floats, market: Market, step_ms: int) -> Suspicion:
 def _why(right: Floats, step_ms: int) -> str:
     """`right`: shape (moves, steps)."""
     moves, steps = right.shape
+    if mean(right[:, 0]) < 0.5:  # a score that is mostly wrong is one that is mostly right
+        right = 1.0 - right
     if float(right.min(axis=1).mean()) >= NEVER_WRONG:
         return f"never wrong about {moves} moves at any distance: it has seen the future"
     for step in range(1, steps - 1):
         fall = right[:, step] - right[:, step + 1]
-        excess = fall - (right[:, 0] - right[:, step])
+        lost = right[:, 0] - right[:, step]
+        excess = fall - lost if mean(lost) > 0.0 else fall
         error = float(excess.std()) / sqrt(moves)
         if float(excess.mean()) > max(_SUSPECT_EXCESS, _SUSPECT_DEVIATIONS * error):
             near, far = mean(right[:, step]), mean(right[:, step + 1])

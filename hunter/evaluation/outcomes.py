@@ -107,5 +107,7 @@ def surroundings(market: Market, step_ms: int, span_ms: int = 60_000) -> Surroun
     squares = sums[1:] - sums[begin]
     spans = np.arange(count) + 1 - begin
     volatility = np.sqrt(np.maximum(squares, 0.0) / np.maximum(spans, 1))
-    trades = (market.trades - market.trades[begin]) / np.maximum(spans * step_ms / 1e3, 1e-9)
+    since = np.maximum(0, np.arange(count) - width)
+    gone_s = np.maximum(np.arange(count) - since, 1) * step_ms / 1e3
+    trades = (market.trades - market.trades[since]) / gone_s
     return Surroundings(volatility, trades.astype(np.float64))

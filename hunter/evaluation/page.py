@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
-from math import isfinite, log
+from math import isfinite, log, nan
 from typing import Final
 
 from hunter.evaluation.cell import Cell
@@ -18,10 +18,10 @@ from hunter.evaluation.pictures import (
     Axis,
     Series,
     around,
+    confidence_axis,
     diagonal,
     key_mark,
     line_picture,
-    share_axis,
 )
 from hunter.evaluation.run import EvaluationReport
 
@@ -33,17 +33,17 @@ _STYLE: Final = """
 --soft:#9198a1;--grid:#30363d;--line0:#58a6ff;--line1:#f0883e;--line2:#3fb950;--bad:#ff7b72;
 --good:#3fb950}}
 *{box-sizing:border-box}
-body{margin:0 auto;max-width:1100px;padding:16px;background:var(--ground);color:var(--ink);
+body{margin:0 auto;max-width:1180px;padding:16px;background:var(--ground);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif}
 h1{font-size:1.5rem;margin:.2em 0}h2{font-size:1.15rem;margin:2em 0 .3em;
 border-top:1px solid var(--grid);padding-top:1em}
 h3{font-size:.95rem;margin:0}p{margin:.4em 0;max-width:70ch}.soft{color:var(--soft)}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;
-font-size:.9rem}th,td{padding:.25em .7em .25em 0;text-align:right;white-space:nowrap}
+font-size:.86rem}th,td{padding:.25em .65em .25em 0;text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:500;
 border-bottom:1px solid var(--grid)}td{border-bottom:1px solid var(--grid)}
 .bad{color:var(--bad)}.good{color:var(--good)}
-.pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));
+.pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));
 gap:14px;margin-top:12px}
 figure{margin:0;background:var(--panel);border-radius:8px;padding:10px 12px}
 figcaption{font-size:.85rem;color:var(--soft);margin-top:4px}
@@ -118,7 +118,7 @@ def _section(cells: Sequence[Cell]) -> list[str]:
 def _table(cells: Sequence[Cell]) -> str:
     heads = (
         "ahead", "moves", "independent", "no move", "AUC", "95 %", "baseline", "difference",
-        "log-loss", "baseline", "Brier", "ECE", "noise", "20 %: right", "20 %: gross bp", "IC",
+        "log-loss", "baseline", "ECE", "noise", "20 %: right", "gross bp", "net bp", "IC",
     )  # fmt: skip
     rows = "".join(f"<tr>{''.join(f'<td>{text}</td>' for text in _row(cell))}</tr>"
                    for cell in cells)  # fmt: skip
@@ -131,51 +131,44 @@ def _row(cell: Cell) -> tuple[str, ...]:
         f"{cell.moves:,}",
         f"{cell.n_eff:,.0f}",
         f"{cell.zero_move_share:.0%}",
-        number(cell.auc),
+        f"<b>{number(cell.auc)}</b>",
         f"{number(cell.auc_low)} to {number(cell.auc_high)}",
         number(cell.auc_baseline),
         f"{signed(cell.delta_low)} to {signed(cell.delta_high)}",
         number(cell.log_loss),
         number(cell.log_loss_baseline),
-        number(cell.brier),
         number(cell.ece_folded),
         number(cell.ece_floor),
         number(cell.accuracy_at_20_percent),
         number(cell.edge_bp_at_20_percent, 2),
+        number(cell.edge_after_cost_bp_at_20_percent, 2),
         number(cell.information_coefficient),
     )
 
 
 def _remarks(cells: Sequence[Cell]) -> list[str]:
-    first = cells[0]
-    texts = [f"Test of the test: {canary_text(first)}; placebo AUC "
-             + ", ".join(f"{number(cell.auc_placebo)}" for cell in cells) + "."]  # fmt: skip
-    for cell in cells:
-        texts += _remarks_of(cell)
-    latency = first.latency_us
-    texts.append(
-        f"Latency in this process, us: a row {number(latency.row_p50, 1)} (p99"
-        f" {number(latency.row_p99, 1)}), an outlook {number(latency.outlook_p50, 1)} (p99"
-        f" {number(latency.outlook_p99, 1)})."
+    first, latency = cells[0], cells[0].latency_us
+    needed = ", ".join(
+        f"{cell.n_eff_needed:,.0f} at {seconds(cell.horizon_ms)} ({cell.hours_needed:,.1f} h)"
+        for cell in cells
+        if isfinite(cell.n_eff_needed)
     )
-    return [f'<p class="soft">{escape(text)}</p>' for text in texts]
-
-
-def _remarks_of(cell: Cell) -> list[str]:
-    ahead = seconds(cell.horizon_ms)
-    texts = []
-    if cell.look_ahead:
-        texts.append(f"{ahead}: look-ahead suspected: {cell.look_ahead}.")
-    net = cell.edge_after_cost_bp_at_20_percent
-    if isfinite(net):
-        texts.append(
-            f"{ahead}: the most confident fifth is worth"
-            f" {cell.edge_bp_at_20_percent:.2f} bp before costs, {net:+.2f} bp after"
-            f" {cell.cost_bp:g}. To know the AUC to 0.005, {cell.n_eff_needed:,.0f} independent"
-            f" moves are needed, about {cell.hours_needed:,.1f} h of this market; here are"
-            f" {cell.n_eff:,.0f}."
-        )
-    return texts
+    texts = [
+        f"Independent moves needed to know an AUC to 0.005: {needed or '-'}.",
+        f"Test of the look-ahead test: {canary_text(first)}. Placebo AUC "
+        + ", ".join(f"{number(cell.auc_placebo)}" for cell in cells)
+        + f". Net is after {first.cost_bp:g} bp of costs. Latency in this process, us (p99): a row"
+        f" {number(latency.row_p50, 1)} ({number(latency.row_p99, 1)}), an outlook"
+        f" {number(latency.outlook_p50, 1)} ({number(latency.outlook_p99, 1)}).",
+    ]
+    found = [f'<p class="soft">{escape(text)}</p>' for text in texts]
+    found += [
+        f'<p class="bad">{seconds(cell.horizon_ms)} ahead: look-ahead suspected:'
+        f" {escape(cell.look_ahead)}.</p>"
+        for cell in cells
+        if cell.look_ahead
+    ]
+    return found
 
 
 def _figure(title: str, caption: str, drawn: str) -> str:
@@ -183,16 +176,13 @@ def _figure(title: str, caption: str, drawn: str) -> str:
 
 
 def _reliability(cells: Sequence[Cell]) -> str:
-    values = [item.right for cell in cells for item in cell.reliability]
-    low = min([0.5, *(0.1 * int(value * 10) for value in values if isfinite(value))])
-    up = share_axis("right", low, 1.0)
-    across = share_axis("confidence: the likelier side's probability", 0.5, 1.0)
+    across = confidence_axis("confidence: the likelier side's probability")
     series = [
         Series(_named(cell), [(item.confidence, item.right) for item in cell.reliability])
         for cell in cells
     ]
-    perfect = diagonal(share_axis("", 0.5, 1.0))
-    return line_picture("Reliability", across, up, [*series, perfect])
+    return line_picture("Reliability", across, _up("right", [*series, diagonal()]),
+                        [*series, diagonal()])  # fmt: skip
 
 
 def _coverage(cells: Sequence[Cell]) -> str:
@@ -226,7 +216,7 @@ def _regimes(cells: Sequence[Cell]) -> str:
         return [
             Series(
                 name or _named(cell),
-                [*enumerate(values(cell)[:thirds]), (float("nan"), 0.0)]
+                [*enumerate(values(cell)[:thirds]), (nan, nan)]
                 + [(i + thirds, v) for i, v in enumerate(values(cell)[thirds:])],
                 dashed,
             )

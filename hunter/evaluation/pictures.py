@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 360, 250
 SERIES_MAX: Final = 3
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 16, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 26, 44
 _MARKS: Final = ("circle", "square", "diamond")
 
 
@@ -54,16 +54,14 @@ def line_picture(
     return "\n".join([*parts, "</svg>"])
 
 
-def diagonal(up: Axis) -> Series:
+def diagonal() -> Series:
     """Where being right is as likely as said."""
-    ends = (up.ticks[0][0], up.ticks[-1][0])
-    return Series("perfect", [(end, end) for end in ends], dashed=True)
+    return Series("perfect", [(0.5, 0.5), (1.0, 1.0)], dashed=True)
 
 
-def share_axis(name: str, least: float, most: float, steps: int = 5) -> Axis:
-    """From `least` to `most`, labelled with two digits."""
-    places = [least + (most - least) * number / steps for number in range(steps + 1)]
-    return Axis(name, [(place, f"{place:.2f}") for place in places])
+def confidence_axis(name: str) -> Axis:
+    """Of the likelier side: from 1/2 to 1."""
+    return Axis(name, [(place / 10, f"{place / 10:.1f}") for place in range(5, 11)])
 
 
 def around(name: str, values: Sequence[float], base: float) -> Axis:
@@ -74,7 +72,7 @@ def around(name: str, values: Sequence[float], base: float) -> Axis:
         unit * 10.0**power
         for power in range(-4, 12)
         for unit in (1.0, 2.0, 5.0)
-        if unit * 10.0**power * 5 >= (high - low) * 1.0001
+        if unit * 10.0**power * 6 >= high - low
     )
     first = math.floor(low / step + 1e-9)
     last = max(first + 1, math.ceil(high / step - 1e-9))
@@ -112,7 +110,7 @@ def _grid(across: Axis, up: Axis) -> list[str]:
     middle = (_LEFT + right) / 2
     parts.append(f'<text class="ink" x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">')
     parts.append(f"{escape(across.name)}</text>")
-    parts.append(f'<text class="ink" x="{_LEFT - 38}" y="{_TOP - 5}">{escape(up.name)}</text>')
+    parts.append(f'<text class="ink" x="4" y="11">{escape(up.name)}</text>')
     return parts
 
 
