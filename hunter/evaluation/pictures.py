@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
-from xml.sax.saxutils import escape
+from html import escape
 
 WIDTH, HEIGHT = 360, 250
 SERIES_MAX: Final = 3
