@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final, NamedTuple
 from html import escape
+from typing import Final, NamedTuple
 
 WIDTH, HEIGHT = 360, 250
 SERIES_MAX: Final = 3
