@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from hunter.clock import Clock
-from hunter.evaluation.assessment import Side, Span, Terms, assess, told_horizons
+from hunter.evaluation.assessment import RecordedSide, Span, Terms, assess, told_horizons
 from hunter.evaluation.cell import Cell
 from hunter.evaluation.rows import RowCounts, mates_name, recorded_rows
 from hunter.evaluation.walk import BrainWalk, Entrant, InstrumentWalk, Walk
@@ -114,7 +114,7 @@ class Evaluation:
         return cells
 
     def _cells(self, recording: str, walk: InstrumentWalk) -> list[Cell]:
-        side = Side.of(recording, walk, self._terms)
+        side = RecordedSide.of(recording, walk, self._terms)
         cells: list[Cell] = []
         for brain in walk.brains:
             fitted = self._fitted(brain.kind, walk.instrument)
