@@ -28,11 +28,11 @@ from hunter.brain.model import Model, QueueImbalanceLogit
 from hunter.brain.protocol import Outlook, StateError
 from hunter.brain.quote import Source
 from hunter.brain.settings import BrainSettings
-from hunter.brain.window import DEPTH_LEVELS, FlowWindow, WindowState
+from hunter.brain.window import DEPTH_LEVELS, new_window
 from hunter.signals.decision import Decision, Direction, Regime
 
 NAME = "flow@1"
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 CALM_BELOW = 0.7
 VOLATILE_ABOVE = 1.5
@@ -49,7 +49,7 @@ class FlowState(msgspec.Struct, array_like=True):
     version: int
     settings: bytes
     intake: IntakeState
-    window: WindowState
+    window: bytes
     model: tuple[float, ...]
     labels: list[Pending]
     decisions: int
@@ -91,7 +91,7 @@ class FlowBrain:
         self._weight = min(1.0, interval_ms / horizon_ms)
         self._stale_ns = self._settings.stale_ms * 1_000_000
         self._intake = Intake(self._settings)
-        self._window = FlowWindow(self._settings.stale_ms)
+        self._window = new_window(self._settings.stale_ms)
         self._labels = PendingLabels(horizon_ms)
         self.decisions = 0
 
@@ -111,15 +111,16 @@ class FlowBrain:
         now_ns = intake.on_trade(row)
         if self._labels.due_ns < now_ns:
             self._learn(now_ns)
-        _, _, _, exchange_ts_ns, received_ts_ns, _, size, count, side, _, _ = row
+        _, _, _, exchange_ts_ns, received_ts_ns, price, size, count, side, _, _ = row
         stamp_ns = exchange_ts_ns if exchange_ts_ns < now_ns else now_ns
-        self._window.on_trade(stamp_ns, size, side, count)
+        self._window.on_trade(stamp_ns, price, size, side, count)
         if now_ns < intake.next_boundary_ns:
             return None
         return self._decide(exchange_ts_ns, received_ts_ns)
 
     def on_gap(self) -> None:
         self._intake.on_gap()
+        self._window.on_gap()
 
     def on_bbo(self, row: BboRow) -> Decision | None:
         intake = self._intake
@@ -128,7 +129,7 @@ class FlowBrain:
             self._learn(now_ns)
         exchange_ts_ns = row[3]
         stamp_ns = exchange_ts_ns if exchange_ts_ns < now_ns else now_ns
-        self._window.on_quote((stamp_ns, now_ns), _BBO, row[5:7], row[7:9])
+        self._window.on_quote(stamp_ns, now_ns, _BBO, *row[5:9])
         if now_ns < intake.next_boundary_ns:
             return None
         return self._decide(exchange_ts_ns, row[4])
@@ -141,7 +142,7 @@ class FlowBrain:
         exchange_ts_ns = row[2]
         if not window.quote.outranks(_TICKER, now_ns):
             stamp_ns = exchange_ts_ns if exchange_ts_ns < now_ns else now_ns
-            window.on_quote((stamp_ns, now_ns), _TICKER, row[6:8], row[8:10])
+            window.on_quote(stamp_ns, now_ns, _TICKER, *row[6:10])
         if now_ns < intake.next_boundary_ns:
             return None
         return self._decide(exchange_ts_ns, row[3])
@@ -167,7 +168,7 @@ class FlowBrain:
         exchange_ts_ns = row[3]
         if row[5]:
             stamp_ns = exchange_ts_ns if exchange_ts_ns < now_ns else now_ns
-            self._window.on_book((stamp_ns, now_ns), bids, asks)
+            self._window.on_book(stamp_ns, now_ns, bids, asks)
         else:
             self._window.on_invalid_book()
         if now_ns < intake.next_boundary_ns:
@@ -289,7 +290,7 @@ class FlowBrain:
 
     def restore(self, state: bytes) -> None:
         """Continue from `snapshot()`; StateError leaves this brain as it was."""
-        fresh = FlowWindow(self._settings.stale_ms)
+        fresh = new_window(self._settings.stale_ms)
         try:
             found = _DECODER.decode(state)
             fresh.load(found.window)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from math import nan
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hunter.brain.features import FEATURES, read_features
+from hunter.brain.window import FlowWindow
 
 RECORDINGS = [
     CAPTURES / "okx-framed-binance-dev" / "BTC-USDT-SWAP-20230405.jsonl.gz",
@@ -32,10 +32,15 @@ RECORDINGS = [
 
 
 def streamed(rows: list[Row]) -> dict[str, float]:
+    return read_features(*filled(rows))
+
+
+def filled(rows: list[Row]) -> tuple[FlowWindow, int]:
+    """A window after `rows`, and event time."""
     brain = fresh_flow()
     for row in rows:
         feed(brain, row)
-    return read_features(brain._window, brain._intake.now_ns)
+    return brain._window, brain._intake.now_ns
 
 
 def complete(rows: list[Row]) -> bool:
@@ -91,7 +96,7 @@ def test_side_swap_negates_odd_features_and_keeps_even_ones_exactly(
 
 def test_names_are_unique_and_say_the_function() -> None:
     names = [feature.name for feature in FEATURES]
-    assert len(set(names)) == len(names) == 13
+    assert len(set(names)) == len(names) == 30
     assert all(feature.function.__name__ == feature.name for feature in FEATURES)
 
 
@@ -99,7 +104,10 @@ def test_features_without_input_are_left_out() -> None:
     assert streamed([trade(START_NS)]) == {
         "trade_flow_1s": 1.0,
         "trade_flow_16s": 1.0,
+        "trade_flow_4s": 1.0,
+        "hawkes_imbalance": 0.5,
         "trades_per_s": 0.0,
+        "quotes_per_s": 0.0,
     }
     quoted = streamed([bbo(START_NS)])
     assert "depth_imbalance_5" not in quoted
@@ -135,5 +143,5 @@ def test_micro_price_of_one_level_is_half_the_queue_imbalance() -> None:
 
 
 def test_numbers_that_are_not_finite_never_come_out() -> None:
-    rows = [bbo(START_NS), trade(START_NS, size=nan)]
+    rows = [bbo(START_NS), trade(START_NS, size=1e308), trade(START_NS, size=1e308)]
     assert "trade_flow_1s" not in streamed(rows)
