@@ -119,11 +119,15 @@ class RingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BrainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[brain]`: who decides, how often, and how far ahead; the last two keys as of the stream."""
+    """`[brain]`: who decides, how often, and how far ahead; the last two keys as of the stream.
+
+    model_file: what `hunter train` wrote, relative to the configuration; "" = the published prior.
+    """
 
     kind: str = "flow"
     interval_ms: Annotated[int, Meta(ge=10, le=3_600_000)] = 1_000
     horizon_ms: Annotated[int, Meta(ge=100, le=600_000)] = 5_000
+    model_file: str = ""
     cpus: str = ""
     busy_poll_us: BusyPollMicroseconds = 0
 
@@ -172,6 +176,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def log_dir(self) -> Path:
         return self._resolve(self.hunter.log_dir) if self.hunter.log_dir else self.data_dir / "logs"
+
+    @property
+    def model_path(self) -> Path | None:
+        """The model that the built-in brain begins from; None: the published prior."""
+        return self._resolve(self.brain.model_file) if self.brain.model_file else None
 
     def shard_instruments(self, shard: int) -> tuple[str, ...]:
         """Instruments of stream process `shard`: dealt out in turn, so that each gets its share."""
