@@ -46,7 +46,7 @@ def attempt(function: Callable[..., Any], *arguments: object) -> Outcome:
         return Outcome(None, error)
 
 
-def _failure_text(error: object) -> str:
+def failure_text(error: object) -> str:
     """What foreign code raised, in characters that can be written anywhere, and not endless."""
     text, wrong = attempt(str, error)
     if wrong is not None:
@@ -158,12 +158,12 @@ class PluginBrain:
     def _call(self, method: str, argument: object) -> Any:
         value, error = attempt(getattr(self._user, method), argument)
         if error is not None:
-            self._fail(f"{method} raised {type(error).__name__}: {_failure_text(error)}")
+            self._fail(f"{method} raised {type(error).__name__}: {failure_text(error)}")
         return value
 
     def _fail(self, what: str) -> None:
         self.errors += 1
-        self._failure = self._failure or _failure_text(what)
+        self._failure = self._failure or failure_text(what)
 
     def _decide(self, exchange_ts_ns: int, received_ts_ns: int) -> Decision | None:
         intake = self._intake
@@ -212,7 +212,7 @@ class PluginBrain:
             return None
         wrong = attempt(_fault, said)
         if wrong.error is not None or wrong.value:
-            self._fail(f"decide returned {wrong.value or _failure_text(wrong.error)}")
+            self._fail(f"decide returned {wrong.value or failure_text(wrong.error)}")
             return None
         return said
 
@@ -229,7 +229,7 @@ class PluginBrain:
         value, error = attempt(self._user.snapshot)
         if not isinstance(value, bytes):
             self.errors += 1
-            why = _failure_text(error or type(value))
+            why = failure_text(error or type(value))
             raise StateError(f"{self.name}: snapshot returned no bytes: {why}")
         return _ENCODER.encode(
             PluginState(

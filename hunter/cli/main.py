@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "status": ("status", "status", "What runs, how well, and what to do about it."),
     "trades": ("market", "trades", "Newest trades of an instrument."),
     "book": ("market", "book", "Order book of an instrument."),
+    "candles": ("candles", "candles", "Bars of an instrument's trades: volumes, VWAP, CVD."),
     "signals": ("signals", "signals", "Newest signals."),
     "logs": ("logs", "logs", "Log lines of all actors, or of one."),
     "deaths": ("deaths", "deaths", "What ended, when and why, with its last log lines."),

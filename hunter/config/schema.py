@@ -121,12 +121,25 @@ class RingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class BrainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[brain]`: who decides, how often, and how far ahead; the last two keys as of the stream.
 
-    model_file: what `hunter train` wrote, relative to the configuration; "" = the published prior.
+    The built-in brain abstains below: threshold, |2 p - 1|; coverage, the most confident share;
+    min_edge_bp, the expected move before fees. It shows it after fee_bp, a round trip's cost.
+    warm_ms: silent until so much market was seen. stale_ms: a quote older than that is no input.
+    experts: models beside the built-in brain's own (see hunter.config.plugins). budget_us: what a
+    call of a plug-in may take before that is told. model_file: what `hunter train` wrote, relative
+    to the configuration; "" = the published prior.
     """
 
     kind: str = "flow"
+    experts: tuple[str, ...] = ()
+    budget_us: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
     interval_ms: Annotated[int, Meta(ge=10, le=3_600_000)] = 1_000
     horizon_ms: Annotated[int, Meta(ge=100, le=600_000)] = 5_000
+    threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.10
+    coverage: Annotated[float, Meta(gt=0, le=1)] = 0.2
+    min_edge_bp: Annotated[float, Meta(ge=0, le=1_000)] = 0.0
+    fee_bp: Annotated[float, Meta(ge=0, le=1_000)] = 10.0
+    warm_ms: Annotated[int, Meta(ge=0, le=3_600_000)] = 30_000
+    stale_ms: Annotated[int, Meta(ge=100, le=600_000)] = 2_000
     model_file: str = ""
     cpus: str = ""
     busy_poll_us: BusyPollMicroseconds = 0
