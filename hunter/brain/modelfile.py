@@ -8,15 +8,15 @@
 
 A file says which recordings and which span of time it was fitted on, so that nobody takes a score
 on them for a proof; `fitted_on` is asked by the evaluation. Only what fits this version's features
-and experts is taken. Written by `hunter train`, read by FlowBrain by way of `prior_of` and
-`movement_of`; without a file the published priors hold. Pure but for `read_model`, `write_model`.
+and experts is taken. Written by `hunter train`, read by FlowBrain by way of `beliefs_of`;
+without a file the published priors hold. Pure but for `read_model`, `write_model`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
@@ -24,6 +24,7 @@ import msgspec
 from msgspec import Meta
 
 from hunter.brain.features import NAMES, ODD_COUNT
+from hunter.brain.horizon import Belief
 from hunter.brain.movement import MovementPrior, published_movement
 from hunter.brain.prior import EXPERT_NAMES, ExpertPrior, Prior, published_prior
 from hunter.errors import ConfigError
@@ -259,6 +260,15 @@ def movement_of(model: ModelFile | None, horizon_ms: int) -> MovementPrior:
     """As `prior_of`."""
     found = _horizon(model, horizon_ms)
     return found.movement_prior() if found is not None else published_movement(horizon_ms)
+
+
+def beliefs_of(model: ModelFile | None) -> Callable[[int], Belief]:
+    """By horizon in ms, as FlowBrain asks for it."""
+
+    def belief(horizon_ms: int) -> Belief:
+        return Belief(prior_of(model, horizon_ms), movement_of(model, horizon_ms))
+
+    return belief
 
 
 # ---- what a score proves nothing about

@@ -23,7 +23,6 @@ from hunter.brain.samples import Samples
 from hunter.brain.settings import BrainSettings
 from hunter.brain.window import DEPTH_LEVELS, FlowWindow, new_window
 from hunter.evaluation.rows import AnyRow, RecordedRow, mates_name
-from hunter.ring.rows import TradeFlag
 
 FEATURE_COUNT: Final = len(NAMES)
 _BBO, _TICKER = int(Source.BBO), int(Source.TICKER)
@@ -72,6 +71,7 @@ class _Side:
         self.window: FlowWindow = new_window(settings.stale_ms)
         self.mate: _Side | None = None
         self._intake = Intake(settings)
+        self._gap_count = 0
         self._stale_ns = settings.stale_ms * 1_000_000
         self._horizons_ms = horizons_ms
         self._samples = Samples(horizons_ms, FEATURE_COUNT)
@@ -86,9 +86,11 @@ class _Side:
         if isinstance(row, TradeRow):
             now_ns = intake.on_trade(row)
             self._learn(now_ns)
-            window.on_trade(self._stamp(row), row.price, row.size, row.side, row.count)
-            if row.flags & TradeFlag.AFTER_LOSS:
+            if intake.gap_count != self._gap_count:
+                self._gap_count = intake.gap_count
+                window.on_gap()
                 samples.break_off(now_ns)
+            window.on_trade(self._stamp(row), row.price, row.size, row.side, row.count)
         elif isinstance(row, BboRow):
             now_ns = intake.on_bbo(row)
             self._learn(now_ns)
@@ -130,6 +132,8 @@ class _Side:
         quote = window.quote
         if mate is not None:
             window.on_mate(now_ns, mate)
+        if self._samples.silent_ns(now_ns) > self._stale_ns:
+            self._samples.break_off(now_ns)
         if not quote.usable or quote.is_stale(now_ns) or self._intake.book_lost:
             self._samples.skip(now_ns)
             return

@@ -50,7 +50,7 @@ from hunter.evaluation.rows import ALWAYS_NS, RowCounts, recorded_rows
 from hunter.simulator.lines import Counts, merged_lines
 
 BLOCKS: Final = 4
-LABELS_LEAST: Final = 20.0
+LABELS_LEAST: Final = 10.0
 """Of independent labels that moved, over all recordings; fewer fit nothing."""
 TOLD_EVERY_ROWS: Final = 20_000
 MOVEMENT_NAME: Final = "movement"
@@ -272,8 +272,9 @@ def _scores(
 ) -> tuple[FittingScore, ...]:
     held: dict[str, list[_Held]] = {name: [] for name in (*EXPERT_NAMES, MOVEMENT_NAME)}
     for block in range(1, BLOCKS):
-        before = [_cut(part, block, is_past=True) for part in parts]
-        after = [_cut(part, block, is_past=False) for part in parts]
+        spans = [_block(part, block) for part in parts]
+        before = [_past(part, block, spans) for part in parts]
+        after = [_future(part, block) for part in parts]
         scales = [scales_of(part.labels.odd, published.scales) for part in before]
         past = [_odd_sheet(part, one) for part, one in zip(before, scales, strict=True)]
         future = [_odd_sheet(part, one) for part, one in zip(after, scales, strict=True)]
@@ -286,16 +287,29 @@ def _scores(
     return tuple(_score(name, each) for name, each in held.items())
 
 
-def _cut(part: _Part, block: int, *, is_past: bool) -> _Part:
-    """The labels that were over when a block of the part's span began, or those of the block."""
+def _block(part: _Part, block: int) -> tuple[int, int]:
+    """When a block of a part's span begins and ends."""
+    times_ns = part.labels.times_ns
+    first_ns, span_ns = int(times_ns[0]), int(times_ns[-1]) + 1 - int(times_ns[0])
+    return first_ns + span_ns * block // BLOCKS, first_ns + span_ns * (block + 1) // BLOCKS
+
+
+def _past(part: _Part, block: int, others: Sequence[tuple[int, int]]) -> _Part:
+    """The labels that were over when the block began, but for those whose windows reach into what
+    is scored of another recording of the same time.
+    """
     labels = part.labels
-    first_ns, last_ns = int(labels.times_ns[0]), int(labels.times_ns[-1]) + 1
-    begin_ns = first_ns + (last_ns - first_ns) * block // BLOCKS
-    end_ns = first_ns + (last_ns - first_ns) * (block + 1) // BLOCKS
-    chosen = labels.ends_ns <= begin_ns
-    if not is_past:
-        chosen = (labels.times_ns >= begin_ns) & (labels.times_ns < end_ns)
+    chosen = labels.ends_ns <= _block(part, block)[0]
+    for begin_ns, end_ns in others:
+        chosen &= (labels.ends_ns <= begin_ns) | (labels.times_ns >= end_ns)
     return part._replace(labels=labels.chosen(chosen))
+
+
+def _future(part: _Part, block: int) -> _Part:
+    """The labels of the block."""
+    begin_ns, end_ns = _block(part, block)
+    times_ns = part.labels.times_ns
+    return part._replace(labels=part.labels.chosen((times_ns >= begin_ns) & (times_ns < end_ns)))
 
 
 def _score(name: str, each: Sequence[_Held]) -> FittingScore:
