@@ -208,6 +208,7 @@ class FlowBrain:
             self._window.on_invalid_book()
             self._context.on_invalid_book()
             self._samples.break_off(now_ns)
+            self._gap_count = self._intake.gap_count  # of the book alone: other flows go on
         if now_ns < self._next_ns:
             return None
         return self._think(now_ns, exchange_ts_ns, row[4])

@@ -24,6 +24,7 @@ from hunter.brain.experts import LOG_ODDS_MAX, LaplaceLogit, Temperature, clippe
 from hunter.brain.model import sigmoid
 from hunter.brain.pool import OUTSIDE_MAX, Pool, pooled
 from hunter.brain.prior import ODD_COUNT, Prior
+from hunter.native import kernel
 
 GROWTH = 2e-4
 """Of the covariances: about 5,000 labels are remembered, so a drifting market is followed."""
@@ -90,7 +91,7 @@ class Mixture:
         self._scale_labels = SCALE_LABELS_FIRST
         self._fallen_back = False
 
-    def assess(self, x: Sequence[float], outside: Sequence[float] = ()) -> Assessment:
+    def assess(self, x: Sequence[float], outside: Sequence[float] = (), /) -> Assessment:
         """P(up | move); changes nothing."""
         said = self._say(self._scaled(x))
         spoken = self._spoken(said, outside)
@@ -100,7 +101,9 @@ class Mixture:
         )
         return Assessment(log_odds, sigmoid(log_odds), tuple(votes), tuple(said))
 
-    def contributions(self, x: Sequence[float], outside: Sequence[float] = ()) -> tuple[float, ...]:
+    def contributions(
+        self, x: Sequence[float], outside: Sequence[float] = (), /
+    ) -> tuple[float, ...]:
         """The signed terms of `assess(x, outside).log_odds`: one per odd feature in their order,
         then one per outside expert. They add up to it, but for rounding and its limit."""
         scaled = self._scaled(x)
@@ -124,8 +127,9 @@ class Mixture:
         move: int,
         weight: float,
         said: Sequence[float] | None = None,
+        /,
     ) -> None:
-        """The mid moved up (+1) or down (-1) after `x`; the label counts `weight`, 0 to 1.
+        """The mid moved up (+1) or down (-1) after `x`; the label counts `weight`, above 0 to 1.
 
         `said` is what `assess` gave for `x` at the time. Without it the experts are asked again,
         who have by now learnt from labels that overlap this one: that flatters the quick ones.
@@ -145,7 +149,7 @@ class Mixture:
             expert.learn(scaled, move, weight)
         self._learn_scales(x, weight)
 
-    def fall_back(self, on: bool) -> None:
+    def fall_back(self, on: bool, /) -> None:
         """Whether E0 speaks alone, with its own temperature; all go on learning."""
         self._fallen_back = on
 
@@ -174,6 +178,8 @@ class Mixture:
         """Log-odds of all experts; NaN for one that is silent."""
         assert len(outside) == self.outside_count, "one log-odds for each outside expert"
         limited = (clipped(one, LOG_ODDS_MAX) if one == one else nan for one in outside)
+        if len(said) != len(self._experts):
+            raise ValueError("said is of the built-in experts only")
         return [*said, *limited]
 
     def _tempered(self, spoken: Sequence[float]) -> list[float]:
@@ -212,7 +218,7 @@ class Mixture:
         body = struct.pack(f"<{len(numbers)}d", *numbers)
         return head + body + b"".join(expert.state() for expert in self._experts)
 
-    def load(self, state: bytes) -> None:
+    def load(self, state: bytes, /) -> None:
         """Continue from `state()`; ValueError when it is of another prior or does not fit, and
         nothing has changed."""
         if len(state) < _HEAD.size:
@@ -259,4 +265,8 @@ class Mixture:
 
 def new_mixture(prior: Prior, outside_count: int = 0) -> Mixture:
     """The compiled one where there is one."""
-    return Mixture(prior, outside_count)
+    if kernel is None:
+        return Mixture(prior, outside_count)
+    prior.check()
+    made: Mixture = kernel.Mixture(Assessment, prior.pack(), prior.digest(), outside_count)
+    return made

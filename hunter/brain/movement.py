@@ -20,6 +20,7 @@ from typing import NamedTuple
 from hunter.brain.experts import INPUT_MAX, LaplaceLogit, clipped, unpacked
 from hunter.brain.model import sigmoid
 from hunter.brain.prior import BOUND, check_numbers
+from hunter.native import kernel
 
 EVEN_COUNT = 10
 """Even features: the last of the vector, in the order of hunter.brain.features."""
@@ -99,13 +100,13 @@ class Movement:
         self._moves = 0.0
         self._move_bp = 0.0
 
-    def assess(self, even: Sequence[float]) -> tuple[float, float]:
+    def assess(self, even: Sequence[float], /) -> tuple[float, float]:
         """(P(move), E(|move| given a move) in basis points, 0 before any); changes nothing."""
         return sigmoid(self._logit.log_odds(_standard(even))), self._move_bp
 
-    def learn(self, even: Sequence[float], moved: bool, move_bp: float, weight: float) -> None:
+    def learn(self, even: Sequence[float], moved: bool, move_bp: float, weight: float, /) -> None:
         """Whether the mid had moved after `even`, and how far, in basis points of either sign;
-        the label counts `weight`, 0 to 1."""
+        the label counts `weight`, above 0 to 1."""
         self._logit.learn(_standard(even), 1 if moved else -1, weight)
         if not moved:
             return
@@ -122,7 +123,7 @@ class Movement:
         """Little-endian: the prior's digest, moves seen, mean of |move|, then the logit's."""
         return self._digest + _SEEN.pack(self._moves, self._move_bp) + self._logit.state()
 
-    def load(self, state: bytes) -> None:
+    def load(self, state: bytes, /) -> None:
         """Continue from `state()`; ValueError when it is of another prior or does not fit, and
         nothing has changed."""
         at = len(self._digest)
@@ -147,4 +148,8 @@ def _standard(even: Sequence[float]) -> list[float]:
 
 def new_movement(prior: MovementPrior) -> Movement:
     """The compiled one where there is one."""
-    return Movement(prior)
+    if kernel is None:
+        return Movement(prior)
+    prior.check()
+    made: Movement = kernel.Movement(prior.pack(), prior.digest())
+    return made

@@ -29,7 +29,7 @@ from hunter.brain.flow import FlowBrain
 from hunter.brain.inputs import BboRow, TradeRow, book_row, ticker_row
 from hunter.brain.load import load_brain
 from hunter.brain.protocol import Brain, StateError
-from hunter.brain.settings import BrainSettings
+from hunter.brain.settings import settings_of
 from hunter.config import Config
 from hunter.ring.adopt import open_ring
 from hunter.ring.merge import Cursors, MergedReader
@@ -167,9 +167,7 @@ class RingTracked:
         self._heads = self.segment.part(first, first + 8 * count)
         self._seen = b"\xff" * len(self._heads)  # no arrival number: the first look names all
         self._part_count = count
-        settings = BrainSettings(
-            interval_ms=config.brain.interval_ms, horizon_ms=config.brain.horizon_ms
-        )
+        settings = settings_of(config.brain)
         search_dir = Path(config.base_dir)
         self.tracked = []
         for index, name in enumerate(layout.instruments):
@@ -275,5 +273,6 @@ def _restore(tracked: Tracked, found: InstrumentCheckpoint | None) -> bool:
 
 def _config_hash(config: Config) -> bytes:
     """Of everything that shapes a brain's state."""
-    text = f"{config.brain.kind} {config.brain.interval_ms} {config.brain.horizon_ms}"
+    digest = settings_of(config.brain).digest().hex()
+    text = f"{config.brain.kind} {digest} {' '.join(config.brain.experts)}"
     return hashlib.blake2s(text.encode(), digest_size=8).digest()
