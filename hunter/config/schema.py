@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from hunter.config.dealing import deal
+
 INSTRUMENTS_MAX: Final = 300
 SHARDS_MAX: Final = 64
 ACTORS_MAX: Final = 56  # processes of one instance; each has a page of the status block
@@ -144,6 +146,11 @@ class BrainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cpus: str = ""
     busy_poll_us: BusyPollMicroseconds = 0
 
+    @property
+    def has_plugins(self) -> bool:
+        """Whether code that is not hunter's runs in the brain's process."""
+        return self.kind != "flow" or bool(self.experts)
+
 
 class WatchdogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[watchdog]`: how often it looks, and what it does not accept."""
@@ -196,8 +203,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self._resolve(self.brain.model_file) if self.brain.model_file else None
 
     def shard_instruments(self, shard: int) -> tuple[str, ...]:
-        """Instruments of stream process `shard`: dealt out in turn, so that each gets its share."""
-        return self.okx.instruments[shard :: self.stream.shards]
+        """Instruments of stream process `shard`, in the order of the configuration. Mates stay
+        together, so that their rows have one order, unless there are fewer groups than processes.
+        """
+        names = self.okx.instruments
+        dealt = deal(names, self.stream.shards)
+        return tuple(name for name, its in zip(names, dealt, strict=True) if its == shard)
 
     def _resolve(self, text: str) -> Path:
         return (Path(self.base_dir) / Path(text).expanduser()).resolve()

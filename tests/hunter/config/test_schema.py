@@ -42,6 +42,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "ring": {"capacity": 8192},
     "brain": {
         "kind": "flow",
+        "experts": [],
+        "budget_us": 200,
         "interval_ms": 1_000,
         "horizon_ms": 5_000,
         "cpus": "",
@@ -85,6 +87,8 @@ def test_every_key_can_be_set(write: Callable[[str], Path]) -> None:
     capacity = 64
     [brain]
     kind = "my.module:Brain"
+    experts = []
+    budget_us = 1000000
     interval_ms = 10
     horizon_ms = 100
     cpus = " 0-0 , 0"
