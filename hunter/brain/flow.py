@@ -92,7 +92,6 @@ class FlowBrain:
         "_window",
         "decisions",
         "instrument",
-        "mate",
     )
 
     name = NAME
@@ -118,11 +117,6 @@ class FlowBrain:
         self._gap_count = 0  # of the intake, as last heard
         self._next_ns = 0  # of the next sample or decision
         self.decisions = 0
-        self.mate: FlowBrain | None = None
-
-    def meet(self, mate: FlowBrain) -> None:
-        """The brain of the same base's other market: both are given their rows in one order."""
-        self.mate = mate
 
     def meet(self, mate: FlowBrain) -> None:
         """From now on read the window of `mate`, the other instrument of the same base."""
@@ -141,14 +135,6 @@ class FlowBrain:
     def errors(self) -> int:
         """Of the outside experts; its own code has none."""
         return self._panel.failures
-
-    @property
-    def overruns(self) -> int:
-        return self._panel.overruns
-
-    @property
-    def trouble(self) -> str:
-        return self._panel.trouble
 
     # A row may also be as the ring unpacks it, which is the same but for the names, in a ticker's
     # case with the day's statistics in between: numbers are read by their places (see inputs).
