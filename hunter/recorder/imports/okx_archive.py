@@ -15,6 +15,7 @@ As downloaded from okx.com/historical-data or named by GET /api/v5/public/market
 futures. A level is [price, size, orders], size 0 takes it away. There are no sequence numbers: a
 snapshot of all levels about every minute is what a lost update is mended by. A day of trades is
 cut at midnight of UTC+8, a day of books at midnight UTC, so the two overlap for sixteen hours.
+Files of many instruments need not be in time order, but each instrument in them is.
 
 There is no receive clock in these files: receive time is the exchange's stamp. The archive says
 nothing of latency, and a figure from such a recording cannot either.
@@ -39,6 +40,8 @@ from hunter.recorder.imports.tally import ImportRefused, ImportTally
 
 COLUMNS: Final = ("instrument_name", "trade_id", "side", "price", "size", "created_time")
 INSTRUMENTS_MAX: Final = 300
+LATE_MS_MAX: Final = 1_000
+"""A row that is older than the newest one by more is left out: it would count as of now."""
 _NS_PER_MS: Final = 1_000_000
 _NUMBER_MAX: Final = 1e18
 _TRADE, _BOOK = 0, 1  # what shares a millisecond: matches first, then the book they left
@@ -70,6 +73,9 @@ def import_okx_archive(
             yield
         if wanted and name not in wanted:
             tally.drop("another instrument", name)
+            continue
+        if ts_ms * _NS_PER_MS < market.now_ns - LATE_MS_MAX * _NS_PER_MS:
+            tally.drop("a row out of time order; take one instrument at a time", name)
             continue
         if name not in market.instruments and len(market.instruments) >= INSTRUMENTS_MAX:
             raise ImportRefused(

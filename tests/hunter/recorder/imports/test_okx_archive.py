@@ -197,6 +197,20 @@ def test_only_wanted_instruments_are_taken(tmp_path: Path) -> None:
     assert [row["instId"] for row in rows_of(tmp_path / "out", "trades")] == ["ETH-USDT-SWAP"]
 
 
+def test_file_that_is_not_in_time_order_is_read_one_instrument_at_a_time(tmp_path: Path) -> None:
+    late = trade_rows(
+        (1, "buy", "1", "1", 0), (2, "buy", "1", "1", 9_500), (3, "buy", "1", "1", 9_600),
+        name="ETH-USDT-SWAP",
+    )  # fmt: skip
+    path = tmp_path / "a.csv"
+    path.write_bytes(csv_text([*trade_rows((7, "buy", "2", "1", 10_000)), *late]))
+    tally = run(tmp_path / "all", path)
+    assert tally.dropped == {"a row out of time order; take one instrument at a time": 1}
+    assert [ms for ms, channel, _ in frames_of(tmp_path / "all")] == [10_000] * 3
+    run(tmp_path / "one", path, wanted=("ETH-USDT-SWAP",))
+    assert [ms for ms, channel, _ in frames_of(tmp_path / "one")] == [0, 9_500, 9_600]
+
+
 def test_more_instruments_than_hunter_takes_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
