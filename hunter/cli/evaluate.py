@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ import msgspec
 
 from hunter.brain.load import load_brain
 from hunter.brain.protocol import Brain
-from hunter.brain.settings import BrainSettings
+from hunter.brain.settings import settings_of
 from hunter.cli.evaluate_text import report_lines
 from hunter.cli.options import config_option, json_option, load_config
 from hunter.cli.progress import Progress
@@ -89,10 +90,8 @@ class Milliseconds(click.ParamType[tuple[int, ...]]):
 )
 @click.option(
     "--cost-bp",
-    default=10.0,
-    show_default=True,
     type=click.FloatRange(0, 10_000),
-    help="Of a round trip, in basis points.",
+    help="Of a round trip, in basis points. Default: brain.fee_bp.",
 )
 @click.option(
     "--step",
@@ -119,7 +118,7 @@ def evaluate(
     kinds: tuple[str, ...],
     horizons_ms: tuple[int, ...],
     delays_ms: tuple[int, ...],
-    cost_bp: float,
+    cost_bp: float | None,
     step_ms: int,
     instrument: str | None,
     out: Path | None,
@@ -139,6 +138,7 @@ def evaluate(
     works and finds nothing.
     """
     config = load_config(config_file, overrides)
+    cost_bp = config.brain.fee_bp if cost_bp is None else cost_bp
     terms = _terms(step_ms, horizons_ms, delays_ms, cost_bp)
     recordings = _recordings(recording)
     only = [] if instrument is None else [_known(instrument, recordings)]
@@ -147,7 +147,7 @@ def evaluate(
     evaluation = Evaluation(
         [_entrant(kind, config) for kind in names],
         terms,
-        _settings(config).stale_ms,
+        config.brain.stale_ms,
         SystemClock(),
         fitted_on(names, config),
         bar.tell,
@@ -224,17 +224,11 @@ def _known(instrument: str, recordings: Sequence[Recorded]) -> str:
     return instrument
 
 
-def _settings(config: Config, horizon_ms: int | None = None) -> BrainSettings:
-    brain = config.brain
-    return BrainSettings(
-        interval_ms=brain.interval_ms,
-        horizon_ms=brain.horizon_ms if horizon_ms is None else horizon_ms,
-    )
-
-
 def _entrant(kind: str, config: Config) -> Entrant:
     def make(instrument: str, horizon_ms: int | None) -> Brain:
-        settings = _settings(config, horizon_ms)
+        settings = settings_of(config.brain)
+        if horizon_ms is not None:
+            settings = replace(settings, horizon_ms=horizon_ms)
         return load_brain(kind, instrument, settings, Path(config.base_dir))
 
     make("BTC-USDT", None)  # what is wrong with it is told before an hour of reading

@@ -22,7 +22,9 @@ from hunter.evaluation.heuristics import Floats, FlowAndDepth, TrendFlowBook
 from hunter.evaluation.rows import RecordedRow
 from hunter.ring.rows import Kind, TradeFlag
 
-_NO_SIDE = (nan, 0.0)
+Touch = tuple[float, float]
+"""Price and size."""
+_NO_SIDE: Touch = (nan, 0.0)
 
 
 class Market(NamedTuple):
@@ -113,19 +115,19 @@ class MarketGrid:
             self._gaps += self._book_valid
             self._book_valid = False
             if self.quote.source == Source.BOOK:
-                self.quote.update(self.last_ns, Source.BOOK, _NO_SIDE, _NO_SIDE)
+                self.quote.update(self.last_ns, Source.BOOK, *_NO_SIDE, *_NO_SIDE)
             return
         self._book_valid = True
-        bid = row.bids[:2] if row.bid_count else _NO_SIDE
-        ask = row.asks[:2] if row.ask_count else _NO_SIDE
+        bid = (row.bids[0], row.bids[1]) if row.bid_count else _NO_SIDE
+        ask = (row.asks[0], row.asks[1]) if row.ask_count else _NO_SIDE
         self._on_quote(Source.BOOK, bid, ask)
 
-    def _on_quote(self, source: Source, bid: tuple[float, ...], ask: tuple[float, ...]) -> None:
+    def _on_quote(self, source: Source, bid: Touch, ask: Touch) -> None:
         quote = self.quote
         if quote.outranks(source, self.last_ns):
             return
         followed, mid = quote.usable and quote.source == source, quote.mid
-        quote.update(self.last_ns, source, bid, ask)
+        quote.update(self.last_ns, source, *bid, *ask)
         # Two sources lag differently: a difference between them is no move.
         if followed and quote.usable and quote.mid != mid:
             self._last_move = 1.0 if quote.mid > mid else -1.0
