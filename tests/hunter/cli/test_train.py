@@ -110,3 +110,17 @@ def test_command_itself_ends_with_the_codes_of_the_contract(tmp_path: Path) -> N
     )
     assert ended.returncode == 4
     assert ended.stderr == "hunter: no recording at none\n"
+
+
+def test_what_was_fitted_on_is_told_and_the_rest_is_evaluated(tmp_path: Path) -> None:
+    market = write_market(tmp_path / "long.jsonl", 190)
+    model = tmp_path / "m.json"
+    assert run(market, "-o", model, "--horizon", "1000").exit_code == 0
+    words = ["--horizon", "1000", "--delay", "0", "--set", f"brain.model_file={model}", "--json"]
+    result = CliRunner().invoke(cli, ["evaluate", str(market), *words])
+    assert result.exit_code == 0, result.output
+    assert "flow was fitted on long.jsonl: not scored" in result.stderr
+    told = json.loads(result.stdout)
+    # 190 s, of which 142.5 were read; 120 s are never scored, the last one has no label.
+    assert told["left_out_fitted"] == pytest.approx(225, abs=12)
+    assert told["decisions"] == pytest.approx(465, abs=15)
