@@ -31,7 +31,7 @@ help:
 	@echo "make benchmarks  run every benchmark in tests/benchmarks"
 	@echo "make peers   environments in .bench-peers for: hunter bench --peers (Python 3.11)"
 	@echo "make soak    tests/soak/nemesis.py, 1,000 kills; ARGS='--kills 10000', or another:"
-	@echo "             SOAK=storm|outage|quiet|fuzz|memory|kill_actors|supervisor_kills"
+	@echo "             SOAK=storm|outage|quiet|fuzz|memory|kill_actors|kill_brain|supervisor_kills"
 	@echo "make lock    resolve requirements/*.lock anew from pyproject.toml"
 	@echo "make clean   remove the environment and the tools' caches; data/ stays"
 

@@ -1,8 +1,8 @@
-"""Checkpoints of a brain process: how far it read and what it knew, for every instrument.
+"""Checkpoints of a brain process: how far it read and what it knew, for every group of instruments.
 
     file    magic 8s | version u4 | generation u8 | body length u4 | body | crc32 u4 of all before
-    body    msgpack: config hash, ring id, instruments (name, arrival, positions, brain, rule,
-            whether rows are missing after `arrival`)
+    body    msgpack: config hash, ring id, groups (arrival, instruments (name, positions, brain,
+            rule, whether rows are missing after `arrival`))
 
 Two files, NAME.0 and NAME.1, written in turn, each under a temporary name and renamed: a death at
 any instruction leaves at least the generation before. They are not written through to the disk:
@@ -24,7 +24,7 @@ import msgspec
 from hunter.files import private_opener
 
 MAGIC = b"HUNTBRN\0"
-VERSION = 2
+VERSION = 3
 FILE_BYTES_MAX = 64 * 1024 * 1024
 
 _HEADER = struct.Struct("<8sIQI")
@@ -34,41 +34,49 @@ assert _CRC.size == 4
 
 
 class InstrumentCheckpoint(msgspec.Struct, frozen=True, array_like=True):
-    """One instrument: rows up to `arrival` are in `brain`; `positions` are the lanes' cursors; with
-    a `gap`, rows before them went by unread and `brain` does not know it yet.
+    """One instrument: `positions` are the lanes' cursors; with a `gap`, rows before them went by
+    unread and `brain` does not know it yet.
     """
 
     instrument: str
-    arrival: int
     positions: tuple[int, int, int, int]
     brain: bytes
     rule: bytes
     gap: bool
 
 
+class GroupCheckpoint(msgspec.Struct, frozen=True, array_like=True):
+    """Instruments whose brains know of each other, at one moment: the group's rows up to `arrival`
+    are in them.
+    """
+
+    arrival: int
+    members: tuple[InstrumentCheckpoint, ...]
+
+
 class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
-    """A brain process; each instrument at a moment of its own."""
+    """A brain process; each group at a moment of its own."""
 
     config_hash: bytes
     ring_id: str
-    instruments: tuple[InstrumentCheckpoint, ...]
+    groups: tuple[GroupCheckpoint, ...]
 
 
 class EncodedCheckpoint(msgspec.Struct, frozen=True, array_like=True):
-    """The same in the file, of instruments that `encode_part` has encoded: what did not change
-    since the last one costs nothing.
+    """The same in the file, of groups that `encode_part` has encoded: what did not change since the
+    last one costs nothing.
     """
 
     config_hash: bytes
     ring_id: str
-    instruments: tuple[msgspec.Raw, ...]
+    groups: tuple[msgspec.Raw, ...]
 
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Checkpoint)
 
 
-def encode_part(part: InstrumentCheckpoint) -> msgspec.Raw:
+def encode_part(part: GroupCheckpoint) -> msgspec.Raw:
     """For an EncodedCheckpoint."""
     return msgspec.Raw(_ENCODER.encode(part))
 

@@ -83,7 +83,6 @@ class FlowBrain:
         "_gap_count",
         "_intake",
         "_learned",
-        "_mate",
         "_next_ns",
         "_panel",
         "_samples",
@@ -92,6 +91,7 @@ class FlowBrain:
         "_window",
         "decisions",
         "instrument",
+        "mate",
     )
 
     name = NAME
@@ -108,7 +108,7 @@ class FlowBrain:
         self._panel = panel or Panel()
         self._beliefs = beliefs
         self._stale_ns = settings.stale_ms * 1_000_000
-        self._mate: FlowBrain | None = None
+        self.mate: FlowBrain | None = None
         self._intake = Intake(settings)
         self._window: FlowWindow = new_window(settings.stale_ms)
         self._context = MarketContext(settings.stale_ms)
@@ -121,7 +121,7 @@ class FlowBrain:
     def meet(self, mate: FlowBrain) -> None:
         """From now on read the window of `mate`, the other instrument of the same base."""
         assert mate is not self
-        self._mate = mate
+        self.mate = mate
 
     @property
     def warm(self) -> bool:
@@ -135,6 +135,14 @@ class FlowBrain:
     def errors(self) -> int:
         """Of the outside experts; its own code has none."""
         return self._panel.failures
+
+    @property
+    def overruns(self) -> int:
+        return self._panel.overruns
+
+    @property
+    def trouble(self) -> str:
+        return self._panel.trouble
 
     # A row may also be as the ring unpacks it, which is the same but for the names, in a ticker's
     # case with the day's statistics in between: numbers are read by their places (see inputs).
@@ -234,8 +242,8 @@ class FlowBrain:
 
     def _sample(self, now_ns: int) -> None:
         samples, window, quote = self._samples, self._window, self._window.quote
-        if self._mate is not None:
-            window.on_mate(now_ns, self._mate._window)
+        if self.mate is not None:
+            window.on_mate(now_ns, self.mate._window)
         if samples.silent_ns(now_ns) > self._stale_ns:
             samples.break_off(now_ns)
         if self._intake.book_lost or not quote.usable or quote.is_stale(now_ns):
@@ -245,7 +253,7 @@ class FlowBrain:
         self._learned.sample(now_ns, quote.mid, quote.ask - quote.bid, vector)
 
     def _vector(self, now_ns: int) -> tuple[float, ...]:
-        mate = self._mate._window if self._mate is not None else None
+        mate = self.mate._window if self.mate is not None else None
         return self._window.vector(now_ns, mate)
 
     def _learn(self, now_ns: int) -> None:
@@ -295,7 +303,7 @@ class FlowBrain:
             opinion = look.opinions[learned.own]
             learned.count(opinion)
             source = Source(self._window.quote.source).name.lower()
-            parts = learned.reasons(look.vector, opinion, reason, source)
+            parts = learned.reasons(look.vector, reason, source)
             if direction != "flat":
                 parts += self._context.words(now_ns)[:WORDS_MAX]
             reason = "; ".join(parts)

@@ -16,6 +16,10 @@ _SECOND_NS = 1_000_000_000
 _HALF_PI = pi / 2.0
 
 
+def _second_after(now_ns: int) -> int:
+    return (now_ns // _SECOND_NS + 1) * _SECOND_NS
+
+
 class MidMoves:
     """`begin` with the first quote of a run, `follow` with the others, `lose` when the run ends."""
 
@@ -59,7 +63,7 @@ class MidMoves:
         self.variance_60s.start(now_ns)
         self.mean_4s.clear()
         self.mean_4s.update(now_ns, mid)
-        self._second_due_ns = (now_ns // _SECOND_NS + 1) * _SECOND_NS
+        self._second_due_ns = _second_after(now_ns)
         self._second_mid = self._second_move = nan
         self._mid = mid
 
@@ -87,7 +91,7 @@ class MidMoves:
         later = (now_ns - due_ns) // _SECOND_NS
         self._second_mid = self._mid
         self._second_move = 0.0 if later else move
-        self._second_due_ns = due_ns + (later + 1) * _SECOND_NS
+        self._second_due_ns = _second_after(now_ns)
 
     def lose(self) -> None:
         """The run ends: the mid is unknown."""

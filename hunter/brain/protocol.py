@@ -62,7 +62,15 @@ class Brain(Protocol):
 
     @property
     def errors(self) -> int:
-        """Decisions that failed; always 0 for a built-in brain."""
+        """Calls of plug-ins that failed: of a user's brain, or of experts beside the built-in."""
+
+    @property
+    def overruns(self) -> int:
+        """Calls of plug-ins that took longer than brain.budget_us; not the same at a replay."""
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with a plug-in now, in words; "" when nothing is."""
 
     def on_trade(self, row: TradeRow) -> Decision | None:
         """Consume a trade row; the decision, if a boundary was passed."""

@@ -13,7 +13,7 @@ from typing import Final
 import click
 import msgspec
 
-from hunter.brain.load import load_brain
+from hunter.brain.load import Plugins, load_brain, load_model
 from hunter.brain.protocol import Brain
 from hunter.brain.settings import settings_of
 from hunter.cli.evaluate_text import report_lines
@@ -229,7 +229,8 @@ def _entrant(kind: str, config: Config) -> Entrant:
         settings = settings_of(config.brain)
         if horizon_ms is not None:
             settings = replace(settings, horizon_ms=horizon_ms)
-        return load_brain(kind, instrument, settings, Path(config.base_dir))
+        plugins = Plugins.of(config.brain)
+        return load_brain(kind, instrument, settings, Path(config.base_dir), plugins)
 
     make("BTC-USDT", None)  # what is wrong with it is told before an hour of reading
     return Entrant(kind, make, kind == _BUILT_IN)
@@ -237,8 +238,13 @@ def _entrant(kind: str, config: Config) -> Entrant:
 
 def fitted_on(kinds: Sequence[str], config: Config) -> list[FittedOn]:
     """What the brains were fitted on; nothing, for priors that were published."""
-    del kinds, config
-    return []
+    model = load_model(config.brain.model_file, Path(config.base_dir))
+    if model is None or _BUILT_IN not in kinds:
+        return []
+    return [
+        FittedOn(_BUILT_IN, one.recording, one.instruments, one.first_ns, one.last_ns)
+        for one in model.data
+    ]
 
 
 class ReadingBar:

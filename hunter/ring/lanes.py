@@ -2,8 +2,9 @@
 here, and the compiled `hunter.native._kernel.Lanes`. RingWriter asks for one by `new_lanes`, and
 the compiled data path puts rows into the very same object.
 
-Order of stores, per batch and lane: intent, rows, head; then the instrument's arrival head. Who
-holds the lease holds the one object that stores any of them.
+Order of stores, per batch and lane: intent, rows, head; then, when the heads of all lanes of all
+instruments are stored, the arrival heads. So whoever loads an arrival head finds every row up to it
+in the lanes of its whole group. Who holds the lease holds the one object that stores any of them.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Lanes(Protocol):
 
     def put(self, instrument: int, kind: int, facts: bytes, /) -> None:
         """Put a row that nobody sees yet: what rows.FACTS packs. The lane's next sequence and the
-        instrument's next arrival number come before it, the check after it.
+        next arrival number of the instrument's group come before it, the check after it.
 
         Raises WriterFenced, before anything has changed.
         """
@@ -53,6 +54,7 @@ class _Lane:
         "arrivals_taken",
         "batch_row_count_max",
         "facts_bytes",
+        "group",
         "head",
         "index",
         "intent",
@@ -65,6 +67,7 @@ class _Lane:
 
     def __init__(self, shared: Segment, layout: RingLayout, index: int, kind: Kind) -> None:
         self.index = index
+        self.group = layout.groups[index]
         # An unpublished batch may never lap itself; readers keep half the lane meanwhile.
         self.batch_row_count_max = layout.capacities[kind] >> 1
         self.mask = layout.capacities[kind] - 1
@@ -99,7 +102,8 @@ class PlainLanes:
         arrivals = self._arrivals
         # Facts from REST and from another socket come when they come and take no number; the
         # market's must be the same whenever that was.
-        arrivals[instrument] = arrival = arrivals[instrument] + lane.arrivals_taken
+        group = lane.group
+        arrivals[group] = arrival = arrivals[group] + lane.arrivals_taken
         row = _head(lane.position, arrival) + facts
         _STORES[kind](self._view, offset, row, crc32(row))
 
@@ -128,9 +132,10 @@ class PlainLanes:
             raise WriterFenced(_FENCED)
         for lane in lanes:
             words[lane.intent_word + 1] = lane.head = lane.position
-        # After the heads of all lanes: a reader takes rows up to here for complete in every lane.
+        # After the heads of all lanes: a reader takes rows up to here for complete in every lane of
+        # the group, also in those of an instrument whose own arrival head it has seen before.
         for lane in lanes:
-            words[self._first_arrival_word + lane.index] = self._arrivals[lane.index]
+            words[self._first_arrival_word + lane.index] = self._arrivals[lane.group]
         lanes.clear()
         return True
 
@@ -143,7 +148,7 @@ class PlainLanes:
 
 def new_lanes(shared: Segment, layout: RingLayout, epoch: int, arrivals: list[int]) -> Lanes:
     """The lanes of a segment whose writer has begun `epoch`; `arrivals`: numbers taken so far, by
-    instrument.
+    instrument, of which the first of each group counts.
     """
     if native.kernel is None:
         return PlainLanes(shared, layout, epoch, arrivals)
@@ -158,6 +163,12 @@ def new_lanes(shared: Segment, layout: RingLayout, epoch: int, arrivals: list[in
         for kind in Kind
     ]
     made: Lanes = native.kernel.Lanes(
-        shared.view, epoch, EPOCH_WORD, layout.arrival_word(0), list(arrivals), places
+        shared.view,
+        epoch,
+        EPOCH_WORD,
+        layout.arrival_word(0),
+        list(arrivals),
+        places,
+        list(layout.groups),
     )
     return made

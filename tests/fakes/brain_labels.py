@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from math import exp, inf, nan
 
-from hunter.brain.movement import EVEN_COUNT
-from hunter.brain.prior import ODD_COUNT
+from hunter.brain.features import EVEN_COUNT, ODD_COUNT
 
 ODDITIES = (0.0, -0.0, nan, inf, -inf, 1e308, -1e308, 5e-324, 1e-200, -1e150)
 

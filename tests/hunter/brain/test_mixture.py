@@ -11,10 +11,11 @@ import pytest
 from fakes.brain_labels import move_after, negated, vector
 from fakes.twins import needs_kernel
 
+from hunter.brain.features import ODD_COUNT
 from hunter.brain.mixture import Assessment, Mixture, new_mixture
 from hunter.brain.model import prior_slope
 from hunter.brain.pool import OUTSIDE_MAX, WEIGHTS_FIRST
-from hunter.brain.prior import EXPERT_SIZES, ODD_COUNT, published_prior
+from hunter.brain.prior import EXPERT_SIZES, published_prior
 from hunter.native import kernel
 
 HORIZON_MS = 1_000

@@ -11,9 +11,9 @@ import pytest
 from fakes.brain_labels import even_vector
 from fakes.twins import needs_kernel
 
+from hunter.brain.features import EVEN_COUNT
 from hunter.brain.movement import (
     COEFFICIENTS,
-    EVEN_COUNT,
     MOVE_BP_MAX,
     Movement,
     MovementPrior,
@@ -22,7 +22,7 @@ from hunter.brain.movement import (
 )
 from hunter.native import kernel
 
-TYPICAL = [exp(-3.7), exp(-1.6), exp(-1.35), -0.2, exp(3.0), 0.0, exp(3.3), 0.9, 0.6, 0.75]
+TYPICAL = [exp(-3.7), exp(-1.6), exp(-1.35), -0.2, exp(3.0), 0.0, exp(3.3), 0.9, 0.65, 0.65]
 
 
 def make_plain(horizon_ms: int = 1_000) -> Movement:
