@@ -127,7 +127,8 @@ class BrainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_edge_bp, the expected move before fees. It shows it after fee_bp, a round trip's cost.
     warm_ms: silent until so much market was seen. stale_ms: a quote older than that is no input.
     experts: models beside the built-in brain's own (see hunter.config.plugins). budget_us: what a
-    call of a plug-in may take before that is told.
+    call of a plug-in may take before that is told. model_file: what `hunter train` wrote, relative
+    to the configuration; "" = the published prior.
     """
 
     kind: str = "flow"
@@ -141,6 +142,7 @@ class BrainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fee_bp: Annotated[float, Meta(ge=0, le=1_000)] = 10.0
     warm_ms: Annotated[int, Meta(ge=0, le=3_600_000)] = 30_000
     stale_ms: Annotated[int, Meta(ge=100, le=600_000)] = 2_000
+    model_file: str = ""
     cpus: str = ""
     busy_poll_us: BusyPollMicroseconds = 0
 
@@ -194,6 +196,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def log_dir(self) -> Path:
         return self._resolve(self.hunter.log_dir) if self.hunter.log_dir else self.data_dir / "logs"
+
+    @property
+    def model_path(self) -> Path | None:
+        """The model that the built-in brain begins from; None: the published prior."""
+        return self._resolve(self.brain.model_file) if self.brain.model_file else None
 
     def shard_instruments(self, shard: int) -> tuple[str, ...]:
         """Instruments of stream process `shard`, in the order of the configuration. Mates stay

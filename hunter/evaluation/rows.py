@@ -36,6 +36,7 @@ _USUAL: Final = frozenset(["trades", "tickers", "books", "bbo-tbt"])
 # So many lines of each file tell which channels there are: a feed takes its books from `books` if
 # that was subscribed, else from `books5`, and has to know from its first frame on.
 LOOKED_AT_LINES: Final = 5_000
+ALWAYS_NS: Final = 1 << 63
 _NO_LEVELS: Final = (0.0,) * (2 * BOOK_LEVELS)
 _SWAP: Final = "-SWAP"
 
@@ -66,16 +67,22 @@ class RowCounts(Counts):
 
 
 def recorded_rows(
-    paths: Sequence[Path], counts: RowCounts, only: Collection[str] = ()
+    paths: Sequence[Path],
+    counts: RowCounts,
+    only: Collection[str] = (),
+    before_ns: int = ALWAYS_NS,
 ) -> Iterator[RecordedRow]:
     """All rows of one recording, whose files are merged by receive time; `only` of the instruments
-    named, if any are. What `counts` says is complete when the rows have come to their end.
+    named, if any are. What `counts` says is complete when the rows have come to their end. From
+    the first line received at `before_ns` or later on nothing is decoded, nor looked at.
     """
-    feeds = _Feeds(_channels(paths), counts)
+    feeds = _Feeds(_channels(paths, before_ns), counts)
     wanted = frozenset(only)
     received_ns = 0
     for line in merged_lines(paths, counts):
         received_ns = max(received_ns, line[0])
+        if received_ns >= before_ns:
+            break
         found = _market_data(line, counts)
         if found is not None and (not wanted or found.inst_id in wanted):
             yield from feeds.rows_of(found, received_ns)
@@ -92,12 +99,12 @@ def mates_name(instrument: str) -> str:
     return instrument.removesuffix(_SWAP)
 
 
-def _channels(paths: Sequence[Path]) -> dict[str, set[str]]:
+def _channels(paths: Sequence[Path], before_ns: int = ALWAYS_NS) -> dict[str, set[str]]:
     """By instrument, the channels in the first lines of each file."""
     found: dict[str, set[str]] = {}
     for path in paths:
         for number, line in enumerate(file_lines(path, Counts())):
-            if number >= LOOKED_AT_LINES:
+            if number >= LOOKED_AT_LINES or line[0] >= before_ns:
                 break
             data = _market_data(line, Counts())
             if data is not None:

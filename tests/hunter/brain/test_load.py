@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 from fakes.actor_stage import HandClock
+from fakes.brain_rows import MS, START_NS, bbo
+from fakes.model_files import model_file
 from fakes.training import COUNT, logistic
 
 from hunter.brain.adapters.sklearn import export_logistic
 from hunter.brain.flow import FlowBrain
 from hunter.brain.load import Plugins, _takes_an_argument, load_brain, load_panel
+from hunter.brain.modelfile import ModelUnreadable, write_model
 from hunter.brain.plugin import PluginBrain
 from hunter.brain.settings import BrainSettings
 from hunter.config.plugins import BRAINS, EXPERTS
@@ -156,3 +159,26 @@ def test_model_in_a_file_is_pinned_and_made_once_for_all_instruments(tmp_path: P
     assert one.experts[0] is not other.experts[0]
     with pytest.raises(ConfigError, match="is not the file that was named"):
         panel(entry[:-2] + ("00" if entry[-2:] != "00" else "11"), search_dir=tmp_path)
+
+
+def test_built_in_brain_begins_from_the_model_that_is_named(tmp_path: Path) -> None:
+    write_model(tmp_path / "m.json", model_file())
+    section = BrainSection(model_file="m.json")
+    settings = BrainSettings(warm_ms=0)
+    rows = [bbo(START_NS + n * 50 * MS, (100.0, 5.0), (100.5, 1.0)) for n in range(20)]
+    said = []
+    for plugins in (Plugins.of(section), Plugins()):
+        brain = load_brain("flow", "BTC-USDT", settings, tmp_path, plugins)
+        for row in rows:
+            brain.on_bbo(row)
+        said.append(brain.outlook(0)[0].probability_up)
+    assert said[0] > said[1] + 0.05  # its slope is 2.5, the published one 1.5
+
+
+def test_model_file_that_does_not_fit_is_a_bad_configuration(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("{}")
+    for name, why in (("none.json", "No such file"), ("bad.json", "no model file")):
+        plugins = Plugins(model_file=name)
+        with pytest.raises(ModelUnreadable, match=rf"brain\.model_file: .*{name}.*{why}"):
+            load_brain("flow", "BTC-USDT", SETTINGS, tmp_path, plugins)
+    assert ModelUnreadable.exit_code == 78
