@@ -64,8 +64,8 @@ def accuracy(expert: RiverExpert, horizon_ms: int) -> float:
 @pytest.mark.parametrize("factory", [linear, bayes, passive_aggressive])
 def test_model_learns_from_labels_at_each_horizon(factory: Callable[[], Any]) -> None:
     expert = trained(factory)
-    assert accuracy(expert, 1_000) > 0.7
-    assert accuracy(expert, 5_000) > 0.65
+    assert accuracy(expert, 1_000) > 0.65
+    assert accuracy(expert, 5_000) > 0.6
 
 
 def test_model_that_has_learnt_nothing_has_no_opinion() -> None:
