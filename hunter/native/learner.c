@@ -183,7 +183,7 @@ logit_widen(Logit *self, double weight)
 static void
 logit_learn(Logit *self, const double *x, int move, double weight)
 {
-    double towards[SIZE_MAX_OF_EXPERT], spread[SIZE_MAX_OF_EXPERT] = {0.0};
+    double towards[SIZE_MAX_OF_EXPERT] = {0.0}, spread[SIZE_MAX_OF_EXPERT] = {0.0};
     int size = self->size;
     logit_widen(self, weight);
     for (int i = 0; i < size; i++) {
@@ -282,7 +282,7 @@ temperature_learn(Temperature *self, double precision_max, double towards, doubl
 #define UNHEARD_BELOW 0.025
 #define TRIAL_LABELS 30.0
 #define WEIGHTS_RATE 0.5
-#define SHARE 1e-2
+#define SHARE 3e-4
 #define TEMPERATURE_PRECISION 16.0
 #define TEMPERATURE_PRECISION_MAX 1000.0
 #define LAST_PRECISION 200.0

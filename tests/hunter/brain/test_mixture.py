@@ -212,10 +212,16 @@ def test_state_continues_bit_for_bit(make: Make) -> None:
 
     for _ in range(200):
         step(mixture, dice.randrange(1 << 30))
+    for _ in range(60):
+        mixture.learn(ZERO, (3.0, nan), 1, 1.0)
+    assert mixture.assess(ZERO, (1.0, 1.0)).weights[4] > 0.1
     mixture.fall_back(True)
     other = make(2)
     other.load(mixture.state())
     assert other.state() == mixture.state()
+    for one in (mixture, other):
+        one.fall_back(False)
+    assert other.assess(ZERO, (1.0, 1.0)) == mixture.assess(ZERO, (1.0, 1.0))
     for _ in range(100):
         seed = dice.randrange(1 << 30)
         assert step(other, seed) == step(mixture, seed)
