@@ -141,6 +141,19 @@ def test_window_in_which_nothing_was_traded_has_a_cvd_and_no_vwap() -> None:
     assert "vwap_1m_price" not in values
 
 
+def test_order_does_not_go_on_over_a_gap() -> None:
+    contexts = MarketContext(), MarketContext()
+    for number, context in enumerate(contexts):
+        for place in range(400):
+            context.on_trade(START_NS + place * MS, 100.0, 1.0, 1, 1)
+        context.on_trade(START_NS + S, 100.0, 3.0, 1, 1)
+        if number:
+            context.on_gap()
+        context.on_trade(START_NS + S, 100.0, 3.0, 1, 1)
+    assert contexts[0].words(START_NS + S)
+    assert not contexts[1].words(START_NS + S)
+
+
 def test_row_without_size_is_none() -> None:
     context = MarketContext()
     before = context.state()

@@ -111,6 +111,14 @@ def test_wall_that_is_taken_away_piece_by_piece_is_gone_below_a_fifth() -> None:
     assert walls.pulled(LATER_NS + VERDICT_AFTER_NS) == pytest.approx(41.0 / (41.0 + 24.0))
 
 
+def test_wall_that_grew_is_gone_below_a_fifth_of_what_it_was() -> None:
+    walls = with_wall(50.0)
+    walls.on_book(START_NS + 100 * MS, BIDS, ask_wall(200.0))
+    walls.on_book(LATER_NS, BIDS, ask_wall(15.0))
+    walls.on_book(LATER_NS + VERDICT_AFTER_NS, BIDS, ask_wall(15.0))
+    assert walls.pulled(LATER_NS + VERDICT_AFTER_NS) == pytest.approx(185.0 / (185.0 + 27.0))
+
+
 def test_iceberg_that_fills_up_and_is_traded_away_was_not_pulled() -> None:
     walls = with_wall(50.0)
     for step in range(1, 4):
