@@ -146,10 +146,10 @@ def test_order_does_not_go_on_over_a_gap() -> None:
     for number, context in enumerate(contexts):
         for place in range(400):
             context.on_trade(START_NS + place * MS, 100.0, 1.0, 1, 1)
-        context.on_trade(START_NS + S, 100.0, 3.0, 1, 1)
+        context.on_trade(START_NS + S, 100.0, 6.0, 1, 1)
         if number:
             context.on_gap()
-        context.on_trade(START_NS + S, 100.0, 3.0, 1, 1)
+        context.on_trade(START_NS + S, 100.0, 6.0, 1, 1)
     assert contexts[0].words(START_NS + S)
     assert not contexts[1].words(START_NS + S)
 
