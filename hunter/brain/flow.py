@@ -25,7 +25,7 @@ from hunter.brain.inputs import (
 from hunter.brain.intake import Intake, IntakeState
 from hunter.brain.labels import Pending, PendingLabels
 from hunter.brain.model import Model, QueueImbalanceLogit
-from hunter.brain.protocol import StateError
+from hunter.brain.protocol import Outlook, StateError
 from hunter.brain.quote import Source
 from hunter.brain.settings import BrainSettings
 from hunter.brain.window import DEPTH_LEVELS, FlowWindow, WindowState
@@ -215,6 +215,21 @@ class FlowBrain:
             decided_ts_ns=received_ts_ns,
             boundary_ms=boundary_ms,
         )
+
+    def outlook(self, now_ns: int) -> tuple[Outlook, ...]:
+        """See Brain."""
+        intake, settings = self._intake, self._settings
+        now_ns = max(now_ns, intake.now_ns)
+        direction: Direction = "flat"
+        probability_up, reason = 0.5, self._obstacle(now_ns)
+        if not intake.warm:
+            reason = f"warming up: {intake.seen_ns / 1e9:.1f} s of {settings.warm_ms / 1e3:.1f} s"
+        elif not reason:
+            features = read_features(self._window, now_ns)
+            values = tuple(features.get(name, 0.0) for name in self._model.inputs)
+            probability_up = self._model.probability_up(values)
+            direction, reason = self._judge(probability_up, values)
+        return (Outlook(settings.horizon_ms, probability_up, None, None, direction, reason),)
 
     def _obstacle(self, now_ns: int) -> str:
         """Why the input allows no opinion, or nothing."""

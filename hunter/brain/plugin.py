@@ -16,7 +16,7 @@ import msgspec
 
 from hunter.brain.inputs import BboRow, BookRow, TickerRow, TradeRow
 from hunter.brain.intake import Intake, IntakeState
-from hunter.brain.protocol import StateError, UserBrain
+from hunter.brain.protocol import Outlook, StateError, UserBrain
 from hunter.brain.settings import BrainSettings
 from hunter.signals.decision import Decision, Quality
 from hunter.text import printable
@@ -194,6 +194,16 @@ class PluginBrain:
             decided_ts_ns=received_ts_ns,
             boundary_ms=boundary_ms,
         )
+
+    def outlook(self, now_ns: int) -> tuple[Outlook, ...]:
+        """The user's `decide`, asked besides the intervals: what came is handed over first."""
+        self._hand_over()
+        said = self._call("decide", max(now_ns, self._intake.now_ns)) if self.warm else None
+        said = None if said is None else self._checked(said)
+        if said is None:
+            said = self._abstention(self._failure or "nothing to say")
+        p, horizon_ms = said.probability_up, said.horizon_ms
+        return (Outlook(horizon_ms, p, None, None, said.direction, said.reason),)
 
     def _checked(self, said: object) -> Decision | None:
         """A decision that may be published, or None and a failure."""

@@ -394,3 +394,19 @@ def test_snapshot_is_small_and_bit_identical_after_a_round() -> None:
     other.restore(state)
     assert other.snapshot() == state
     assert len(state) < 8_192
+
+
+def test_outlook_is_what_a_decision_would_say_and_changes_nothing() -> None:
+    brain = warmed(HEAVY_BID)
+    before = brain.snapshot()
+    (early,) = brain.outlook(AT)
+    assert brain.snapshot() == before
+    said = decided(brain, bbo(AT, *HEAVY_BID))
+    assert (early.direction, early.probability_up) == ("up", said.probability_up)
+    assert (early.horizon_ms, early.reason) == (5_000, said.reason)
+    (stale,) = brain.outlook(AT + 60_000 * MS)
+    assert (stale.direction, stale.probability_up) == ("flat", 0.5)
+    assert stale.reason.startswith("stale input")
+    (cold,) = fresh_flow().outlook(AT)
+    assert (cold.direction, cold.probability_up) == ("flat", 0.5)
+    assert cold.reason.startswith("warming up")
