@@ -24,7 +24,7 @@ import msgspec
 from hunter.files import private_opener
 
 MAGIC = b"HUNTBRN\0"
-VERSION = 3
+VERSION = 4
 FILE_BYTES_MAX = 64 * 1024 * 1024
 
 _HEADER = struct.Struct("<8sIQI")
@@ -43,6 +43,9 @@ class InstrumentCheckpoint(msgspec.Struct, frozen=True, array_like=True):
     brain: bytes
     rule: bytes
     gap: bool
+    newest: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Trade id, the quote's seq id, the ticker's stamp and the book's seq id of the newest rows in
+    `brain`, by which a recording knows them; 0 where there is none, or none is known."""
 
 
 class GroupCheckpoint(msgspec.Struct, frozen=True, array_like=True):
@@ -81,6 +84,11 @@ def encode_part(part: GroupCheckpoint) -> msgspec.Raw:
     return msgspec.Raw(_ENCODER.encode(part))
 
 
+def read_checkpoint(path: Path) -> Checkpoint | None:
+    """Of whatever configuration and ring; None when it is no whole checkpoint of this version."""
+    return CheckpointStore.read(path)[1]
+
+
 class CheckpointStore:
     """The two files beside `path`. The counters are for the status page."""
 
@@ -90,7 +98,7 @@ class CheckpointStore:
             path.with_name(path.name + ".1"),
         )
         self._temporary = path.with_name(path.name + ".tmp")
-        self._generation = max((self._read(p)[0] for p in self._paths), default=0)
+        self._generation = max((self.read(p)[0] for p in self._paths), default=0)
         self.damaged = 0
         """Files that were torn, altered or of another version."""
         self.foreign = 0
@@ -134,7 +142,7 @@ class CheckpointStore:
 
     def load(self, config_hash: bytes, ring_id: str) -> Checkpoint | None:
         """The newest checkpoint that fits, or None: start cold."""
-        found = [self._read(path) for path in self._paths if path.exists()]
+        found = [self.read(path) for path in self._paths if path.exists()]
         self.damaged += sum(checkpoint is None for _, checkpoint in found)
         for _, checkpoint in sorted(found, key=lambda item: -item[0]):
             if checkpoint is None:
@@ -146,7 +154,7 @@ class CheckpointStore:
         return None
 
     @staticmethod
-    def _read(path: Path) -> tuple[int, Checkpoint | None]:
+    def read(path: Path) -> tuple[int, Checkpoint | None]:
         """(generation, content); generation 0 and None for what is no whole checkpoint."""
         try:
             with path.open("rb") as file:

@@ -146,7 +146,7 @@ class TrackedGroup:
 
     def make_part(self) -> msgspec.Raw:
         """Its part of a checkpoint, encoded. Raises StateError."""
-        positions = self.reader.positions
+        positions, newest = self.reader.positions, self.reader.newest_numbers
         self.part = encode_part(
             GroupCheckpoint(
                 self.arrival,
@@ -157,8 +157,11 @@ class TrackedGroup:
                         member.brain.snapshot(),
                         member.rule.snapshot(),
                         member.gap,
+                        numbers,
                     )
-                    for member, cursors in zip(self.members, positions, strict=True)
+                    for member, cursors, numbers in zip(
+                        self.members, positions, newest, strict=True
+                    )
                 ),
             )
         )

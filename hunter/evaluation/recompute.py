@@ -15,12 +15,12 @@ from typing import Final
 from hunter.brain.checkpoint import Checkpoint, InstrumentCheckpoint
 from hunter.brain.group import introduce
 from hunter.brain.inputs import BboRow, BookRow, TickerRow, TradeRow
-from hunter.brain.load import load_brain
+from hunter.brain.load import Plugins, load_brain
 from hunter.brain.protocol import Brain, StateError
 from hunter.brain.settings import settings_of
 from hunter.config import Config
 from hunter.errors import HunterError
-from hunter.evaluation.rows import AnyRow, RowCounts, recorded_rows
+from hunter.evaluation.rows import AnyRow, RowCounts, recorded_instruments, recorded_rows
 from hunter.market.instrument import mate_of
 from hunter.signals.decision import Decision
 from hunter.signals.rules import RuleStateError, SignalRule
@@ -52,7 +52,7 @@ class Recomputed:
 def recompute(
     config: Config, paths: Sequence[Path], anchors: Sequence[Checkpoint] = ()
 ) -> Recomputed:
-    """All instruments of the configuration, in one pass over the recording.
+    """The configuration's instruments, or all of the recording if it has none of them; in one pass.
 
     Raises HunterError when an anchor is of another configuration or version.
     """
@@ -62,7 +62,11 @@ def recompute(
         for group in anchor.groups
         for member in group.members
     }
-    seats = _seats(config, starts)
+    recorded = recorded_instruments(paths)
+    names = [name for name in config.okx.instruments if name in recorded] or list(recorded)
+    if starts:  # an anchor says what that brain followed
+        names = [name for name in starts if name in recorded]
+    seats = _seats(config, names, starts)
     found = Recomputed()
     for name, _, row in recorded_rows(paths, RowCounts(), seats):
         seat = seats[name]
@@ -75,12 +79,13 @@ def recompute(
     return found
 
 
-def _seats(config: Config, starts: Mapping[str, InstrumentCheckpoint]) -> dict[str, _Seat]:
-    settings, base_dir = settings_of(config), Path(config.base_dir)
-    # An anchor says what that brain followed; what it did not is not recomputed.
-    names = [name for name in config.okx.instruments if name in starts or not starts]
+def _seats(
+    config: Config, names: Sequence[str], starts: Mapping[str, InstrumentCheckpoint]
+) -> dict[str, _Seat]:
+    section, base_dir = config.brain, Path(config.base_dir)
+    settings, plugins = settings_of(section), Plugins.of(section)
     seats = {
-        name: _Seat(load_brain(config.brain.kind, name, settings, base_dir)) for name in names
+        name: _Seat(load_brain(section.kind, name, settings, base_dir, plugins)) for name in names
     }
     for name in names:
         mate = mate_of(name)

@@ -86,6 +86,15 @@ class MergingReader(Generic[_Label]):
         starts = range(0, len(cursors), MERGED_KIND_COUNT)
         return tuple(Cursors(*cursors[start : start + MERGED_KIND_COUNT]) for start in starts)
 
+    @property
+    def newest_numbers(self) -> tuple[tuple[int, int, int, int], ...]:
+        """By instrument, what LaneReader.newest_number says of its lanes."""
+        numbers = [lane.newest_number for lane in self.lanes]
+        starts = range(0, len(numbers), MERGED_KIND_COUNT)
+        return tuple(
+            (numbers[at], numbers[at + 1], numbers[at + 2], numbers[at + 3]) for at in starts
+        )
+
     def go_to(self, positions: Sequence[Sequence[int]]) -> None:
         """Go on where another reader stood. Rows that have been overwritten since will count as
         lapped.

@@ -63,6 +63,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 BOOK_LEVELS: Final = 20
+NUMBER_OFFSET: Final = 16
+"""Where a row of the first four lanes has what tells it from others: its trade id, its seq id or,
+in a ticker, the exchange's stamp. Signed, 8 bytes."""
 CHECK_BYTES: Final = 4
 
 
