@@ -18,12 +18,8 @@ from numpy.typing import NDArray
 
 from hunter.brain.experts import INPUT_MAX
 from hunter.brain.mixture import SCALED_MAX
-from hunter.brain.movement import (
-    CENTERS,
-    LOGARITHM_FROM,
-    LOGARITHMS,
-    SPREADS,
-)
+from hunter.brain.movement import CENTERS, LOGARITHM_FROM, LOGARITHMS, SPREADS
+from hunter.evaluation.scores import auc
 
 Floats = NDArray[np.float64]
 NEWTON_STEPS_MAX: Final = 60
@@ -163,15 +159,7 @@ def loss_of(sheet: Sheet, mean: Floats) -> float:
 
 def auc_of(sheet: Sheet, mean: Floats) -> float:
     """P(a label that went up has the higher log-odds), ties by half; NaN without both kinds."""
-    scores = sheet.inputs @ mean
-    ups = int((sheet.towards > 0).sum())
-    downs = len(scores) - ups
-    if not ups or not downs:
-        return float("nan")
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2.0
-    total = float(ranks[inverse][sheet.towards > 0].sum())
-    return (total - ups * (ups + 1) / 2.0) / (ups * downs)
+    return auc(sheet.inputs @ mean, sheet.towards > 0.0)
 
 
 def rounded(values: Floats) -> tuple[float, ...]:

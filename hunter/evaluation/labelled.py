@@ -64,12 +64,12 @@ class Labelled(NamedTuple):
     horizons: dict[int, HorizonLabels]
 
 
-class _Side:
+class _LabelledSide:
     """One instrument's window, and what it saw."""
 
     def __init__(self, settings: BrainSettings, horizons_ms: tuple[int, ...]) -> None:
         self.window: FlowWindow = new_window(settings.stale_ms)
-        self.mate: _Side | None = None
+        self.mate: _LabelledSide | None = None
         self._intake = Intake(settings)
         self._gap_count = 0
         self._stale_ns = settings.stale_ms * 1_000_000
@@ -174,7 +174,7 @@ class Labeller:
         """`horizons_ms` ascending."""
         self._settings = settings
         self._horizons_ms = horizons_ms
-        self._sides: dict[str, _Side] = {}
+        self._sides: dict[str, _LabelledSide] = {}
 
     def run(self, rows: Iterable[RecordedRow]) -> list[Labelled]:
         """By instrument, in order of appearance."""
@@ -192,8 +192,8 @@ class Labeller:
         warm_ns = self._settings.warm_ms * 1_000_000
         return [side.labelled(name, warm_ns) for name, side in self._sides.items()]
 
-    def _new_side(self, instrument: str) -> _Side:
-        side = _Side(self._settings, self._horizons_ms)
+    def _new_side(self, instrument: str) -> _LabelledSide:
+        side = _LabelledSide(self._settings, self._horizons_ms)
         for name, mate in self._sides.items():
             if mates_name(name) == mates_name(instrument):
                 side.mate, mate.mate = mate, side
