@@ -144,7 +144,7 @@ def evaluate(
     recordings = _recordings(recording)
     only = [] if instrument is None else [_known(instrument, recordings)]
     names = tuple(dict.fromkeys(kinds or (config.brain.kind,)))
-    bar = Bar(recordings)
+    bar = ReadingBar(recordings)
     evaluation = Evaluation(
         [_entrant(kind, config) for kind in names],
         terms,
@@ -248,7 +248,7 @@ def fitted_on(kinds: Sequence[str], config: Config) -> list[FittedOn]:
     ]
 
 
-class Bar:
+class ReadingBar:
     """How far the reading is. Only a terminal is worth counting the lines first."""
 
     def __init__(self, recordings: Sequence[Recorded]) -> None:

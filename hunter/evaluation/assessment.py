@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hunter.evaluation import honesty, scores
 from hunter.evaluation.bootstrap import Blocks, block_ns, interval
 from hunter.evaluation.cell import Cell, DelayScore, LatencyScore, RegimeScore
-from hunter.evaluation.grid import Market
+from hunter.evaluation.grid import GridMarket
 from hunter.evaluation.heuristics import Floats, confidence_up
 from hunter.evaluation.outcomes import (
     Mask,
@@ -64,7 +64,7 @@ class _Scored(NamedTuple):
         return moved
 
 
-class Side(NamedTuple):
+class RecordedSide(NamedTuple):
     """One instrument of a recording, with what is the same for every brain."""
 
     recording: str
@@ -74,7 +74,7 @@ class Side(NamedTuple):
     baselines: dict[int, Floats]
 
     @classmethod
-    def of(cls, recording: str, walk: InstrumentWalk, terms: Terms) -> Side:
+    def of(cls, recording: str, walk: InstrumentWalk, terms: Terms) -> RecordedSide:
         market, step_ms = walk.market, terms.step_ms
         warm = market.times_ns - walk.first_ns >= WARM_NS
         return cls(
@@ -105,7 +105,7 @@ def told_horizons(brain: BrainWalk) -> list[int]:
 
 
 def assess(
-    side: Side, brain: BrainWalk, horizon_ms: int, fitted: Sequence[Span] = ()
+    side: RecordedSide, brain: BrainWalk, horizon_ms: int, fitted: Sequence[Span] = ()
 ) -> Cell | None:
     """The line of a horizon that the brain has told of; None when no point could be scored.
     `fitted`: what it was fitted on, which is never scored.
@@ -148,7 +148,7 @@ def assess(
 
 
 def _scored(
-    side: Side, said: Said, horizon_ms: int, fitted: Sequence[Span]
+    side: RecordedSide, said: Said, horizon_ms: int, fitted: Sequence[Span]
 ) -> tuple[_Scored, tuple[int, int, int]]:
     """And how many points were left out: without a quote, without a label, fitted on."""
     walk, terms = side.walk, side.terms
@@ -184,7 +184,7 @@ def _scored(
     return found, left_out
 
 
-def _counts(side: Side, found: _Scored, horizon_ms: int) -> dict[str, Any]:
+def _counts(side: RecordedSide, found: _Scored, horizon_ms: int) -> dict[str, Any]:
     decisions, moves = len(found.points), int(found.moved.sum())
     return {
         "span_s": float(found.times_ns[-1] - found.times_ns[0]) / 1e9,
@@ -195,7 +195,7 @@ def _counts(side: Side, found: _Scored, horizon_ms: int) -> dict[str, Any]:
     }
 
 
-def _ranking(side: Side, found: _Scored, up: Mask, blocks: Blocks) -> dict[str, Any]:
+def _ranking(side: RecordedSide, found: _Scored, up: Mask, blocks: Blocks) -> dict[str, Any]:
     moved, market = found.moved, side.walk.market
     points = found.points[moved]
     mine, theirs = found.probability[moved], found.imbalance[moved]
@@ -217,7 +217,7 @@ def _ranking(side: Side, found: _Scored, up: Mask, blocks: Blocks) -> dict[str, 
     }
 
 
-def _loss(side: Side, found: _Scored, up: Mask, blocks: Blocks) -> dict[str, Any]:
+def _loss(side: RecordedSide, found: _Scored, up: Mask, blocks: Blocks) -> dict[str, Any]:
     moved, market = found.moved, side.walk.market
     points = found.points[moved]
     mine, theirs = found.probability[moved], found.baseline[moved]
@@ -303,7 +303,7 @@ def _calls(said: Said, found: _Scored) -> dict[str, Any]:
     }
 
 
-def _delayed(side: Side, found: _Scored, horizon_ms: int) -> dict[str, Any]:
+def _delayed(side: RecordedSide, found: _Scored, horizon_ms: int) -> dict[str, Any]:
     curve = []
     for delay_ms in (0, *side.terms.delays_ms):
         outcome = outcomes(side.walk.market, side.terms.step_ms, horizon_ms, delay_ms)
@@ -315,7 +315,7 @@ def _delayed(side: Side, found: _Scored, horizon_ms: int) -> dict[str, Any]:
     return {"auc_delayed": {str(d.delay_ms): d.auc for d in curve[1:]}, "delays": curve}
 
 
-def _regimes(side: Side, found: _Scored) -> list[RegimeScore]:
+def _regimes(side: RecordedSide, found: _Scored) -> list[RegimeScore]:
     around = surroundings(side.walk.market, side.terms.step_ms)
     rows = []
     for by, values in (("volatility", around.volatility_bp), ("trade rate", around.trades_per_s)):
@@ -337,7 +337,7 @@ def _regimes(side: Side, found: _Scored) -> list[RegimeScore]:
     return rows
 
 
-def _honesty(side: Side, said: Said, found: _Scored, horizon_ms: int) -> dict[str, Any]:
+def _honesty(side: RecordedSide, said: Said, found: _Scored, horizon_ms: int) -> dict[str, Any]:
     step_ms = side.terms.step_ms
     shortest = block_ns(horizon_ms) // (step_ms * 1_000_000)
     turned = honesty.placebo(found.probability, found.move_bp, shortest)
@@ -352,7 +352,7 @@ def _honesty(side: Side, said: Said, found: _Scored, horizon_ms: int) -> dict[st
     }
 
 
-def _suspicion(said: Said, market: Market, found: _Scored, step_ms: int) -> str:
+def _suspicion(said: Said, market: GridMarket, found: _Scored, step_ms: int) -> str:
     moved = found.moved
     right = scores.correctness(found.probability[moved], found.move_bp[moved] > 0.0)
     if len(right) >= honesty.MOVES_MIN and scores.mean(right) >= honesty.NEVER_WRONG:

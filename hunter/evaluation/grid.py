@@ -27,7 +27,7 @@ Touch = tuple[float, float]
 _NO_SIDE: Touch = (nan, 0.0)
 
 
-class Market(NamedTuple):
+class GridMarket(NamedTuple):
     """Arrays of one shape (points,)."""
 
     times_ns: NDArray[np.int64]
@@ -101,12 +101,12 @@ class MarketGrid:
         self._counts[0].append(self._gaps)
         self._counts[1].append(self._matches)
 
-    def market(self) -> Market:
+    def market(self) -> GridMarket:
         """All points so far."""
         mid, imbalance, last_move, spread, a, b = (np.array(column) for column in self._columns)
         gaps, trades = (_whole(counts) for counts in self._counts)
         times = _whole(self._times)
-        return Market(times, mid, imbalance, last_move, spread, gaps, trades, a, b)
+        return GridMarket(times, mid, imbalance, last_move, spread, gaps, trades, a, b)
 
     def _on_book(self, row: BookRow) -> None:
         self._a.on_book(row)

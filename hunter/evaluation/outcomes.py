@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hunter.evaluation.grid import Market
+from hunter.evaluation.grid import GridMarket
 from hunter.evaluation.heuristics import Floats
 
 Mask = NDArray[np.bool_]
@@ -24,20 +24,20 @@ BASELINE_PRECISION: Final = 200.0
 _MS: Final = 1_000_000
 
 
-class Outcome(NamedTuple):
+class LabelArrays(NamedTuple):
     """`move_bp`: shape (points,), NaN where there is no label; `known`: where there is."""
 
     move_bp: Floats
     known: Mask
 
 
-def outcomes(market: Market, step_ms: int, horizon_ms: int, delay_ms: int = 0) -> Outcome:
+def outcomes(market: GridMarket, step_ms: int, horizon_ms: int, delay_ms: int = 0) -> LabelArrays:
     """Both times are multiples of the step."""
     count = len(market.mid)
     start, end = delay_ms // step_ms, (delay_ms + horizon_ms) // step_ms
     move = np.full(count, nan)
     if end >= count:
-        return Outcome(move, np.zeros(count, dtype=bool))
+        return LabelArrays(move, np.zeros(count, dtype=bool))
     known = np.zeros(count, dtype=bool)
     last = count - end
     unquoted = np.concatenate(([0], np.cumsum(np.isnan(market.mid))))
@@ -49,7 +49,7 @@ def outcomes(market: Market, step_ms: int, horizon_ms: int, delay_ms: int = 0) -
     move[:last] = np.where(whole, (after / before - 1.0) * 1e4, nan)
     # The same price is the same float: a division would not say so of every pair.
     move[:last][whole & (after == before)] = 0.0
-    return Outcome(move, known)
+    return LabelArrays(move, known)
 
 
 def baseline_slope(horizon_ms: int) -> float:
@@ -63,7 +63,7 @@ def baseline_slope(horizon_ms: int) -> float:
 
 
 def baseline_probability(
-    imbalance: Floats, outcome: Outcome, step_ms: int, horizon_ms: int
+    imbalance: Floats, outcome: LabelArrays, step_ms: int, horizon_ms: int
 ) -> Floats:
     """P(up) of a queue-imbalance logit that starts at its prior and learns online: the label of a
     point counts from the point at which it is over, with weight step / horizon. NaN where there is
@@ -95,7 +95,7 @@ class Surroundings(NamedTuple):
     trades_per_s: Floats
 
 
-def surroundings(market: Market, step_ms: int, span_ms: int = 60_000) -> Surroundings:
+def surroundings(market: GridMarket, step_ms: int, span_ms: int = 60_000) -> Surroundings:
     """Where less than the span has gone by, of what has."""
     count = len(market.mid)
     width = min(count, span_ms // step_ms)

@@ -12,10 +12,11 @@ from typing import Final, NamedTuple
 import msgspec
 
 from hunter.clock import Clock
-from hunter.evaluation.assessment import Side, Span, Terms, assess, told_horizons
+from hunter.evaluation.assessment import RecordedSide, Span, Terms, assess, told_horizons
 from hunter.evaluation.cell import Cell
 from hunter.evaluation.rows import RowCounts, mates_name, recorded_rows
 from hunter.evaluation.walk import BrainWalk, Entrant, InstrumentWalk, Walk
+from hunter.market.instrument import mate_of
 
 REPORT_SCHEMA: Final = 1
 
@@ -97,9 +98,8 @@ class Evaluation:
             self._clock,
             lambda at_ns: self._tell(recorded.name, at_ns),
         )
-        groups = {mates_name(name) for name in only}
-        wanted = [name for group in groups for name in (group, f"{group}-SWAP")]
-        walks = walk.run(recorded_rows(recorded.paths, counts, [*wanted, *only]))
+        followed = {each for name in only for each in (name, mate_of(name)) if each}
+        walks = walk.run(recorded_rows(recorded.paths, counts, followed))
         cells = [
             cell
             for found in walks
@@ -114,7 +114,7 @@ class Evaluation:
         return cells
 
     def _cells(self, recording: str, walk: InstrumentWalk) -> list[Cell]:
-        side = Side.of(recording, walk, self._terms)
+        side = RecordedSide.of(recording, walk, self._terms)
         cells: list[Cell] = []
         for brain in walk.brains:
             fitted = self._fitted(brain.kind, walk.instrument)

@@ -22,7 +22,7 @@ from hunter.brain.eventtime import EventClock
 from hunter.brain.inputs import BboRow, BookRow, TradeRow
 from hunter.brain.protocol import Brain
 from hunter.clock import Clock
-from hunter.evaluation.grid import Market, MarketGrid
+from hunter.evaluation.grid import GridMarket, MarketGrid
 from hunter.evaluation.heuristics import Floats
 from hunter.evaluation.rows import AnyRow, RecordedRow, mates_name
 
@@ -70,7 +70,7 @@ class BrainWalk(NamedTuple):
 
 class InstrumentWalk(NamedTuple):
     instrument: str
-    market: Market
+    market: GridMarket
     first_ns: int
     last_ns: int
     brains: tuple[BrainWalk, ...]
@@ -128,7 +128,7 @@ class Walk:
         brains = []
         for entrant in self._entrants:
             first = entrant.make(instrument, None)
-            brains.append(_Asked(entrant.kind, [first]))
+            brains.append(_Entered(entrant.kind, [first]))
             if entrant.is_asked_by_horizon:
                 has = {outlook.horizon_ms for outlook in first.outlook(0)}
                 wanted = (horizon for horizon in self._horizons_ms if horizon not in has)
@@ -140,7 +140,7 @@ class Walk:
         return side
 
 
-class _Asked:
+class _Entered:
     """One entrant for one instrument: usually one brain, and what it said."""
 
     def __init__(self, kind: str, brains: list[Brain]) -> None:
@@ -207,7 +207,7 @@ def _fill(columns: tuple[array[float], array[float], array[int]], point_count: i
 class _Side:
     """One instrument: its market, its event time and its brains."""
 
-    def __init__(self, brains: list[_Asked], stale_ms: int, clock: Clock) -> None:
+    def __init__(self, brains: list[_Entered], stale_ms: int, clock: Clock) -> None:
         self.brains = brains
         self.grid = MarketGrid(stale_ms)
         self._event = EventClock()

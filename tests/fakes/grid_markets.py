@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from hunter.evaluation.grid import Market
+from hunter.evaluation.grid import GridMarket
 
 STEP_NS = 100_000_000
 
 
-def market(mids: list[float], **other: list[float]) -> Market:
+def market(mids: list[float], **other: list[float]) -> GridMarket:
     """Points of 100 ms; `other` columns as told, else zeros."""
     count = len(mids)
     zeros = np.zeros(count)
@@ -24,4 +24,4 @@ def market(mids: list[float], **other: list[float]) -> Market:
         "heuristic_a": zeros,
         "heuristic_b": zeros,
     }
-    return Market(**(columns | {name: np.array(values) for name, values in other.items()}))
+    return GridMarket(**(columns | {name: np.array(values) for name, values in other.items()}))

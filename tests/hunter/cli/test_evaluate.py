@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from fakes.recordings import SPOT, SWAP, ToldMarket, write
 
-from hunter.cli.evaluate import Bar, Milliseconds
+from hunter.cli.evaluate import Milliseconds, ReadingBar
 from hunter.cli.main import cli
 from hunter.errors import ConfigError, HunterError, NotFound
 from hunter.evaluation.run import Recorded
@@ -197,7 +197,7 @@ def test_bar_shows_how_far_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("hunter.cli.progress.TERMINAL_EVERY_NS", 0)
     market = ToldMarket(30)
-    bar = Bar([Recorded("short", (folder / "short.jsonl",))])
+    bar = ReadingBar([Recorded("short", (folder / "short.jsonl",))])
     bar.tell("short", market.lines[0][0])
     bar.tell("short", market.lines[-1][0])
     bar.finish()
@@ -207,8 +207,8 @@ def test_bar_shows_how_far_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.skipif(not CAPTURES.is_dir(), reason="needs recorded market data in ../shared")
 def test_baseline_on_recorded_markets_is_as_measured_elsewhere() -> None:
-    """0.795 was measured of the perpetual by other code. The 0.850 of the spot is of 650 s, of which
-    the recording holds 345; 0.868 is what these give."""
+    """0.795 was measured of the perpetual by other code. Its 0.850 of the spot is of 650 s, of
+    which the recording holds 345: these give 0.868."""
     result = CliRunner().invoke(
         cli, ["evaluate", str(CAPTURES / "okx-framed-binance"), "--json", "--horizon", "1000"]
     )

@@ -13,7 +13,7 @@ from fakes.told_brains import Opinion, cheat, guesser, maker, reader
 
 from hunter.clock import SystemClock
 from hunter.evaluation.assessment import (
-    Side,
+    RecordedSide,
     Span,
     Terms,
     assess,
@@ -55,7 +55,7 @@ def walk(market: ToldMarket, tmp_path_factory: pytest.TempPathFactory) -> Instru
 
 @pytest.fixture(scope="module")
 def cells(walk: InstrumentWalk) -> dict[str, Cell]:
-    side = Side.of("a.jsonl", walk, TERMS)
+    side = RecordedSide.of("a.jsonl", walk, TERMS)
     found = {brain.kind: assess(side, brain, 1_000) for brain in walk.brains}
     return {kind: cell for kind, cell in found.items() if cell is not None}
 
@@ -161,7 +161,7 @@ def test_latency_and_missing_p_move(cells: dict[str, Cell]) -> None:
 
 
 def test_what_was_fitted_on_is_not_scored(walk: InstrumentWalk, cells: dict[str, Cell]) -> None:
-    side, brain = Side.of("a", walk, TERMS), walk.brains[0]
+    side, brain = RecordedSide.of("a", walk, TERMS), walk.brains[0]
     middle = walk.first_ns + 300 * 10**9
     cell = assess(side, brain, 1_000, [Span(walk.first_ns, middle)])
     assert cell is not None
@@ -176,7 +176,7 @@ def test_what_was_fitted_on_is_not_scored(walk: InstrumentWalk, cells: dict[str,
 
 
 def test_horizon_not_told_is_no_line(walk: InstrumentWalk) -> None:
-    assert assess(Side.of("a", walk, TERMS), walk.brains[0], 5_000) is None
+    assert assess(RecordedSide.of("a", walk, TERMS), walk.brains[0], 5_000) is None
 
 
 def test_told_horizons_are_those_with_an_opinion(walk: InstrumentWalk) -> None:
@@ -194,7 +194,7 @@ def test_probability_of_a_move_is_scored_on_all_decisions(walk: InstrumentWalk) 
     phase = (walk.market.times_ns - START_NS) // 10**6 % 2_000
     knows = np.where((phase > 1_000) & (phase <= 2_000) | (phase <= 0), 0.9, 0.1)
     said = brain.said[1_000]._replace(probability_move=knows)
-    cell = assess(Side.of("a", walk, TERMS), brain._replace(said={1_000: said}), 1_000)
+    cell = assess(RecordedSide.of("a", walk, TERMS), brain._replace(said={1_000: said}), 1_000)
     assert cell is not None
     assert cell.move_auc > 0.9
     assert cell.move_log_loss_base == pytest.approx(log(2), abs=0.01)

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import random
 from math import isnan, nan
-from pathlib import Path
 
 import numpy as np
 import pytest
 from fakes.grid_markets import market
 
-from hunter.evaluation.grid import Market, MarketGrid
+from hunter.evaluation.grid import GridMarket
 from hunter.evaluation.honesty import Placebo, canary, look_ahead, placebo
-from hunter.evaluation.rows import RowCounts, recorded_rows
 from hunter.evaluation.scores import auc
 
-CAPTURES = Path(__file__).resolve().parents[4] / "shared" / "captures"
 
-
-def wandering(seed: int, count: int = 6_000, trend: float = 0.75) -> Market:
+def wandering(seed: int, count: int = 6_000, trend: float = 0.75) -> GridMarket:
     """Moves in bursts, each going on as the one before with `trend`: so the last move's sign tells
     something about the next, as in real markets."""
     dice = random.Random(seed)
@@ -100,27 +96,3 @@ def test_placebo_of_a_biased_test_is_not_fair() -> None:
     assert not Placebo(0.6, 0.04).is_fair
     assert not placebo(score[:4], move[:4], 1).is_fair
     assert isnan(placebo(score[:4], move[:4], 1).auc)
-
-
-def captured(path: Path) -> MarketGrid:
-    grid, due_ns = MarketGrid(2_000), 0
-    for item in recorded_rows([path], RowCounts()):
-        received_ns = item.row.received_ts_ns
-        due_ns = due_ns or received_ns
-        while due_ns < received_ns:
-            grid.add_point(due_ns)
-            due_ns += 100_000_000
-        grid.take(item)
-    return grid
-
-
-@pytest.mark.skipif(not CAPTURES.is_dir(), reason="needs recorded market data in ../shared")
-@pytest.mark.parametrize(
-    "name", ["okx-framed-binance/BTC-USDT-SWAP", "okx-framed-binance/BTC-USDT"]
-)
-def test_real_markets_canary(name: str) -> None:
-    """And nothing against the baseline and the rules of thumb."""
-    here = captured(CAPTURES / f"{name}.jsonl.gz").market()
-    assert canary(here, 100, np.ones(len(here.mid), dtype=bool)).works
-    for score in (here.queue_imbalance, here.heuristic_a - 0.5, here.heuristic_b):
-        assert look_ahead(score, here, 100).reason == ""
