@@ -90,11 +90,15 @@ def train(
     boundary: Boundary,
     horizons_ms: tuple[int, ...],
     name: str,
+    settings: BrainSettings | None = None,
     tell: Tell = lambda *_: None,
 ) -> ModelFile:
-    """Raises NotFound for a recording without market data, TrainingError for too little of it."""
+    """`settings` are those of the brain it is for: how long a quote counts, and warming up.
+
+    Raises NotFound for a recording without market data, TrainingError for too little of it.
+    """
     assert sources
-    settings = BrainSettings()
+    settings = settings or BrainSettings()
     horizons_ms = tuple(sorted(set(horizons_ms)))
     reads = [_read(one, boundary, horizons_ms, settings, tell) for one in sources]
     fitted = []

@@ -27,7 +27,9 @@ def rows_of(*paths: Path) -> list[RecordedRow]:
 
 
 def label(*paths: Path, warm_ms: int = 0) -> list[Labelled]:
-    return Labeller(BrainSettings(warm_ms=warm_ms, stale_ms=STALE_MS), HORIZONS).run(rows_of(*paths))
+    return Labeller(BrainSettings(warm_ms=warm_ms, stale_ms=STALE_MS), HORIZONS).run(
+        rows_of(*paths)
+    )
 
 
 @pytest.fixture(scope="module")

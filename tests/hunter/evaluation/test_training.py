@@ -143,7 +143,7 @@ def test_several_recordings_are_pooled_by_their_weights(tmp_path: Path) -> None:
 
 def test_progress_is_told(market: Path) -> None:
     told: list[tuple[str, int]] = []
-    train([source(market)], Boundary(), (1_000,), "t", lambda *what: told.append(what))
+    train([source(market)], Boundary(), (1_000,), "t", None, lambda *what: told.append(what))
     assert told[0][0] == market.name
     assert told[-1] == ("fitting 1000 ms", 0)
 
