@@ -12,7 +12,7 @@ from hunter.evaluation.assessment import mean_of
 from hunter.evaluation.cell import Cell
 from hunter.evaluation.gate import canary_text
 from hunter.evaluation.page import number, seconds, signed
-from hunter.evaluation.run import EvaluationReport
+from hunter.evaluation.run import EvaluationReport, RecordingSummary
 
 _HEADS = (
     "recording", "instrument", "moves", "n_eff", "no move", "AUC", "95 %", "QI", "AUC - QI",
@@ -32,8 +32,21 @@ def report_lines(report: EvaluationReport) -> list[str]:
     for cells in {cell.kind: [c for c in report.cells if c.kind == cell.kind]
                   for cell in report.cells}.values():  # fmt: skip
         lines += _remarks(cells)
+    lines += [text for item in report.recordings for text in _flaws(item)]
     lines += [f"left out: {note}" for note in report.notes]
     return lines
+
+
+def _flaws(item: RecordingSummary) -> list[str]:
+    """What is wrong with a recording, if anything."""
+    counts = {
+        "unreadable lines or frames": item.malformed,
+        "files that break off": item.torn,
+        "gaps": item.gaps,
+        "matches lost": item.lost,
+    }
+    found = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
+    return [f"{item.recording}: {found}"] if found else []
 
 
 def _table(cells: Sequence[Cell]) -> list[str]:
@@ -89,6 +102,9 @@ def _remarks(cells: Sequence[Cell]) -> list[str]:
     ]
     for horizon_ms in dict.fromkeys(cell.horizon_ms for cell in cells):
         lines += _remark_of([cell for cell in cells if cell.horizon_ms == horizon_ms])
+    errors = max(cell.brain_errors for cell in cells)
+    if errors:
+        lines.append(colour(f"{cells[0].brain}: {errors:,} of its calls failed", "red"))
     latency = cells[-1].latency_us
     lines.append(
         f"{cells[0].brain}: latency us p50/p99: row {number(latency.row_p50, 1)} /"
@@ -121,6 +137,13 @@ def _remark_of(cells: Sequence[Cell]) -> list[str]:
         f"{ahead}: the most confident fifth is worth {number(gross, 2)} bp gross,"
         f" {number(net, 2)} bp after {first.cost_bp:g} bp of costs"
     )
+    told = mean_of(cells, "move_auc")
+    if isfinite(told):
+        loss, base = mean_of(cells, "move_log_loss"), mean_of(cells, "move_log_loss_base")
+        lines.append(
+            f"{ahead}: P(it moves at all): AUC {number(told)}, log-loss {number(loss)}; the share"
+            f" of moves itself, known afterwards, has {number(base)}"
+        )
     if isfinite(needed):
         lines.append(
             f"{ahead}: to know an AUC to 0.005, {needed:,.0f} independent moves are needed"

@@ -21,7 +21,7 @@ DRAWS: Final = 1_000
 _DRAWS_FEW: Final = 400
 _MANY: Final = 50_000
 """Beyond so many decisions fewer draws do: the interval itself is narrow by then."""
-_CHUNK_VALUES: Final = 4_000_000
+_CHUNK_VALUES: Final = 2_000_000
 _LOW, _HIGH = 2.5, 97.5
 
 

@@ -28,7 +28,9 @@ from hunter.evaluation.scores import auc, correctness, mean
 
 CANARY_SHIFT_MS: Final = 500
 STEPS_MAX: Final = 10
-_SUSPECT_DEVIATIONS: Final = 4.0
+# Of 450 honest scores on markets of chance none was suspected at 4.5; of 450 that looked ahead 420
+# were, those missed in short recordings or where the last move tells the next nine times of ten.
+_SUSPECT_DEVIATIONS: Final = 4.5
 _SUSPECT_EXCESS: Final = 0.04
 MOVES_MIN: Final = 40
 NEVER_WRONG: Final = 0.995

@@ -24,7 +24,7 @@ from hunter.exchange.okx.events import Data
 from hunter.exchange.okx.messages import NO_DATA, Envelope
 from hunter.exchange.okx.parse import DECODE_ERRORS
 from hunter.exchange.okx.requests import Subscription
-from hunter.market.instrument import is_instrument
+from hunter.market.instrument import is_instrument, mate_of
 from hunter.ring.rows import BOOK_LEVELS, Kind
 from hunter.ring.writer import LastBook, LastTrade, RingWriter
 from hunter.simulator.lines import Counts, Line, file_lines, merged_lines
@@ -38,7 +38,6 @@ _USUAL: Final = frozenset(["trades", "tickers", "books", "bbo-tbt"])
 LOOKED_AT_LINES: Final = 5_000
 ALWAYS_NS: Final = 1 << 63
 _NO_LEVELS: Final = (0.0,) * (2 * BOOK_LEVELS)
-_SWAP: Final = "-SWAP"
 
 AnyRow = TradeRow | BboRow | TickerRow | BookRow
 
@@ -96,7 +95,7 @@ def recorded_instruments(paths: Sequence[Path]) -> tuple[str, ...]:
 
 def mates_name(instrument: str) -> str:
     """What an instrument shares with its mate: spot and swap of one base and quote currency."""
-    return instrument.removesuffix(_SWAP)
+    return min(instrument, mate_of(instrument) or instrument)
 
 
 def _channels(paths: Sequence[Path], before_ns: int = ALWAYS_NS) -> dict[str, set[str]]:

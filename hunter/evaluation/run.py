@@ -16,6 +16,7 @@ from hunter.evaluation.assessment import RecordedSide, Span, Terms, assess, told
 from hunter.evaluation.cell import Cell
 from hunter.evaluation.rows import RowCounts, mates_name, recorded_rows
 from hunter.evaluation.walk import BrainWalk, Entrant, InstrumentWalk, Walk
+from hunter.market.instrument import mate_of
 
 REPORT_SCHEMA: Final = 1
 
@@ -97,9 +98,8 @@ class Evaluation:
             self._clock,
             lambda at_ns: self._tell(recorded.name, at_ns),
         )
-        groups = {mates_name(name) for name in only}
-        wanted = [name for group in groups for name in (group, f"{group}-SWAP")]
-        walks = walk.run(recorded_rows(recorded.paths, counts, [*wanted, *only]))
+        followed = {each for name in only for each in (name, mate_of(name)) if each}
+        walks = walk.run(recorded_rows(recorded.paths, counts, followed))
         cells = [
             cell
             for found in walks

@@ -147,7 +147,7 @@ def test_warming_up_is_flat_and_says_how_far() -> None:
 
 
 def test_stale_quote_is_flat_stale() -> None:
-    brain = warmed(HEAVY_BID)
+    brain = warmed(HEAVY_BID, stale_ms=2_000)
     assert decided(brain, trade(AT)).direction == "up"
     said = decided(brain, trade(AT + 2_000 * MS))
     assert (said.direction, said.confidence) == ("flat", 0.0)
@@ -220,7 +220,7 @@ def test_quote_that_is_no_market_is_flat(
 
 
 def test_queue_imbalance_is_taken_from_the_next_best_source_when_bbo_is_silent() -> None:
-    brain = warmed(HEAVY_BID)
+    brain = warmed(HEAVY_BID, stale_ms=2_000)
     brain.on_ticker(ticker(AT, *HEAVY_ASK))
     assert decided(brain, ticker(AT + 2_000 * MS, *HEAVY_ASK)).reason.startswith(
         "queue imbalance -0.80 adds -0.480 to the log-odds (ticker)"

@@ -64,11 +64,11 @@ def test_nothing_is_learnt_while_the_book_is_invalid_or_the_quote_stale() -> Non
     brain.on_book(book(START_NS + 1_500 * MS, valid=0))
     brain.on_trade(trade(START_NS + 2_600 * MS))
     assert learnt(brain) == prior
-    brain = fresh_flow(interval_ms=1_000, horizon_ms=9_000)
+    brain = fresh_flow(interval_ms=1_000, horizon_ms=9_000, stale_ms=2_000)
     brain.on_bbo(bbo(START_NS, *HEAVY_BID))
     brain.on_bbo(bbo(START_NS + 500 * MS, *HEAVY_BID))
     brain.on_bbo(bbo(START_NS + 4_000 * MS, (200.0, 1.0), (200.5, 1.0)))
-    prior = learnt(fresh_flow(horizon_ms=9_000))
+    prior = learnt(fresh_flow(horizon_ms=9_000, stale_ms=2_000))
     brain.on_bbo(bbo(START_NS + 4_100 * MS, (200.0, 1.0), (200.5, 1.0)))
     brain.on_trade(trade(START_NS + 20_000 * MS))
     assert learnt(brain) == prior

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import isnan, nan
 
+import msgspec
 import pytest
 from fakes.cells import cell, report
 
@@ -40,3 +41,14 @@ def test_suspicion_and_notes_are_told() -> None:
 def test_delay_is_the_mean_of_those_that_have_it() -> None:
     assert mean_of_delay([cell(), cell()], 100) == pytest.approx(0.77)
     assert isnan(mean_of_delay([cell()], 700))
+
+
+def test_what_is_wrong_with_a_recording_or_a_brain_is_told() -> None:
+    good = report(cell(brain_errors=0))
+    assert not [line for line in report_lines(good) if "lost" in line or "failed" in line]
+    bad = report(cell(brain_errors=3, move_auc=0.61))
+    bad.recordings = [msgspec.structs.replace(bad.recordings[0], lost=7, malformed=2)]
+    text = "\n".join(report_lines(bad))
+    assert "2 unreadable lines or frames, 7 matches lost" in text
+    assert "3 of its calls failed" in text
+    assert "AUC 0.610" in text
