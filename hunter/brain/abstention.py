@@ -40,7 +40,7 @@ class Quoted(NamedTuple):
     ask: float
 
 
-class Verdict(NamedTuple):
+class Claim(NamedTuple):
     """What could be said and what speaks against it."""
 
     confidence: float
@@ -111,31 +111,31 @@ def warming(seen_ns: int, warm_ms: int) -> str:
     return f"warming up: {seen_ns / 1e9:.1f} s of {warm_ms / 1e3:.1f} s"
 
 
-def objection(verdict: Verdict, settings: BrainSettings, coverage: Coverage) -> str:
+def objection(claim: Claim, settings: BrainSettings, coverage: Coverage) -> str:
     """Why a direction that the model has is not told, or nothing."""
-    gap_age_ns, confidence = verdict.gap_age_ns, verdict.confidence
+    gap_age_ns, confidence = claim.gap_age_ns, claim.confidence
     if gap_age_ns is not None and gap_age_ns < GAP_REST_NS:
         rest_s = GAP_REST_NS / 1e9
         return f"gap {gap_age_ns / 1e9:.1f} s ago: flows are of {rest_s:.0f} s or less"
-    if verdict.drift:
-        return verdict.drift
-    if verdict.regime:
-        return verdict.regime
+    if claim.drift:
+        return claim.drift
+    if claim.regime:
+        return claim.regime
     # No edge at exactly 1/2 whatever the limits: there is no side to take.
     if confidence == 0.0:
         return "no edge: p is 1/2"
-    if abs(verdict.edge_bp) < settings.min_edge_bp:
-        return f"edge {abs(verdict.edge_bp):.2f} bp below {settings.min_edge_bp:g} bp"
-    limit, how = coverage.limit(verdict.wide), "coverage"
+    if abs(claim.edge_bp) < settings.min_edge_bp:
+        return f"edge {abs(claim.edge_bp):.2f} bp below {settings.min_edge_bp:g} bp"
+    limit, how = coverage.limit(claim.wide), "coverage"
     if confidence < limit:
-        share = coverage.share / 2.0 if verdict.wide else coverage.share
-        widened = ", halved by drift" if verdict.wide else ""
+        share = coverage.share / 2.0 if claim.wide else coverage.share
+        widened = ", halved by drift" if claim.wide else ""
         return (
             f"{how}: |2p-1| {confidence:.3f} not among the most confident {share:.0%}"
             f" (from {limit:.3f}{widened})"
         )
-    limit = settings.threshold * (2.0 if verdict.wide else 1.0)
+    limit = settings.threshold * (2.0 if claim.wide else 1.0)
     if confidence < limit:
-        widened = ", doubled by drift" if verdict.wide else ""
+        widened = ", doubled by drift" if claim.wide else ""
         return f"no edge: |2p-1| {confidence:.3f} below {limit:.2f}{widened}"
     return ""

@@ -303,7 +303,7 @@ class FlowBrain:
             opinion = look.opinions[learned.own]
             learned.count(opinion)
             source = Source(self._window.quote.source).name.lower()
-            parts = learned.reasons(look.vector, opinion, reason, source)
+            parts = learned.reasons(look.vector, reason, source)
             if direction != "flat":
                 parts += self._context.words(now_ns)[:WORDS_MAX]
             reason = "; ".join(parts)

@@ -11,14 +11,14 @@ from math import nan
 
 import msgspec
 
-from hunter.brain.abstention import Coverage, Verdict, objection
+from hunter.brain.abstention import Coverage, Claim, objection
 from hunter.brain.drift import FeatureShift
 from hunter.brain.features import NAMES, ODD_COUNT
 from hunter.brain.horizon import THOUGHT_NUMBERS, Belief, Horizon, Opinion
 from hunter.brain.outside import ABSTAINS, Panel
 from hunter.brain.prior import EXPERT_NAMES
-from hunter.brain.reasons import gains_text, notes, terms_text
-from hunter.brain.regime import STEP_NS, Market, Regimes, name_of
+from hunter.brain.reasons import notes, terms_text
+from hunter.brain.regime import STEP_NS, Conditions, Regimes, name_of
 from hunter.brain.samples import Label, Samples
 from hunter.brain.settings import BrainSettings
 from hunter.signals.decision import Direction
@@ -88,17 +88,17 @@ class Learned:
 
     def sample(self, now_ns: int, mid: float, spread: float, vector: tuple[float, ...]) -> None:
         """Keep what is seen and thought at `now_ns`, until it is known what became of it."""
-        market = _market(vector, spread)
+        conditions = _conditions(vector, spread)
         if now_ns - self._looked_ns >= STEP_NS:
             self._looked_ns = now_ns
-            self._regimes.see(market)
+            self._regimes.see(conditions)
             self._shift.see(tuple([abs(vector[i]) for i in _WATCHED]))
         if self.panel:
             asked = self.panel.ask(vector, self._settings.horizons_ms)
             self._outside = tuple(
                 tuple(nan if one == ABSTAINS else one for one in some) for some in asked
             )
-        numbers = [*vector, float(self._regimes.code(market))]
+        numbers = [*vector, float(self._regimes.code(conditions))]
         odd = vector[:ODD_COUNT]
         for horizon, outside in zip(self.horizons, self._outside, strict=True):
             numbers += horizon.thought(odd, outside)
@@ -132,7 +132,7 @@ class Learned:
 
     def regime(self, vector: tuple[float, ...], spread: float) -> int:
         """The code of the regime."""
-        return self._regimes.code(_market(vector, spread))
+        return self._regimes.code(_conditions(vector, spread))
 
     def regime_name(self, code: int) -> str:
         """Its label, with the break of the own horizon's drift."""
@@ -143,7 +143,7 @@ class Learned:
     ) -> tuple[Direction, str]:
         """The direction of a horizon's opinion, or flat and what speaks against telling it."""
         own = index == self.own
-        verdict = Verdict(
+        claim = Claim(
             opinion.confidence,
             opinion.edge_bp,
             gap_age_ns,
@@ -152,7 +152,7 @@ class Learned:
             # a shorter horizon notices first
             any(horizon.drift.rung for horizon in self.horizons[: index + 1]),
         )
-        against = objection(verdict, self._settings, self._coverage if own else _ALL)
+        against = objection(claim, self._settings, self._coverage if own else _ALL)
         if against:
             return "flat", against
         return ("up" if opinion.probability_up > 0.5 else "down"), ""
@@ -161,16 +161,13 @@ class Learned:
         """A decision was made of it, told or not."""
         self._coverage.add(opinion.confidence)
 
-    def reasons(
-        self, vector: tuple[float, ...], opinion: Opinion, against: str, source: str
-    ) -> list[str]:
-        """In words, of the own horizon: what speaks against, what pulls, what it is worth."""
+    def reasons(self, vector: tuple[float, ...], against: str, source: str) -> list[str]:
+        """In words, of the own horizon: what speaks against telling it, what pulls, and notes."""
         horizon, odd = self.horizons[self.own], vector[:ODD_COUNT]
         contributions = horizon.mixture.contributions(odd, self._outside[self.own])
         parts = [against] if against else []
         names = (*_ODD_NAMES, *self.panel.names)
         parts.append(terms_text(contributions, names, odd, source))
-        parts.append(gains_text(opinion, self._settings.fee_bp))
         shifted = [WATCHED[i] for i in self._shift.shifted()]
         shadowed = [one.name for one in self.panel.experts if one.in_shadow]
         return parts + notes(horizon.drift.rung, shifted, shadowed)
@@ -205,5 +202,5 @@ class Learned:
         self.panel.load(state.panel)
 
 
-def _market(vector: tuple[float, ...], spread: float) -> Market:
-    return Market(vector[_VOLATILITY], spread, vector[_TRADES])
+def _conditions(vector: tuple[float, ...], spread: float) -> Conditions:
+    return Conditions(vector[_VOLATILITY], spread, vector[_TRADES])

@@ -21,14 +21,15 @@ from math import nan, sqrt
 from typing import NamedTuple
 
 from hunter.brain.experts import LOG_ODDS_MAX, LaplaceLogit, Temperature, clipped, unpacked
+from hunter.brain.features import ODD_COUNT
 from hunter.brain.model import sigmoid
 from hunter.brain.pool import OUTSIDE_MAX, Pool, pooled
-from hunter.brain.prior import ODD_COUNT, Prior
+from hunter.brain.prior import Prior
 from hunter.native import kernel
 
 GROWTH = 2e-4
 """Of the covariances: about 5,000 labels are remembered, so a drifting market is followed."""
-TEMPERATURE_PRECISION, TEMPERATURE_PRECISION_MAX = 12.0, 1_000.0
+TEMPERATURE_PRECISION, TEMPERATURE_PRECISION_MAX = 16.0, 1_000.0
 LAST_PRECISION, LAST_PRECISION_MAX = 200.0, 1_000.0
 """In units of a label's information; about as many labels times eight are remembered."""
 

@@ -18,17 +18,16 @@ from math import log
 from typing import NamedTuple
 
 from hunter.brain.experts import INPUT_MAX, LaplaceLogit, clipped, unpacked
+from hunter.brain.features import EVEN_COUNT
 from hunter.brain.model import sigmoid
 from hunter.brain.prior import BOUND, check_numbers
 from hunter.native import kernel
 
-EVEN_COUNT = 10
-"""Even features: the last of the vector, in the order of hunter.brain.features."""
 LOGARITHMS = (True, True, True, False, True, False, True, False, False, False)
 LOGARITHM_FROM = 1e-3
 """Nothing smaller is told apart: an instrument that is quite still."""
-CENTERS = (-3.7, -1.6, -1.35, -0.2, 3.0, 0.0, 3.3, 0.9, 0.6, 0.75)
-SPREADS = (1.0, 1.0, 0.8, 0.7, 1.0, 0.5, 0.6, 1.7, 0.2, 0.1)
+CENTERS = (-3.7, -1.6, -1.35, -0.2, 3.0, 0.0, 3.3, 0.9, 0.65, 0.65)
+SPREADS = (1.0, 1.0, 0.8, 0.7, 1.0, 0.5, 0.6, 1.7, 0.3, 0.2)
 
 COEFFICIENTS = (
     (1_000, (-0.5, 0.10, 0.05, 0.20, -0.10, 0.30, 0.05, 0.00, -0.45, -0.10, 0.0)),
@@ -38,7 +37,7 @@ COEFFICIENTS = (
 """(horizon in ms, intercept and coefficients), rounded: a fit on any two of three recordings of
 perpetuals did better on the third than zeros. The intercepts lie between recordings of many
 venues, which differ by much more, and are held loosely."""
-PRECISION_INTERCEPT, PRECISION = 0.3, 15.0
+PRECISION_INTERCEPT, PRECISION = 0.3, 30.0
 
 GROWTH = 2e-4
 MOVES_REMEMBERED = 500.0

@@ -25,7 +25,7 @@ TRIAL_LABELS = 30.0
 
 WEIGHTS_RATE = 0.5
 """Exponent of the likelihood in the weights: labels that overlap are not quite independent."""
-SHARE = 1e-3
+SHARE = 1e-2
 
 
 class Pool:

@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from hunter.brain.drift import Rung
-from hunter.brain.horizon import Opinion
 
 TERMS_MAX: Final = 3
 TERM_MIN: Final = 0.0005
 """A smaller one would be shown as 0.000."""
-WORDS_MAX: Final = 2
 
 _RUNGS: Final = {
     Rung.FINE: "",
@@ -40,15 +38,6 @@ def terms_text(
     if not said:
         return f"nothing pulls either way ({source})"
     return f"{', '.join(said)} to the log-odds ({source})"
-
-
-def gains_text(opinion: Opinion, fee_bp: float) -> str:
-    """What following it would be worth."""
-    after_bp = abs(opinion.edge_bp) - fee_bp
-    return (
-        f"P(move) {opinion.probability_move:.2f}, edge {opinion.edge_bp:+.2f} bp,"
-        f" {after_bp:+.2f} bp after fees"
-    )
 
 
 def notes(rung: Rung, shifted: Sequence[str], shadowed: Sequence[str]) -> list[str]:

@@ -41,7 +41,7 @@ BREAK: Final = "break"
 _CODEC: Final = struct.Struct(f"<{6 * 3 + 2 * CODES}d")
 
 
-class Market(NamedTuple):
+class Conditions(NamedTuple):
     """What a regime is made of; the spread in the price's unit: the side swap changes nothing."""
 
     volatility_ratio: float
@@ -60,16 +60,16 @@ class Regimes:
         ]
         self._losses = [(0.0, 0.0)] * CODES  # labels, mean of loss - ln 2
 
-    def see(self, market: Market) -> None:
+    def see(self, conditions: Conditions) -> None:
         """Count how the market is now; once per STEP_NS."""
-        for (low, high), value in zip(self._terciles, market, strict=True):
+        for (low, high), value in zip(self._terciles, conditions, strict=True):
             low.add(value)
             high.add(value)
 
-    def code(self, market: Market) -> int:
-        """The regime of `market`, 0 to 26."""
+    def code(self, conditions: Conditions) -> int:
+        """The regime of `conditions`, 0 to 26."""
         code = 0
-        for (low, high), value in zip(self._terciles, market, strict=True):
+        for (low, high), value in zip(self._terciles, conditions, strict=True):
             place = 1
             if isfinite(value) and low.count >= SEEN_MIN:
                 if value < low.value - _MARGIN * low.distance:

@@ -14,6 +14,7 @@ from math import isfinite, nan
 from hunter.brain.features import FEATURES, PairView
 from hunter.brain.recent import DEPTH_LEVELS as DEPTH_LEVELS
 from hunter.brain.recent import RecentFlow
+from hunter.native import kernel
 
 _FUNCTIONS = tuple(feature.function for feature in FEATURES)
 
@@ -35,5 +36,8 @@ class FlowWindow(RecentFlow):
 
 
 def new_window(stale_ms: int) -> FlowWindow:
-    """An empty one."""
-    return FlowWindow(stale_ms)
+    """The compiled one where there is a kernel: it has the methods and `quote`, not the parts."""
+    if kernel is None:
+        return FlowWindow(stale_ms)
+    compiled: FlowWindow = kernel.FlowWindow(stale_ms)
+    return compiled

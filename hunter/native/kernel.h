@@ -8,6 +8,7 @@
  *   records.c   the small records that both halves count in
  *   learner.c   what the brain learns with: mixtures of experts, P(move)
  *   stages.c    the first of these without the later ones, for measurement
+ *   window.c    rows                -> the features that the brain learns from
  *
  * The rule of all of it: a frame is either taken whole, with the effect that the Python code would
  * have had, or declined before anything has changed. Nothing is decided here that Python does not
@@ -223,5 +224,6 @@ int hn_add_ring(PyObject *module);
 int hn_add_fastpath(PyObject *module);
 int hn_add_stages(PyObject *module);
 int hn_add_learner(PyObject *module);
+int hn_add_window(PyObject *module);
 
 #endif

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-#define ODD 20  /* hunter.brain.prior.ODD_COUNT */
-#define EVEN 10 /* hunter.brain.movement.EVEN_COUNT */
+#define ODD 20  /* hunter.brain.features.ODD_COUNT */
+#define EVEN 10 /* hunter.brain.features.EVEN_COUNT */
 #define SIZE_MAX_OF_EXPERT ODD
 #define BUILT_IN 4
 #define OUTSIDE_MAX 16
@@ -282,8 +282,8 @@ temperature_learn(Temperature *self, double precision_max, double towards, doubl
 #define UNHEARD_BELOW 0.025
 #define TRIAL_LABELS 30.0
 #define WEIGHTS_RATE 0.5
-#define SHARE 1e-3
-#define TEMPERATURE_PRECISION 12.0
+#define SHARE 1e-2
+#define TEMPERATURE_PRECISION 16.0
 #define TEMPERATURE_PRECISION_MAX 1000.0
 #define LAST_PRECISION 200.0
 #define LAST_PRECISION_MAX 1000.0
@@ -860,8 +860,8 @@ static PyTypeObject HnMixture_Type = {
 #define MOVE_BP_MAX 1e4
 
 static const bool logarithms[EVEN] = {true, true, true, false, true, false, true};
-static const double centers[EVEN] = {-3.7, -1.6, -1.35, -0.2, 3.0, 0.0, 3.3, 0.9, 0.6, 0.75};
-static const double spreads[EVEN] = {1.0, 1.0, 0.8, 0.7, 1.0, 0.5, 0.6, 1.7, 0.2, 0.1};
+static const double centers[EVEN] = {-3.7, -1.6, -1.35, -0.2, 3.0, 0.0, 3.3, 0.9, 0.65, 0.65};
+static const double spreads[EVEN] = {1.0, 1.0, 0.8, 0.7, 1.0, 0.5, 0.6, 1.7, 0.3, 0.2};
 
 typedef struct {
     PyObject_HEAD

@@ -10,7 +10,7 @@ from hunter.brain.abstention import (
     GAP_REST_NS,
     Coverage,
     Quoted,
-    Verdict,
+    Claim,
     objection,
     obstacle,
     warming,
@@ -19,7 +19,7 @@ from hunter.brain.settings import BrainSettings
 
 MS = 1_000_000
 GOOD = Quoted(False, True, 0, False, True, 100.0, 100.5)
-FINE = Verdict(0.3, 0.5, None, "", "", wide=False)
+FINE = Claim(0.3, 0.5, None, "", "", wide=False)
 
 
 def refused(settings: dict[str, Any] | None = None, **facts: Any) -> str:
@@ -83,8 +83,8 @@ def test_coverage_lets_its_share_through_and_half_of_it_when_wide(share: float) 
     for number in range(8_000):
         confidence = dice.betavariate(2.0, 5.0)
         for wide in told:
-            verdict = FINE._replace(confidence=confidence, wide=wide)
-            told[wide] += number >= 1_000 and not objection(verdict, settings, coverage)
+            claim = FINE._replace(confidence=confidence, wide=wide)
+            told[wide] += number >= 1_000 and not objection(claim, settings, coverage)
         coverage.add(confidence)
     assert told[False] / 7_000 == pytest.approx(share, abs=0.03)
     assert told[True] / 7_000 == pytest.approx(share / 2, abs=0.03)

@@ -64,7 +64,7 @@ def test_truth_is_found() -> None:
 def test_covariance_stays_positive_symmetric_and_below_the_prior() -> None:
     dice = random.Random(4)
     expert = LaplaceLogit((0.0,) * 20, (30.0,) * 20, 1e-2)
-    for step in range(4_000):
+    for _ in range(4_000):
         x = [clipped(one, INPUT_MAX) for one in vector(dice, spoil=0.1)]
         # most directions are never seen: those that are get narrow, the others stay wide
         x = [one if i < 6 else 0.0 for i, one in enumerate(x)]

@@ -4,8 +4,9 @@ from math import nan
 
 import pytest
 
+from hunter.brain.features import ODD_COUNT
 from hunter.brain.model import PRIOR_SLOPES, prior_slope
-from hunter.brain.prior import EXPERT_SIZES, ODD_COUNT, ExpertPrior, Prior, published_prior
+from hunter.brain.prior import EXPERT_SIZES, ExpertPrior, Prior, published_prior
 
 
 @pytest.mark.parametrize("horizon_ms", [250, 1_000, 3_000, 10_000, 60_000])

@@ -5,7 +5,7 @@ from math import log, nan
 
 import pytest
 
-from hunter.brain.regime import CODES, MIDDLE, Market, Regimes, name_of
+from hunter.brain.regime import CODES, MIDDLE, Conditions, Regimes, name_of
 
 LN2 = log(2.0)
 
@@ -14,7 +14,7 @@ def seen(count: int = 500) -> Regimes:
     dice = random.Random(2)
     regimes = Regimes()
     for _ in range(count):
-        regimes.see(Market(dice.random(), dice.random(), dice.random()))
+        regimes.see(Conditions(dice.random(), dice.random(), dice.random()))
     return regimes
 
 
@@ -27,17 +27,17 @@ def test_names_say_volatility_spread_and_trades() -> None:
 
 def test_terciles_are_of_what_was_seen() -> None:
     regimes = seen()
-    assert name_of(regimes.code(Market(0.05, 0.5, 0.95))) == "calm/usual/busy"
-    assert name_of(regimes.code(Market(0.95, 0.05, 0.5))) == "volatile/tight/normal"
-    assert regimes.code(Market(nan, nan, nan)) == MIDDLE
+    assert name_of(regimes.code(Conditions(0.05, 0.5, 0.95))) == "calm/usual/busy"
+    assert name_of(regimes.code(Conditions(0.95, 0.05, 0.5))) == "volatile/tight/normal"
+    assert regimes.code(Conditions(nan, nan, nan)) == MIDDLE
 
 
 def test_nothing_is_low_or_high_before_enough_was_seen_or_when_all_is_the_same() -> None:
-    assert seen(30).code(Market(-9.0, 9.0, 9.0)) == MIDDLE
+    assert seen(30).code(Conditions(-9.0, 9.0, 9.0)) == MIDDLE
     regimes = Regimes()
     for _ in range(100):
-        regimes.see(Market(0.0, 0.5, 3.0))
-    assert regimes.code(Market(0.0, 0.5, 3.0)) == MIDDLE
+        regimes.see(Conditions(0.0, 0.5, 3.0))
+    assert regimes.code(Conditions(0.0, 0.5, 3.0)) == MIDDLE
 
 
 def test_regime_that_loses_is_one_to_abstain_in_until_it_wins() -> None:
