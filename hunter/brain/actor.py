@@ -141,7 +141,9 @@ class BrainActor:
         every = [group for ring in self._rings for group in ring.groups]
         counts = TrackedCounts(*map(sum, zip(*(group.counts() for group in every), strict=True)))
         members = [member for group in every for member in group.members]
-        troubles = self._plugin_troubles.look((one.name, one.brain) for one in members)
+        troubles: tuple[str, ...] = ()
+        if self._context.config.brain.has_plugins:
+            troubles = self._plugin_troubles.look((one.name, one.brain) for one in members)
         latency = self._latency_us.percentiles(0.5, 0.99, 0.999)
         return documents.BrainDocument(
             inputs=documents.BrainInputs(counts.trades, counts.tickers, counts.books, counts.bbo),
@@ -207,7 +209,8 @@ class BrainActor:
             self._context.latencies.record(Stage.RECEIVE_TO_SIGNAL, latency_ns)
         if member.brain.errors != member.errors_told:
             if not member.errors_told:
-                self._log.error("%s: the brain failed: %s", member.name, decision.reason)
+                why = member.brain.failure or decision.reason
+                self._log.error("%s: the brain failed: %s", member.name, why)
             member.errors_told = member.brain.errors
         signal = member.rule.apply(decision, round(latency_us, 1))
         if signal is not None:

@@ -18,9 +18,9 @@ CLEAN_CALLS: Final = 600
 MISS_WEIGHT: Final = 1.0 / 64.0
 LATE_ABOVE: Final = 0.25
 PUNCTUAL_BELOW: Final = 0.05
-"""Shares of calls beyond the budget, the latest weighing most: 19 in a row are late. A single one is
-the scheduler's, and on a busy host one in twenty; as many as this are the code's. The gap between
-the two keeps it from being told again and again.
+"""Shares of calls beyond the budget, the latest weighing most: 19 in a row are late. A single one
+is the scheduler's, and on a busy host one in twenty; as many as this are the code's. The gap
+between the two keeps it from being told again and again.
 """
 
 

@@ -42,6 +42,7 @@ class OutsideExpert(Protocol):
     """
 
     name: str
+    """What it calls itself; hunter calls it by its entry in `brain.experts`."""
 
     def predict(self, x: np.ndarray, horizon_ms: int) -> float | None:
         """P(the mid is higher after the horizon | it moved), 0 to 1; None abstains.
@@ -102,6 +103,11 @@ class Guarded:
     @property
     def in_shadow(self) -> bool:
         return self._strikes.in_shadow
+
+    @property
+    def failure(self) -> str:
+        """The newest one that is not forgiven yet; "" without one."""
+        return self._strikes.why
 
     @property
     def trouble(self) -> str:
@@ -217,6 +223,12 @@ class Panel:
     @property
     def failures(self) -> int:
         return sum(expert.failures for expert in self.experts)
+
+    @property
+    def failure(self) -> str:
+        """Of the first expert with one that is not forgiven yet; "" when there is none."""
+        whys = (f"{expert.name}: {expert.failure}" for expert in self.experts if expert.failure)
+        return next(whys, "")
 
     @property
     def overruns(self) -> int:
