@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from math import isfinite, log
 
 from hunter.cli.options import colour, table
-from hunter.evaluation.means import mean_of
 from hunter.evaluation.cell import Cell, MeanScore
 from hunter.evaluation.gate import canary_text
+from hunter.evaluation.means import mean_of
 from hunter.evaluation.page import number, seconds, signed
 from hunter.evaluation.run import EvaluationReport, RecordingSummary
 
