@@ -175,7 +175,7 @@ def test_what_cannot_be_read_is_counted(tmp_path: Path, market: list[Line]) -> N
 def test_segments_are_one_recording_and_a_torn_one_is_told(
     tmp_path: Path, market: list[Line]
 ) -> None:
-    segments = Segments(tmp_path, "x", segment_bytes_max=2_000, budget_bytes=1 << 20)
+    segments = Segments(tmp_path, "x", segment_bytes_max=1_200, budget_bytes=1 << 20)
     for begin in range(0, len(market), 25):
         segments.append(text(market[begin : begin + 25]))
     segments.close()
