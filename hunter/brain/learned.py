@@ -11,7 +11,7 @@ from math import nan
 
 import msgspec
 
-from hunter.brain.abstention import Coverage, Claim, objection
+from hunter.brain.abstention import Claim, Coverage, objection
 from hunter.brain.drift import FeatureShift
 from hunter.brain.features import NAMES, ODD_COUNT
 from hunter.brain.horizon import THOUGHT_NUMBERS, Belief, Horizon, Opinion
