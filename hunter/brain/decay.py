@@ -147,11 +147,6 @@ class DecayedMean:
         kept = exp2(-age_ns * self._per_ns)
         return self._mean + (self._level - self._mean) * (1.0 - kept)
 
-    def clear(self) -> None:
-        """Begin again with the next level."""
-        self._ts_ns = 0
-        self._mean = self._level = 0.0
-
     def state(self) -> tuple[int, float, float]:
         """For the snapshot."""
         return self._ts_ns, self._mean, self._level

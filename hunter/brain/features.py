@@ -218,12 +218,14 @@ def _in_units(difference: float, unit: float, spread: float) -> float:
 
 def return_4s(view: View) -> float:
     """Mid minus its mean of half-life 4 s, in units of the mid's volatility over 4 s (root of 4 s
-    of the squared moves per second, half-life 60 s), cut off at 4."""
+    of the squared moves per second, half-life 60 s), cut off at 4. The difference is kept as the
+    sum of the moves, each halved in 4 s: the same by algebra, and exact when prices are mirrored.
+    """
     if not view.fresh:
         return nan
     quote, moves, now_ns = view.quote, view.window.moves, view.now_ns
     unit = sqrt(moves.variance_60s.read(now_ns) * 4.0)
-    return _in_units(quote.mid - moves.mean_4s.read(now_ns), unit, quote.ask - quote.bid)
+    return _in_units(moves.moves_4s.read(now_ns), unit, quote.ask - quote.bid)
 
 
 def last_move_sign(view: View) -> float:

@@ -14,9 +14,10 @@ from typing import Final, NamedTuple
 
 from hunter.brain.drift import DriftMonitor, Rung
 from hunter.brain.experts import log_loss
+from hunter.brain.features import EVEN_COUNT, ODD_COUNT
 from hunter.brain.mixture import new_mixture
-from hunter.brain.movement import EVEN_COUNT, MovementPrior, new_movement, published_movement
-from hunter.brain.prior import EXPERT_NAMES, ODD_COUNT, Prior, published_prior
+from hunter.brain.movement import MovementPrior, new_movement, published_movement
+from hunter.brain.prior import EXPERT_NAMES, Prior, published_prior
 from hunter.brain.samples import Label
 
 THOUGHT_NUMBERS: Final = 1 + len(EXPERT_NAMES)

@@ -1,4 +1,4 @@
-"""MidMoves: how the mid of one instrument moved: direction, age, mean, volatility, jumps.
+"""MidMoves: how the mid of one instrument moved: direction, age, volatility, jumps.
 
 Moves are counted between two usable quotes of one run only (same source, no hole between); what is
 counted is in price units, so that reflecting prices changes no square, and negates the rest.
@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import nan, pi
 from typing import Any
 
-from hunter.brain.decay import DecayedMean, DecayedRate, DecayedSum, Part
+from hunter.brain.decay import DecayedRate, DecayedSum, Part
 
 _SECOND_NS = 1_000_000_000
 _HALF_PI = pi / 2.0
@@ -33,8 +33,8 @@ class MidMoves:
         "_second_mid",
         "_second_move",
         "last_move",
-        "mean_4s",
         "moved_ns",
+        "moves_4s",
         "variance_5s",
         "variance_60s",
     )
@@ -46,7 +46,8 @@ class MidMoves:
         self.moved_ns = 0
         """When that was."""
         self.variance_5s, self.variance_60s = map(DecayedRate, (5_000, 60_000))
-        self.mean_4s = DecayedMean(4_000)
+        self.moves_4s = DecayedSum(4_000)
+        """Of the moves of this run; it is the mid minus its own mean of that half-life."""
         self._second_due_ns = 0
         self._second_mid = nan  # at the second before the one that is due
         self._second_move = nan  # the absolute move of the last whole second of this run
@@ -61,8 +62,7 @@ class MidMoves:
         """The mid was unknown before: there is nothing to compare with."""
         self.variance_5s.start(now_ns)
         self.variance_60s.start(now_ns)
-        self.mean_4s.clear()
-        self.mean_4s.update(now_ns, mid)
+        self.moves_4s.clear()
         self._second_due_ns = _second_after(now_ns)
         self._second_mid = self._second_move = nan
         self._mid = mid
@@ -78,7 +78,7 @@ class MidMoves:
             squared = move * move
             self.variance_5s.add(now_ns, squared)
             self.variance_60s.add(now_ns, squared)
-        self.mean_4s.update(now_ns, mid)
+            self.moves_4s.add(now_ns, move)
         self._mid = mid
 
     def _pass_seconds(self, now_ns: int) -> None:
@@ -114,7 +114,7 @@ class MidMoves:
     def parts(self) -> tuple[Part, ...]:
         """What keeps the state, in its order."""
         variances = (self.variance_5s, self.variance_60s)
-        return (self, *variances, self.mean_4s, self._realised, self._bipower)
+        return (self, *variances, self.moves_4s, self._realised, self._bipower)
 
     def state(self) -> tuple[float, ...]:
         """What is not in the other parts."""

@@ -30,7 +30,7 @@ class BrainSettings:
     horizon_ms: int = 5_000
     threshold: float = 0.10
     warm_ms: int = 30_000
-    stale_ms: int = 2_000
+    stale_ms: int = 5_000
     coverage: float = 0.2
     min_edge_bp: float = 0.0
     fee_bp: float = 10.0

@@ -141,7 +141,7 @@ class BrainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_edge_bp: Annotated[float, Meta(ge=0, le=1_000)] = 0.0
     fee_bp: Annotated[float, Meta(ge=0, le=1_000)] = 10.0
     warm_ms: Annotated[int, Meta(ge=0, le=3_600_000)] = 30_000
-    stale_ms: Annotated[int, Meta(ge=100, le=600_000)] = 2_000
+    stale_ms: Annotated[int, Meta(ge=100, le=600_000)] = 5_000
     model_file: str = ""
     cpus: str = ""
     busy_poll_us: BusyPollMicroseconds = 0

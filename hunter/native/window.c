@@ -139,13 +139,6 @@ mean_read(const Mean *mean, int64_t now_ns)
     return mean->mean + (mean->level - mean->mean) * (1.0 - kept);
 }
 
-static void
-mean_clear(Mean *mean)
-{
-    mean->ts_ns = 0;
-    mean->mean = mean->level = 0.0;
-}
-
 /* `moments` as they are at `now_ns`. */
 static Moments
 moments_as_of(const Moments *moments, int64_t now_ns)
@@ -285,7 +278,7 @@ typedef struct {
     double second_move;
     Rate variance_5s;
     Rate variance_60s;
-    Mean mean_4s;
+    Sum moves_4s;
     Sum realised;
     Sum bipower;
 } Moves;
@@ -296,7 +289,7 @@ moves_init(Moves *moves)
     moves->mid = moves->second_mid = moves->second_move = NAN;
     rate_init(&moves->variance_5s, 5000);
     rate_init(&moves->variance_60s, 60000);
-    moves->mean_4s.per_ns = per_ns(4000);
+    moves->moves_4s.per_ns = per_ns(4000);
     moves->realised.per_ns = moves->bipower.per_ns = per_ns(60000);
 }
 
@@ -315,8 +308,7 @@ moves_begin(Moves *moves, int64_t now_ns, double mid)
 {
     rate_start(&moves->variance_5s, now_ns);
     rate_start(&moves->variance_60s, now_ns);
-    mean_clear(&moves->mean_4s);
-    mean_update(&moves->mean_4s, now_ns, mid);
+    moves->moves_4s.value = 0.0;
     moves->second_due_ns = second_after(now_ns);
     moves->second_mid = moves->second_move = NAN;
     moves->mid = mid;
@@ -351,8 +343,8 @@ moves_follow(Moves *moves, int64_t now_ns, double mid)
         double squared = move * move;
         sum_add(&moves->variance_5s.sum, now_ns, squared);
         sum_add(&moves->variance_60s.sum, now_ns, squared);
+        sum_add(&moves->moves_4s, now_ns, move);
     }
-    mean_update(&moves->mean_4s, now_ns, mid);
     moves->mid = mid;
 }
 
@@ -785,7 +777,7 @@ return_4s(const View *view)
     const BestQuote *quote = view->quote;
     const Moves *moves = &view->window->moves;
     double unit = sqrt(rate_read(&moves->variance_60s, view->now_ns) * 4.0);
-    double off = quote->mid - mean_read(&moves->mean_4s, view->now_ns);
+    double off = sum_read(&moves->moves_4s, view->now_ns);
     return in_units(off, unit, quote->ask - quote->bid);
 }
 
@@ -955,7 +947,7 @@ visit_moves(Visit *visit, Moves *moves)
     visit_word(visit, &moves->second_move);
     visit_rate(visit, &moves->variance_5s);
     visit_rate(visit, &moves->variance_60s);
-    visit_mean(visit, &moves->mean_4s);
+    visit_sum(visit, &moves->moves_4s);
     visit_sum(visit, &moves->realised);
     visit_sum(visit, &moves->bipower);
 }

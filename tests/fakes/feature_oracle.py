@@ -68,12 +68,12 @@ def weight(age_ns: float, half_life_s: float) -> float:
 
 
 def batch_features(
-    rows: list[Row], samples: list[tuple[int, float]] | None = None
+    rows: list[Row], now: int = 0, samples: list[tuple[int, float]] | None = None
 ) -> dict[str, float]:
-    """All features as of the newest stamp in `rows`, which hold every kind of row at least once,
-    are not spoilt, and have no hole. `samples` are the basis as it was noted: (event time, level).
-    Those that have no input are left out."""
-    now = max(row.exchange_ts_ns for row in rows)
+    """All features as of `now` or the newest stamp in `rows`, which hold every kind of row at least
+    once, are not spoilt, and have no hole. `samples` are the basis as it was noted, and as of now:
+    (event time, level). Those that have no input are left out."""
+    now = now or max(row.exchange_ts_ns for row in rows)
     quotes = accepted_quotes(rows)
     trades = [row for row in rows if isinstance(row, TradeRow)]
     good = [quote for quote in quotes if quote.good]

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import random
-from itertools import pairwise
-from math import exp, nan
+from math import nan
 from typing import Any
 
 import msgspec
@@ -24,10 +22,12 @@ from fakes.brain_rows import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hunter.brain import mixture, movement, window
 from hunter.brain.features import FEATURES
 from hunter.brain.flow import FlowBrain
 from hunter.brain.protocol import StateError
 from hunter.brain.settings import BrainSettings
+from hunter.native import kernel
 from hunter.signals.decision import Decision
 
 PARITY = {name: parity for name, parity, _ in FEATURES}
@@ -147,7 +147,7 @@ def test_warming_up_is_flat_and_says_how_far() -> None:
 
 
 def test_stale_quote_is_flat_stale() -> None:
-    brain = warmed(HEAVY_BID)
+    brain = warmed(HEAVY_BID, stale_ms=2_000)
     assert decided(brain, trade(AT)).direction == "up"
     said = decided(brain, trade(AT + 2_000 * MS))
     assert (said.direction, said.confidence) == ("flat", 0.0)
@@ -220,7 +220,7 @@ def test_quote_that_is_no_market_is_flat(
 
 
 def test_queue_imbalance_is_taken_from_the_next_best_source_when_bbo_is_silent() -> None:
-    brain = warmed(HEAVY_BID)
+    brain = warmed(HEAVY_BID, stale_ms=2_000)
     brain.on_ticker(ticker(AT, *HEAVY_ASK))
     assert decided(brain, ticker(AT + 2_000 * MS, *HEAVY_ASK)).reason.startswith(
         "queue imbalance -0.80 adds -0.480 to the log-odds (ticker)"
@@ -384,126 +384,6 @@ def test_reception_at_another_speed_decides_alike() -> None:
         )
 
 
-def quoted_market(seed: int, slope: float, second_count: int, first_second: int = 0) -> list[Row]:
-    """Each second a quote; half a second on the mid moves, up with P = sigmoid(slope * QI)."""
-    dice = random.Random(seed)
-    rows: list[Row] = []
-    price = 5_000.0
-    for second in range(first_second, first_second + second_count):
-        bid_size = dice.randrange(1, 40)
-        ask_size = 40 - bid_size
-        at = START_NS + second * 1_000 * MS
-        rows.append(bbo(at, (price, bid_size), (price + 0.5, ask_size)))
-        imbalance = (bid_size - ask_size) / 40
-        price += 0.5 if dice.random() < 1 / (1 + exp(-slope * imbalance)) else -0.5
-        rows.append(bbo(at + 500 * MS, (price, 20.0), (price + 0.5, 20.0)))
-    return rows
-
-
-@pytest.mark.parametrize("slope", [0.3, 3.0])
-def test_brain_learns_the_slope_of_a_known_market_and_stays_calibrated(slope: float) -> None:
-    brain = fresh_flow(interval_ms=1_000, horizon_ms=900)
-    rows = quoted_market(3, slope, 1_000)
-    told = []
-    for row, after in pairwise(rows):
-        said = feed(brain, row)
-        if said is not None and said.confidence:
-            told.append((said.probability_up, after.bid_price > row.bid_price))
-    assert len(told) > 900
-    late = told[len(told) // 2 :]
-    for low, high in ((0.05, 0.35), (0.35, 0.65), (0.65, 0.95)):
-        bucket = [(p, up) for p, up in late if low <= p < high]
-        if len(bucket) > 100:
-            said_up = sum(p for p, _ in bucket) / len(bucket)
-            came_up = sum(up for _, up in bucket) / len(bucket)
-            assert came_up == pytest.approx(said_up, abs=0.12)
-
-
-def learnt(brain: FlowBrain) -> list[bytes]:
-    return [horizon.mixture.state() for horizon in brain._learned.horizons]
-
-
-def test_nothing_is_learnt_while_the_book_is_invalid_or_the_quote_stale() -> None:
-    brain = fresh_flow(interval_ms=1_000, horizon_ms=1_000)
-    prior = learnt(brain)
-    brain.on_bbo(bbo(START_NS, *HEAVY_BID))
-    brain.on_bbo(bbo(START_NS + 1_000 * MS, *HEAVY_BID))
-    brain.on_bbo(bbo(START_NS + 1_500 * MS, (200.0, 1.0), (200.5, 1.0)))
-    brain.on_book(book(START_NS + 1_500 * MS, valid=0))
-    brain.on_trade(trade(START_NS + 2_600 * MS))
-    assert learnt(brain) == prior
-    brain = fresh_flow(interval_ms=1_000, horizon_ms=9_000)
-    brain.on_bbo(bbo(START_NS, *HEAVY_BID))
-    brain.on_bbo(bbo(START_NS + 500 * MS, *HEAVY_BID))
-    brain.on_bbo(bbo(START_NS + 4_000 * MS, (200.0, 1.0), (200.5, 1.0)))
-    prior = learnt(fresh_flow(horizon_ms=9_000))
-    brain.on_bbo(bbo(START_NS + 4_100 * MS, (200.0, 1.0), (200.5, 1.0)))
-    brain.on_trade(trade(START_NS + 20_000 * MS))
-    assert learnt(brain) == prior
-
-
-@pytest.mark.parametrize("gap", ["on_gap", "hole"])
-def test_nothing_is_learnt_across_a_gap(gap: str) -> None:
-    brain = fresh_flow(interval_ms=1_000)
-    prior = learnt(brain)
-    brain.on_trade(trade(START_NS))
-    for ms in range(0, 800, 100):
-        brain.on_bbo(bbo(START_NS + ms * MS, *HEAVY_BID))
-    if gap == "on_gap":
-        brain.on_gap()
-    else:
-        brain.on_trade(trade(START_NS + 800 * MS, trade_id=7))
-    for ms in range(800, 1_800, 100):
-        brain.on_bbo(bbo(START_NS + ms * MS, (200.0, 1.0), (200.5, 1.0)))
-    assert learnt(brain) == prior
-    for ms in range(1_800, 3_900, 100):
-        brain.on_bbo(bbo(START_NS + ms * MS, (300.0, 1.0), (300.5, 1.0)))
-    assert learnt(brain) != prior
-
-
-def test_learns_on_every_kind_of_row() -> None:
-    for make in (trade, ticker, book):
-        brain = fresh_flow(interval_ms=1_000, horizon_ms=1_000)
-        prior = learnt(brain)
-        brain.on_bbo(bbo(START_NS, *HEAVY_BID))
-        brain.on_bbo(bbo(START_NS + 1_000 * MS, *HEAVY_BID))
-        brain.on_bbo(bbo(START_NS + 1_900 * MS, (200.0, 1.0), (200.5, 1.0)))
-        feed(brain, make(START_NS + 2_001 * MS))
-        assert learnt(brain) != prior, make.__name__
-
-
-def test_flip_of_the_markets_rule_is_found_and_answered_in_seconds() -> None:
-    brain = fresh_flow(interval_ms=1_000, horizon_ms=1_000, coverage=1.0)
-    rows = quoted_market(5, 3.0, 420)
-    flip_at = 300
-    rows[2 * flip_at :] = quoted_market(6, -3.0, 120, first_second=flip_at)
-    found: dict[int, Decision] = {}
-    for row in rows:
-        said = feed(brain, row)
-        if said is not None:
-            found[(said.boundary_ms - START_NS // MS) // 1_000] = said
-    before = [found[second] for second in range(200, flip_at)]
-    assert sum(said.direction != "flat" for said in before) > 60
-    assert all("drift" not in said.reason for said in before)
-    alarmed = [second for second in range(flip_at, 420) if "drift" in found[second].reason]
-    assert 5 <= alarmed[0] - flip_at <= 23
-    late = [found[second] for second in range(flip_at + 60, 420)]
-    assert all(said.direction == "flat" for said in late[:20])
-    assert any(said.reason.startswith("drift: the market left what was learnt") for said in late)
-    assert late[0].regime.endswith("/break")
-
-
-def test_regime_is_a_label_of_terciles() -> None:
-    brain = warmed()
-    assert decided(brain, bbo(AT, *BALANCED)).regime == "steady/usual/normal"
-    for i in range(900):
-        price, half = 100.0 + i % 2, 0.5 if i % 10 else 5.0
-        brain.on_bbo(bbo(AT + i * 100 * MS, (price, 4.0), (price + half, 4.0)))
-    last = brain.on_bbo(bbo(AT + 91_000 * MS, (100.0, 4.0), (150.0, 4.0)))
-    assert last is not None
-    assert last.regime.split("/")[1] == "wide"
-
-
 def test_counts_inputs_and_decisions_across_a_restart() -> None:
     brain = fresh_flow(interval_ms=1_000)
     for row in (trade(START_NS), bbo(START_NS), ticker(START_NS), book(START_NS + 1_000 * MS)):
@@ -581,3 +461,32 @@ def test_outlook_is_what_a_decision_would_say_and_changes_nothing() -> None:
     (_, cold, _) = fresh_flow().outlook(AT)
     assert (cold.direction, cold.probability_up) == ("flat", 0.5)
     assert cold.reason == "no quote yet"
+
+
+def python_half(monkeypatch: pytest.MonkeyPatch, **options: Any) -> FlowBrain:
+    """A brain of which nothing is compiled."""
+    with monkeypatch.context() as patch:
+        for module in (window, mixture, movement):
+            patch.setattr(module, "kernel", None)
+        return fresh_flow(**options)
+
+
+@pytest.mark.skipif(kernel is None, reason="there is no compiled half here")
+@pytest.mark.parametrize("seed", range(3))
+def test_both_halves_decide_alike_and_go_on_from_each_others_state(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = random_rows(50 + seed, 400, spoil=bool(seed))
+    plain, compiled = python_half(monkeypatch, **QUICK), fresh_flow(**QUICK)
+    assert type(plain._window) is not type(compiled._window)
+    assert decisions(plain, rows[:200]) == decisions(compiled, rows[:200])
+    assert plain.snapshot() == compiled.snapshot()
+    before = plain.snapshot()
+    with monkeypatch.context() as patch:
+        patch.setattr(window, "kernel", None)
+        patch.setattr(mixture, "kernel", None)
+        patch.setattr(movement, "kernel", None)
+        plain.restore(compiled.snapshot())
+    compiled.restore(before)
+    assert decisions(plain, rows[200:]) == decisions(compiled, rows[200:])
+    assert plain.snapshot() == compiled.snapshot()

