@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from hunter.brain.adapters import lightgbm, onnx, river, sklearn
 from hunter.brain.budget import Budget
 from hunter.brain.flow import FlowBrain
-from hunter.brain.modelfile import ModelFile, ModelFileError, beliefs_of, read_model
+from hunter.brain.modelfile import beliefs_of, named_model
 from hunter.brain.outside import Guarded, OutsideExpert, Panel
 from hunter.brain.pinned import read_pinned
 from hunter.brain.plugin import PluginBrain, attempt
@@ -81,7 +81,7 @@ def load_brain(
     plugins = plugins or Plugins()
     if kind == "flow":
         panel = load_panel(instrument, plugins, search_dir)
-        beliefs = beliefs_of(load_model(plugins.model_file, search_dir))
+        beliefs = beliefs_of(named_model(plugins.model_file, search_dir))
         return FlowBrain(instrument, settings, panel=panel, beliefs=beliefs)
     if fault := kind_fault(kind):
         raise ConfigError(f"brain.kind: {fault}")
@@ -92,21 +92,6 @@ def load_brain(
     _expect_methods(wish, found, BRAIN_METHODS)
     user: UserBrain = _make(wish, found, instrument)
     return PluginBrain(instrument, user, kind, settings, plugins.budget())
-
-
-def load_model(model_file: str, base_dir: Path | None = None) -> ModelFile | None:
-    """What `brain.model_file` names, relative to `base_dir`; None when it names nothing."""
-    if not model_file:
-        return None
-    return _read_model((base_dir or Path()) / Path(model_file).expanduser())
-
-
-@lru_cache(maxsize=8)
-def _read_model(path: Path) -> ModelFile:
-    try:
-        return read_model(path)
-    except ModelFileError as error:
-        raise type(error)(f"brain.model_file: {error}") from error
 
 
 def load_panel(instrument: str, plugins: Plugins, search_dir: Path | None = None) -> Panel:

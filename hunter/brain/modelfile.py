@@ -9,7 +9,7 @@
 A file says which recordings and which span of time it was fitted on, so that nobody takes a score
 on them for a proof; `fitted_on` is asked by the evaluation. Only what fits this version's features
 and experts is taken. Written by `hunter train`, read by FlowBrain by way of `beliefs_of`;
-without a file the published priors hold. Pure but for `read_model`, `write_model`.
+without a file the published priors hold. Pure but for reading and writing it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
@@ -198,6 +199,23 @@ def read_model(path: Path) -> ModelFile:
     if len(content) > MODEL_BYTES_MAX:
         raise ModelUnreadable(f"{path}: more than {MODEL_BYTES_MAX >> 20} MiB are no model file")
     return decode_model(content, str(path))
+
+
+def named_model(model_file: str, base_dir: Path | None = None) -> ModelFile | None:
+    """What `brain.model_file` names, relative to `base_dir`; None when it names nothing. Read once
+    a process. Raises ModelFileError.
+    """
+    if not model_file:
+        return None
+    return _read_once((base_dir or Path()) / Path(model_file).expanduser())
+
+
+@lru_cache(maxsize=8)
+def _read_once(path: Path) -> ModelFile:
+    try:
+        return read_model(path)
+    except ModelFileError as error:
+        raise type(error)(f"brain.model_file: {error}") from error
 
 
 class _Versioned(msgspec.Struct, frozen=True):

@@ -13,7 +13,8 @@ from typing import Final
 import click
 import msgspec
 
-from hunter.brain.load import Plugins, load_brain, load_model
+from hunter.brain.load import Plugins, load_brain
+from hunter.brain.modelfile import named_model
 from hunter.brain.protocol import Brain
 from hunter.brain.settings import settings_of
 from hunter.cli.evaluate_text import report_lines
@@ -238,7 +239,7 @@ def _entrant(kind: str, config: Config) -> Entrant:
 
 def fitted_on(kinds: Sequence[str], config: Config) -> list[FittedOn]:
     """What the brains were fitted on; nothing, for priors that were published."""
-    model = load_model(config.brain.model_file, Path(config.base_dir))
+    model = named_model(config.brain.model_file, Path(config.base_dir))
     if model is None or _BUILT_IN not in kinds:
         return []
     return [

@@ -17,6 +17,7 @@ import msgspec
 import setproctitle
 
 from hunter import clock, native
+from hunter.brain.modelfile import named_model
 from hunter.brain.pinned import check_files
 from hunter.cli.logs import newest_lines
 from hunter.cli.options import colour, config_option, duration, load_config
@@ -80,6 +81,7 @@ def start(
         )
     check_places(config)
     check_files(config.brain.experts, Path(config.base_dir))
+    named_model(config.brain.model_file, Path(config.base_dir))
     refuse_running(config)
     if detach:
         arguments = ["--background", *(["--demo"] if demo else [])]

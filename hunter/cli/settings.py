@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from hunter.brain.modelfile import named_model
 from hunter.brain.pinned import check_files
 from hunter.cli.options import config_option, load_config
 from hunter.config import find_file, to_toml
@@ -22,6 +23,7 @@ def check(config_file: str | None) -> None:
     """Say whether the configuration is good; exit 78 with the place when it is not."""
     config = load_config(config_file)
     check_files(config.brain.experts, Path(config.base_dir))
+    named_model(config.brain.model_file, Path(config.base_dir))
     click.echo(f"{find_file(config_file) or 'defaults'}: good")
 
 

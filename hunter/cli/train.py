@@ -13,8 +13,8 @@ import click
 import msgspec
 
 from hunter.brain.modelfile import FittingScore, ModelFile, write_model
-from hunter.brain.settings import HORIZONS_MS
-from hunter.cli.options import json_option, table
+from hunter.brain.settings import HORIZONS_MS, settings_of
+from hunter.cli.options import config_option, json_option, load_config, table
 from hunter.cli.progress import Progress
 from hunter.clock import SystemClock, utc_text
 from hunter.errors import HunterError
@@ -110,7 +110,9 @@ class _Horizons(click.ParamType[tuple[int, ...]]):
     help="How much a label counts: one for each recording, in their order; default 1.",
 )
 @click.option("--name", default="", metavar="NAME", help="Default: that of the file.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="As for start.")
 @json_option
+@config_option
 def train_(
     recording: tuple[Path, ...],
     output: Path,
@@ -119,7 +121,9 @@ def train_(
     test_share: float | None,
     weights: tuple[float, ...],
     name: str,
+    overrides: tuple[str, ...],
     as_json: bool,
+    config_file: str | None,
 ) -> None:
     """Fit what the built-in brain begins from on RECORDING... (files, or folders of segments).
 
@@ -132,6 +136,7 @@ def train_(
         raise click.UsageError(f"{len(recording)} recordings need as many --weight, or none")
     if until is None and test_share is None:
         test_share = TEST_SHARE
+    settings = settings_of(load_config(config_file, overrides).brain)
     if not output.parent.is_dir():
         raise HunterError(f"there is no folder {output.parent} to write the model to; make it")
     sources = [
@@ -147,7 +152,7 @@ def train_(
 
     try:
         boundary = Boundary(until, test_share or 0.0)
-        model = train(sources, boundary, horizons, name or output.stem, tell)
+        model = train(sources, boundary, horizons, name or output.stem, settings, tell)
     finally:
         progress.finish()
     digest = write_model(output, model)

@@ -11,21 +11,18 @@ Deterministic on one machine. Pure. Called by training.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hunter.brain.experts import INPUT_MAX
 from hunter.brain.mixture import SCALED_MAX
-from hunter.brain.movement import (
-    CENTERS,
-    LOGARITHM_FROM,
-    LOGARITHMS,
-    SPREADS,
-)
+from hunter.brain.movement import CENTERS, LOGARITHM_FROM, LOGARITHMS, SPREADS
+from hunter.evaluation.scores import auc
 
 Floats = NDArray[np.float64]
+Features = NDArray[np.floating[Any]]
 NEWTON_STEPS_MAX: Final = 60
 HALVINGS_MAX: Final = 30
 STEP_LEAST: Final = 1e-10
@@ -57,13 +54,13 @@ class Sheet(NamedTuple):
         return self._replace(inputs=self.inputs[:, :count])
 
 
-def scales_of(odd: Floats, published: Sequence[float]) -> Floats:
+def scales_of(odd: Features, published: Sequence[float]) -> Floats:
     """Root mean square of each odd feature; where there is none, and for the first feature, which
     is never scaled, the published one.
     """
     known = np.isfinite(odd)
     counts = known.sum(axis=0)
-    squares = np.where(known, odd, 0.0) ** 2
+    squares = np.where(known, odd, 0.0).astype(np.float64) ** 2
     means = squares.sum(axis=0) / np.maximum(1, counts)
     scales = np.where(counts > 0, np.sqrt(means), published)
     scales = np.maximum(scales, SCALE_LEAST * np.asarray(published))
@@ -78,16 +75,18 @@ def pooled_scales(each: Sequence[Floats], weights: Sequence[float]) -> Floats:
     return np.asarray(np.sqrt(squares.sum(axis=0)))
 
 
-def odd_inputs(odd: Floats, scales: Floats) -> Floats:
+def odd_inputs(odd: Features, scales: Floats) -> Floats:
     """As a mixture scales them: NaN is 0, and all within its limit."""
-    return np.clip(np.nan_to_num(odd / scales, nan=0.0), -SCALED_MAX, SCALED_MAX)
+    return np.clip(np.nan_to_num(odd.astype(np.float64) / scales, nan=0.0), -SCALED_MAX, SCALED_MAX)
 
 
-def even_inputs(even: Floats) -> Floats:
+def even_inputs(even: Features) -> Floats:
     """As hunter.brain.movement takes them: 1, then each feature in its standard form."""
     columns = [np.ones(len(even))]
     forms = zip(LOGARITHMS, CENTERS, SPREADS, strict=True)
-    for values, (is_logarithm, center, spread) in zip(even.T, forms, strict=True):
+    for values, (is_logarithm, center, spread) in zip(
+        even.astype(np.float64).T, forms, strict=True
+    ):
         taken = np.log(np.maximum(values, LOGARITHM_FROM)) if is_logarithm else values
         standard = np.nan_to_num((taken - center) / spread, nan=0.0)
         columns.append(np.clip(standard, -INPUT_MAX, INPUT_MAX))
@@ -163,15 +162,7 @@ def loss_of(sheet: Sheet, mean: Floats) -> float:
 
 def auc_of(sheet: Sheet, mean: Floats) -> float:
     """P(a label that went up has the higher log-odds), ties by half; NaN without both kinds."""
-    scores = sheet.inputs @ mean
-    ups = int((sheet.towards > 0).sum())
-    downs = len(scores) - ups
-    if not ups or not downs:
-        return float("nan")
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2.0
-    total = float(ranks[inverse][sheet.towards > 0].sum())
-    return (total - ups * (ups + 1) / 2.0) / (ups * downs)
+    return auc(sheet.inputs @ mean, sheet.towards > 0.0)
 
 
 def rounded(values: Floats) -> tuple[float, ...]:

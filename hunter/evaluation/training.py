@@ -1,16 +1,14 @@
 """Training: a prior for the brain's experts, fitted on recordings up to where the test begins.
 
 From the first line received at or after the boundary on, nothing of a recording is decoded, hashed
-or turned into a feature: the model file is the same whatever stands there. Held-out scores come
-from walking forward through blocks of the span that was read: each block is scored by a fit on
-those before it, without the labels whose windows reach into it. Called by `hunter train`.
+or turned into a feature: the model file is the same whatever stands there. Called by
+`hunter train`.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,39 +19,39 @@ from hunter.brain.modelfile import (
     Coefficients,
     FittedData,
     FittedHorizon,
-    FittingScore,
     FittingSettings,
     ModelFile,
     feature_names,
 )
-from hunter.brain.movement import MovementPrior, published_movement
-from hunter.brain.prior import EXPERT_NAMES, EXPERT_SIZES, Prior, published_prior
+from hunter.brain.movement import published_movement
+from hunter.brain.prior import EXPERT_NAMES, EXPERT_SIZES, published_prior
 from hunter.brain.samples import STEP_MS_MIN
 from hunter.brain.settings import BrainSettings
 from hunter.errors import HunterError, NotFound
 from hunter.evaluation.fitting import (
     Fit,
-    Floats,
-    Sheet,
-    auc_of,
-    even_inputs,
-    fit_logit,
     fit_over_recordings,
-    loss_of,
-    odd_inputs,
     pooled_scales,
     rounded,
     scales_of,
 )
-from hunter.evaluation.labelled import HorizonLabels, Labelled, Labeller
+from hunter.evaluation.heldout import (
+    BLOCKS,
+    MOVEMENT_NAME,
+    Part,
+    even_sheet,
+    held_out_scores,
+    movement_fit,
+    odd_sheet,
+    prior_fits,
+)
+from hunter.evaluation.labelled import Labelled, Labeller
 from hunter.evaluation.rows import ALWAYS_NS, RowCounts, recorded_rows
 from hunter.simulator.lines import Counts, merged_lines
 
-BLOCKS: Final = 4
 LABELS_LEAST: Final = 10.0
 """Of independent labels that moved, over all recordings; fewer fit nothing."""
 TOLD_EVERY_ROWS: Final = 20_000
-MOVEMENT_NAME: Final = "movement"
 
 
 class TrainingError(HunterError):
@@ -92,11 +90,15 @@ def train(
     boundary: Boundary,
     horizons_ms: tuple[int, ...],
     name: str,
+    settings: BrainSettings | None = None,
     tell: Tell = lambda *_: None,
 ) -> ModelFile:
-    """Raises NotFound for a recording without market data, TrainingError for too little of it."""
+    """`settings` are those of the brain it is for: how long a quote counts, and warming up.
+
+    Raises NotFound for a recording without market data, TrainingError for too little of it.
+    """
     assert sources
-    settings = BrainSettings()
+    settings = settings or BrainSettings()
     horizons_ms = tuple(sorted(set(horizons_ms)))
     reads = [_read(one, boundary, horizons_ms, settings, tell) for one in sources]
     fitted = []
@@ -188,16 +190,9 @@ def _digest(source: RecordingSource, before_ns: int) -> tuple[str, int, int]:
 # ---- fitting
 
 
-class _Part(NamedTuple):
-    """Labels of one instrument of one recording, and how they enter a fit."""
-
-    labels: HorizonLabels
-    weight: float
-
-
 def _fit_horizon(horizon_ms: int, reads: Sequence[Read]) -> FittedHorizon:
     parts = [
-        _Part(one.horizons[horizon_ms], read.data.weight) for read in reads for one in read.labelled
+        Part(one.horizons[horizon_ms], read.data.weight) for read in reads for one in read.labelled
     ]
     parts = [part for part in parts if np.any(part.labels.move_bp != 0.0)]
     moved = sum(float(one.labels.weight[one.labels.move_bp != 0.0].sum()) for one in parts)
@@ -208,13 +203,13 @@ def _fit_horizon(horizon_ms: int, reads: Sequence[Read]) -> FittedHorizon:
         )
     published, even_published = published_prior(horizon_ms), published_movement(horizon_ms)
     scales = [scales_of(part.labels.odd, published.scales) for part in parts]
-    sheets = [_odd_sheet(part, one) for part, one in zip(parts, scales, strict=True)]
+    sheets = [odd_sheet(part, one) for part, one in zip(parts, scales, strict=True)]
     experts = tuple(
         _coefficients(name, fit_over_recordings([one.first(size) for one in sheets], prior))
-        for name, size, prior in zip(EXPERT_NAMES, EXPERT_SIZES, _fits(published), strict=True)
+        for name, size, prior in zip(EXPERT_NAMES, EXPERT_SIZES, prior_fits(published), strict=True)
     )
-    even_sheets = [_even_sheet(part) for part in parts]
-    movement = fit_over_recordings(even_sheets, _movement_fit(even_published))
+    even_sheets = [even_sheet(part) for part in parts]
+    movement = fit_over_recordings(even_sheets, movement_fit(even_published))
     moves = np.concatenate([np.abs(one.labels.move_bp) for one in parts])
     weights = np.concatenate([one.labels.weight * one.weight for one in parts]) * (moves > 0.0)
     return FittedHorizon(
@@ -223,112 +218,9 @@ def _fit_horizon(horizon_ms: int, reads: Sequence[Read]) -> FittedHorizon:
         experts=experts,
         movement=_coefficients(MOVEMENT_NAME, movement),
         move_bp=rounded(np.array([moves @ weights / weights.sum()]))[0],
-        scores=_scores(parts, published, even_published),
+        scores=held_out_scores(parts, published, even_published),
     )
 
 
 def _coefficients(name: str, fit: Fit) -> Coefficients:
     return Coefficients(name, rounded(fit.mean), rounded(fit.precision))
-
-
-def _fits(prior: Prior) -> list[Fit]:
-    return [Fit(np.array(one.mean), np.array(one.precision)) for one in prior.experts]
-
-
-def _movement_fit(prior: MovementPrior) -> Fit:
-    return Fit(np.array(prior.mean), np.array(prior.precision))
-
-
-def _odd_sheet(part: _Part, scales: Floats) -> Sheet:
-    """Of the labels that moved: the others tell nothing of direction."""
-    labels = part.labels
-    moved = labels.move_bp != 0.0
-    return Sheet(
-        odd_inputs(labels.odd[moved], scales),
-        np.sign(labels.move_bp[moved]),
-        labels.weight[moved] * part.weight,
-    )
-
-
-def _even_sheet(part: _Part) -> Sheet:
-    labels = part.labels
-    towards = np.where(labels.move_bp != 0.0, 1.0, -1.0)
-    return Sheet(even_inputs(labels.even), towards, labels.weight * part.weight)
-
-
-# ---- held-out scores
-
-
-class _Held(NamedTuple):
-    """What a block is scored on: its labels, and coefficients fitted on what came before."""
-
-    sheet: Sheet
-    mean: Floats
-    mean_published: Floats
-
-
-def _scores(
-    parts: Sequence[_Part], published: Prior, even_published: MovementPrior
-) -> tuple[FittingScore, ...]:
-    held: dict[str, list[_Held]] = {name: [] for name in (*EXPERT_NAMES, MOVEMENT_NAME)}
-    for block in range(1, BLOCKS):
-        spans = [_block(part, block) for part in parts]
-        before = [_past(part, block, spans) for part in parts]
-        after = [_future(part, block) for part in parts]
-        scales = [scales_of(part.labels.odd, published.scales) for part in before]
-        past = [_odd_sheet(part, one) for part, one in zip(before, scales, strict=True)]
-        future = [_odd_sheet(part, one) for part, one in zip(after, scales, strict=True)]
-        for name, size, prior in zip(EXPERT_NAMES, EXPERT_SIZES, _fits(published), strict=True):
-            mean = fit_logit([one.first(size) for one in past], prior).mean
-            held[name] += [_Held(one.first(size), mean, prior.mean) for one in future]
-        prior = _movement_fit(even_published)
-        mean = fit_logit([_even_sheet(part) for part in before], prior).mean
-        held[MOVEMENT_NAME] += [_Held(_even_sheet(one), mean, prior.mean) for one in after]
-    return tuple(_score(name, each) for name, each in held.items())
-
-
-def _block(part: _Part, block: int) -> tuple[int, int]:
-    """When a block of a part's span begins and ends."""
-    times_ns = part.labels.times_ns
-    first_ns, span_ns = int(times_ns[0]), int(times_ns[-1]) + 1 - int(times_ns[0])
-    return first_ns + span_ns * block // BLOCKS, first_ns + span_ns * (block + 1) // BLOCKS
-
-
-def _past(part: _Part, block: int, others: Sequence[tuple[int, int]]) -> _Part:
-    """The labels that were over when the block began, but for those whose windows reach into what
-    is scored of another recording of the same time.
-    """
-    labels = part.labels
-    chosen = labels.ends_ns <= _block(part, block)[0]
-    for begin_ns, end_ns in others:
-        chosen &= (labels.ends_ns <= begin_ns) | (labels.times_ns >= end_ns)
-    return part._replace(labels=labels.chosen(chosen))
-
-
-def _future(part: _Part, block: int) -> _Part:
-    """The labels of the block."""
-    begin_ns, end_ns = _block(part, block)
-    times_ns = part.labels.times_ns
-    return part._replace(labels=part.labels.chosen((times_ns >= begin_ns) & (times_ns < end_ns)))
-
-
-def _score(name: str, each: Sequence[_Held]) -> FittingScore:
-    """Log-loss over all labels; the AUC is the mean of the blocks', by their labels: ranks of
-    different recordings are not to be mixed.
-    """
-    return FittingScore(
-        name,
-        round(sum(float(one.sheet.weight.sum()) for one in each), 2),
-        _mean([(loss_of(one.sheet, one.mean), one.sheet) for one in each]),
-        _mean([(loss_of(one.sheet, one.mean_published), one.sheet) for one in each]),
-        _mean([(auc_of(one.sheet, one.mean), one.sheet) for one in each]),
-        _mean([(auc_of(one.sheet, one.mean_published), one.sheet) for one in each]),
-    )
-
-
-def _mean(values: Sequence[tuple[float, Sheet]]) -> float | None:
-    known = [(value, float(one.weight.sum())) for value, one in values if isfinite(value)]
-    total = sum(weight for _, weight in known)
-    if not total > 0.0:
-        return None
-    return round(sum(value * weight for value, weight in known) / total, 6)

@@ -53,3 +53,36 @@ def frames_of(directory: Path) -> list[tuple[int, str, dict[str, Any]]]:
 
 def rows_of(directory: Path, channel: str) -> list[dict[str, Any]]:
     return [frame["data"][0] for _, name, frame in frames_of(directory) if name == channel]
+
+
+class Recorded:
+    """What a recording in OKX frames says, read without hunter's code: matches in their order, and
+    the best bid and ask after each frame of the book, by its exchange time.
+    """
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self.trades: list[tuple[str, str, float, float]] = []  # ts, side, price, size of one match
+        self.books: list[dict[str, Any]] = []
+        self.best: dict[str, tuple[float, float]] = {}
+        sides: dict[str, dict[float, float]] = {"bids": {}, "asks": {}}
+        for line in lines:
+            frame = json.loads(line.partition(b" ")[2])
+            channel, row = frame["arg"]["channel"], frame["data"][0]
+            if channel == "trades":
+                count = int(row["count"])
+                each = (row["ts"], row["side"], float(row["px"]), float(row["sz"]) / count)
+                self.trades += [each] * count
+            elif channel == "books":
+                self.books.append(row | {"action": frame["action"]})
+                for name, levels in sides.items():
+                    levels.update((float(price), float(size)) for price, size, *_ in row[name])
+                    for price in [price for price, size in levels.items() if not size]:
+                        del levels[price]
+                self.best[row["ts"]] = (max(sides["bids"]), min(sides["asks"]))
+
+    def volumes(self) -> dict[tuple[str, str, float], float]:
+        """Size by time, side and price."""
+        found: dict[tuple[str, str, float], float] = {}
+        for ts, side, price, size in self.trades:
+            found[ts, side, price] = found.get((ts, side, price), 0.0) + size
+        return found

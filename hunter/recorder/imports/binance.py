@@ -27,11 +27,16 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-import msgspec
-
-from hunter.exchange.okx.messages import MILLISECONDS_MAX, Id, Milliseconds
 from hunter.exchange.okx.parse import DECODE_ERRORS
-from hunter.exchange.okx.rows import BookLevel, Price, Size
+from hunter.exchange.okx.rows import BookLevel
+from hunter.recorder.imports.binance_messages import (
+    AggregateTrade,
+    BinanceTrade,
+    BookTicker,
+    DepthUpdate,
+    WholeBook,
+    decode_message,
+)
 from hunter.recorder.imports.market import ImportedInstrument, ImportedMarket, Match
 from hunter.recorder.imports.sources import Sources
 from hunter.recorder.imports.tally import ImportRefused, ImportTally
@@ -42,75 +47,6 @@ SYMBOLS_NAMED_MAX: Final = 5
 _NS_PER_MS: Final = 1_000_000
 _NS_MIN: Final = 10**17  # less is no time in nanoseconds since the epoch
 _NS_MAX: Final = 2**63 - 1
-_PARTIAL: Final = ("depth5", "depth10", "depth20")
-
-
-class _Wrapped(msgspec.Struct, frozen=True):
-    stream: str
-    data: msgspec.Raw
-
-
-class _Head(msgspec.Struct, frozen=True):
-    e: str = ""
-    s: str = ""
-    E: int = 0
-    T: int = 0
-    lastUpdateId: int = -1
-    B: msgspec.Raw = msgspec.Raw(b"")
-
-
-class _BinanceTrade(msgspec.Struct, frozen=True, gc=False):
-    t: Id
-    T: Milliseconds
-    p: Price
-    q: Size
-    m: bool
-    X: str = "MARKET"
-
-
-class _AggregateTrade(msgspec.Struct, frozen=True, gc=False):
-    f: Id
-    l: Id  # noqa: E741 - Binance's name
-    T: Milliseconds
-    p: Price
-    q: Size
-    m: bool
-
-
-class _BookTicker(msgspec.Struct, frozen=True, gc=False):
-    b: Size
-    B: Size
-    a: Size
-    A: Size
-
-
-class _DepthUpdate(msgspec.Struct, frozen=True, gc=False):
-    U: int
-    u: int
-    b: list[BookLevel]
-    a: list[BookLevel]
-    pu: int = -1
-
-
-class _WholeBook(msgspec.Struct, frozen=True, gc=False):
-    bids: list[BookLevel]
-    asks: list[BookLevel]
-    lastUpdateId: int = -1
-
-
-def _decoder(kind: type) -> msgspec.json.Decoder[object]:
-    return msgspec.json.Decoder(kind, strict=False)
-
-
-_decode_wrapped = msgspec.json.Decoder(_Wrapped).decode
-_decode_head = msgspec.json.Decoder(_Head, strict=False).decode
-_DECODERS: Final = {
-    "trade": _decoder(_BinanceTrade),
-    "aggTrade": _decoder(_AggregateTrade),
-    "bookTicker": _decoder(_BookTicker),
-    "depthUpdate": _decoder(_DepthUpdate),
-    "book": _decoder(_WholeBook),
-}
 
 
 class _Received(NamedTuple):
@@ -168,7 +104,7 @@ class BinanceImport:
                     self._tally.drop("a line without a time in ns", line.name, line.text)
                     continue
             try:
-                ts_ms, symbol, body = _decoded(text)
+                ts_ms, symbol, body = decode_message(text)
             except DECODE_ERRORS:
                 self._tally.drop("a message that cannot be read", line.name, line.text)
                 continue
@@ -184,23 +120,23 @@ class BinanceImport:
     def _take(self, market: ImportedMarket, received: _Received) -> None:
         one = market.instrument(self._name)
         body = received.body
-        if isinstance(body, _BinanceTrade | _AggregateTrade):
+        if isinstance(body, BinanceTrade | AggregateTrade):
             self._take_trade(market, one, received)
             return
         received_ns = market.advance(received.received_ns)
         one = market.instrument(self._name)
-        if isinstance(body, _BookTicker):
+        if isinstance(body, BookTicker):
             self._has_tickers = True
             sizes = (self._contracts(body.B), self._contracts(body.A))
             one.quote_changed(received_ns, received.ts_ms, (body.b, sizes[0], body.a, sizes[1]))
             return
-        if isinstance(body, _WholeBook):
+        if isinstance(body, WholeBook):
             one.book.replace(self._levels(body.bids), self._levels(body.asks))
             one.has_book = True
             for update in self._depth.begin(body.lastUpdateId):
                 self._apply(one, update)
         else:
-            assert isinstance(body, _DepthUpdate)
+            assert isinstance(body, DepthUpdate)
             if not one.has_book:
                 self._depth.early.append(body)
                 return
@@ -210,7 +146,7 @@ class BinanceImport:
             if not self._has_tickers:
                 one.quote_changed(received_ns, received.ts_ms, one.book.quote(), is_of_book=True)
 
-    def _apply(self, one: ImportedInstrument, update: _DepthUpdate) -> None:
+    def _apply(self, one: ImportedInstrument, update: DepthUpdate) -> None:
         if not one.has_book:
             self._depth.early.append(update)
             return
@@ -227,13 +163,13 @@ class BinanceImport:
         self, market: ImportedMarket, one: ImportedInstrument, received: _Received
     ) -> None:
         body = received.body
-        assert isinstance(body, _BinanceTrade | _AggregateTrade)
+        assert isinstance(body, BinanceTrade | AggregateTrade)
         if self._trade_kind is None:
             self._trade_kind = type(body)
         if type(body) is not self._trade_kind:
             self._tally.drop("the other stream of the same trades", self._symbol)
             return
-        if isinstance(body, _BinanceTrade):
+        if isinstance(body, BinanceTrade):
             if body.X != "MARKET" or not body.q:
                 self._tally.drop("a fill that is no public match", self._symbol)
                 return
@@ -260,7 +196,7 @@ class BinanceImport:
         return [BookLevel(level.price, self._contracts(level.size)) for level in levels]
 
 
-def _early() -> deque[_DepthUpdate]:
+def _early() -> deque[DepthUpdate]:
     return deque(maxlen=EARLY_UPDATES_MAX)
 
 
@@ -270,19 +206,19 @@ class _DepthState:
 
     last_id: int = -1
     is_chained: bool = False
-    early: deque[_DepthUpdate] = field(default_factory=_early)
+    early: deque[DepthUpdate] = field(default_factory=_early)
 
-    def begin(self, last_id: int) -> list[_DepthUpdate]:
+    def begin(self, last_id: int) -> list[DepthUpdate]:
         """After a snapshot; the updates that came before it and may belong on top of it."""
         self.last_id, self.is_chained = last_id, False
         updates = list(self.early)
         self.early.clear()
         return updates
 
-    def is_new(self, update: _DepthUpdate) -> bool:
+    def is_new(self, update: DepthUpdate) -> bool:
         return update.u > self.last_id
 
-    def follow(self, update: _DepthUpdate) -> bool:
+    def follow(self, update: DepthUpdate) -> bool:
         """Whether nothing is missing before the update, which then is the last."""
         if self.is_chained and update.pu >= 0:
             follows = update.pu == self.last_id
@@ -291,34 +227,3 @@ class _DepthState:
         if follows:
             self.last_id, self.is_chained = update.u, True
         return follows
-
-
-def _decoded(text: bytes) -> tuple[int, str, object | None]:
-    """(exchange time in ms or 0, symbol or "", what it says or None). Raises DECODE_ERRORS."""
-    stream = ""
-    raw: bytes | msgspec.Raw = text
-    if b'"stream"' in text[:200]:
-        wrapped = _decode_wrapped(text)
-        stream, raw = wrapped.stream, wrapped.data
-    head = _decode_head(raw)
-    named, _, channel = stream.partition("@")
-    kind = head.e
-    if channel.partition("@")[0] in _PARTIAL or (not kind and head.lastUpdateId >= 0):
-        kind = "book"
-    elif not kind and bytes(head.B):
-        kind = "bookTicker"  # on spot without "e"
-    decoder = _DECODERS.get(kind)
-    stamp_ms = head.T or head.E
-    if not 0 <= stamp_ms <= MILLISECONDS_MAX:
-        raise msgspec.ValidationError("a time out of range")
-    if decoder is None:
-        return stamp_ms, "", None
-    body = decoder.decode(_as_whole_book(raw) if kind == "book" and head.e else raw)
-    return stamp_ms, (head.s or named).upper(), body
-
-
-def _as_whole_book(raw: bytes | msgspec.Raw) -> bytes:
-    """Partial books of futures come as updates."""
-    update = _DECODERS["depthUpdate"].decode(raw)
-    assert isinstance(update, _DepthUpdate)
-    return msgspec.json.encode(_WholeBook(update.b, update.a, update.u))

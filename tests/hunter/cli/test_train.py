@@ -44,12 +44,14 @@ def test_model_file_is_written_and_described(tmp_path: Path, market: Path) -> No
 def test_json_is_one_object_and_a_second_run_gives_the_same_file(
     tmp_path: Path, market: Path
 ) -> None:
-    words = (market, "--horizon", "2000,1000,1000", "--name", "same", "--json", "-o")
+    words = (market, "--horizon", "2000,1000,1000", "--name", "same", "--json")
+    words += ("--set", "brain.stale_ms=700", "-o")
     results = [run(*words, tmp_path / name) for name in ("a.json", "b.json")]
     said = [json.loads(result.stdout) for result in results]
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
     assert said[0]["sha256"] == read_model(tmp_path / "a.json").sha256
     assert said[0]["schema"] == 1
+    assert read_model(tmp_path / "a.json").settings.stale_ms == 700
     assert list(said[0]["horizons"]) == ["1000", "2000"]
     assert said[0]["horizons"]["1000"][0]["expert"] == "queue"
 

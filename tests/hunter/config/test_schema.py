@@ -51,7 +51,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "min_edge_bp": 0.0,
         "fee_bp": 10.0,
         "warm_ms": 30_000,
-        "stale_ms": 2_000,
+        "stale_ms": 5_000,
         "model_file": "",
         "cpus": "",
         "busy_poll_us": 0,

@@ -19,6 +19,7 @@ from hunter.ring.rows import Kind
 
 SECOND = 1_000_000_000
 HORIZONS = (1_000, 5_000, 10_000)
+STALE_MS = 2_000  # less than the hole
 
 
 def rows_of(*paths: Path) -> list[RecordedRow]:
@@ -26,7 +27,9 @@ def rows_of(*paths: Path) -> list[RecordedRow]:
 
 
 def label(*paths: Path, warm_ms: int = 0) -> list[Labelled]:
-    return Labeller(BrainSettings(warm_ms=warm_ms), HORIZONS).run(rows_of(*paths))
+    return Labeller(BrainSettings(warm_ms=warm_ms, stale_ms=STALE_MS), HORIZONS).run(
+        rows_of(*paths)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def learnt_by_the_brain(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Lab
         return labels
 
     monkeypatch.setattr(Samples, "resolve", listening)
-    brain = FlowBrain("BTC-USDT-SWAP", BrainSettings())
+    brain = FlowBrain("BTC-USDT-SWAP", BrainSettings(stale_ms=STALE_MS))
     for _, _, row in rows_of(path):
         if isinstance(row, TradeRow):
             brain.on_trade(row)
@@ -88,7 +91,7 @@ def test_windows_across_a_hole_and_before_the_warm_up_give_no_label(market: Path
     (one,) = label(market, warm_ms=10_000)
     since_s = (one.horizons[5_000].times_ns - START_NS) / SECOND
     assert since_s.min() >= 10.0
-    # The last quote before the hole is fresh for two seconds: windows of 5 s may end until then.
+    # The last quote before the hole is fresh for STALE_MS: windows of 5 s may end until then.
     assert not ((since_s > 17.0) & (since_s < 24.0)).any()
     assert ((since_s > 16.0) & (since_s < 17.0)).any()
     assert len(label(market)[0].horizons[5_000].times_ns) > len(since_s) + 80

@@ -14,8 +14,6 @@ from hunter.brain.mixture import new_mixture
 from hunter.brain.modelfile import ModelFile, decode_model, encode_model, fitted_on
 from hunter.brain.prior import published_prior
 from hunter.errors import NotFound
-from hunter.evaluation import training as module
-from hunter.evaluation.labelled import HorizonLabels
 from hunter.evaluation.training import (
     Boundary,
     RecordingSource,
@@ -145,7 +143,7 @@ def test_several_recordings_are_pooled_by_their_weights(tmp_path: Path) -> None:
 
 def test_progress_is_told(market: Path) -> None:
     told: list[tuple[str, int]] = []
-    train([source(market)], Boundary(), (1_000,), "t", lambda *what: told.append(what))
+    train([source(market)], Boundary(), (1_000,), "t", None, lambda *what: told.append(what))
     assert told[0][0] == market.name
     assert told[-1] == ("fitting 1000 ms", 0)
 
@@ -165,18 +163,3 @@ def test_too_little_market_is_refused_with_what_to_do(tmp_path: Path) -> None:
     acks.write_bytes(b'%d {"event":"subscribe"}\n' % START_NS)
     with pytest.raises(NotFound, match="no market data"):
         train([source(acks)], Boundary(), (1_000,), "t")
-
-
-def test_walk_forward_learns_nothing_from_windows_that_reach_into_what_is_scored() -> None:
-    times = np.arange(0, 400, dtype=np.int64)
-    columns = np.zeros((400, 20)), np.zeros((400, 10)), np.ones(400), np.ones(400)
-    labels = HorizonLabels(*columns, times, times + 30)
-    part = module._Part(labels, 1.0)
-    begin, end = module._block(part, 2)
-    assert (begin, end) == (200, 300)
-    past, future = module._past(part, 2, []), module._future(part, 2)
-    assert past.labels.ends_ns.max() == 200
-    assert (future.labels.times_ns.min(), future.labels.times_ns.max()) == (200, 299)
-    # Another recording of the same time, whose block lies elsewhere.
-    elsewhere = module._past(part, 2, [(begin, end), (100, 150)])
-    assert not ((elsewhere.labels.ends_ns > 100) & (elsewhere.labels.times_ns < 150)).any()

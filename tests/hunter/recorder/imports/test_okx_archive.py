@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import zipfile
+from itertools import islice
 from pathlib import Path
 
 import pytest
+from fakes.brain_rows import CAPTURES
 from fakes.import_files import (
     START_MS,
     SWAP,
+    Recorded,
     book_line,
     csv_text,
     frames_of,
@@ -27,6 +30,7 @@ from hunter.recorder.imports.okx_archive import import_okx_archive
 from hunter.recorder.imports.sources import Sources
 from hunter.recorder.imports.tally import ImportRefused, ImportTally
 from hunter.recorder.imports.writing import ImportWriter
+from hunter.simulator.lines import Counts, merged_lines
 
 TRADES = trade_rows(
     (50, "buy", "42897.9", "8.0", 3),
@@ -220,3 +224,33 @@ def test_more_instruments_than_hunter_takes_are_refused(
     path.write_bytes(csv_text(rows))
     with pytest.raises(ImportRefused, match="--instrument"):
         run(tmp_path / "out", path)
+
+
+@pytest.mark.skipif(not CAPTURES.is_dir(), reason="needs recorded market data in ../shared")
+def test_recorded_market_put_into_archives_comes_back_whole(tmp_path: Path) -> None:
+    with gzip.open(CAPTURES / "okx-framed-binance" / "BTC-USDT-SWAP.jsonl.gz") as file:
+        before = Recorded(islice(file, 4_000))
+    rows = [
+        f"{SWAP},{number},{side},{price},{size!r},{ts}"
+        for number, (ts, side, price, size) in enumerate(before.trades, 1_000)
+    ]
+    trades, books = tmp_path / "trades.csv.gz", tmp_path / "books.tar.gz"
+    trades.write_bytes(gzip.compress(csv_text(rows)))
+    lines = [
+        json.dumps(
+            {name: book[name] for name in ("action", "ts", "bids", "asks")} | {"instId": SWAP}
+        )
+        for book in before.books
+    ]
+    tar_gz(books, "x.data", "\n".join(lines).encode())
+    tally = run(tmp_path / "out", trades, books)
+    assert not tally.dropped
+    counts = Counts()
+    found = merged_lines(sorted((tmp_path / "out").iterdir()), counts)
+    after = Recorded(b"%d %b" % line for line in found)
+    assert len(after.trades) == len(before.trades) > 1_000
+    volumes = before.volumes()
+    assert after.volumes() == pytest.approx(volumes, rel=1e-6)
+    shared = after.best.keys() & before.best.keys()
+    assert len(shared) > 0.9 * len(before.best)
+    assert {ts: after.best[ts] for ts in shared} == {ts: before.best[ts] for ts in shared}
