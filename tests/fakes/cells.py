@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from hunter.evaluation.means import means
 from hunter.evaluation.cell import Cell, DelayScore, LatencyScore, RegimeScore
+from hunter.evaluation.means import means
 from hunter.evaluation.run import EvaluationReport, RecordingSummary
 from hunter.evaluation.scores import Covered, ReliabilityBin
 
