@@ -170,7 +170,7 @@ class Learned:
         parts.append(terms_text(contributions, names, odd, source))
         shifted = [WATCHED[i] for i in self._shift.shifted()]
         shadowed = [one.name for one in self.panel.experts if one.in_shadow]
-        return parts + notes(horizon.drift.rung, shifted, shadowed)
+        return parts + notes(horizon.drift, shifted, shadowed)
 
     # ---- snapshot
 

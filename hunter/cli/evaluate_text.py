@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from math import isfinite, log
 
 from hunter.cli.options import colour, table
-from hunter.evaluation.assessment import mean_of
-from hunter.evaluation.cell import Cell
+from hunter.evaluation.cell import Cell, MeanScore
 from hunter.evaluation.gate import canary_text
+from hunter.evaluation.means import mean_of
 from hunter.evaluation.page import number, seconds, signed
 from hunter.evaluation.run import EvaluationReport, RecordingSummary
 
@@ -27,8 +27,8 @@ def report_lines(report: EvaluationReport) -> list[str]:
     groups: dict[tuple[str, int], list[Cell]] = {}
     for cell in report.cells:
         groups.setdefault((cell.kind, cell.horizon_ms), []).append(cell)
-    for cells in groups.values():
-        lines += [f"{cells[0].brain}, {seconds(cells[0].horizon_ms)} ahead", *_table(cells), ""]
+    for mean, cells in zip(report.means, groups.values(), strict=True):
+        lines += [f"{mean.brain}, {seconds(mean.horizon_ms)} ahead", *_table(cells, mean), ""]
     for cells in {cell.kind: [c for c in report.cells if c.kind == cell.kind]
                   for cell in report.cells}.values():  # fmt: skip
         lines += _remarks(cells)
@@ -49,10 +49,10 @@ def _flaws(item: RecordingSummary) -> list[str]:
     return [f"{item.recording}: {found}"] if found else []
 
 
-def _table(cells: Sequence[Cell]) -> list[str]:
+def _table(cells: Sequence[Cell], mean: MeanScore) -> list[str]:
     rows = [_HEADS, *map(_row, cells)]
     if len(cells) > 1:
-        rows.append(_mean_row(cells))
+        rows.append(_mean_row(mean))
     return table(rows, set(range(_FIRST_NUMBER, len(_HEADS))))
 
 
@@ -78,16 +78,13 @@ def _row(cell: Cell) -> tuple[str, ...]:
     )
 
 
-def _mean_row(cells: Sequence[Cell]) -> tuple[str, ...]:
-    def mean(field: str, digits: int = 3) -> str:
-        return number(mean_of(cells, field), digits)
-
+def _mean_row(mean: MeanScore) -> tuple[str, ...]:
     return (
-        "mean", "", f"{sum(cell.moves for cell in cells):,}",
-        f"{sum(cell.n_eff for cell in cells):,.0f}", "", mean("auc"), "", mean("auc_baseline"), "",
-        mean("log_loss"), mean("log_loss_baseline"), mean("brier"), mean("ece_folded"),
-        mean("ece_floor"), mean("accuracy_at_20_percent"), mean("edge_bp_at_20_percent", 2),
-        mean("auc_placebo"),
+        "mean", "", f"{mean.moves:,}", f"{mean.n_eff:,.0f}", "", number(mean.auc), "",
+        number(mean.auc_baseline), f"{signed(mean.delta_low)} {signed(mean.delta_high)}",
+        number(mean.log_loss), number(mean.log_loss_baseline), number(mean.brier),
+        number(mean.ece_folded), number(mean.ece_floor), number(mean.accuracy_at_20_percent),
+        number(mean.edge_bp_at_20_percent, 2), number(mean.auc_placebo),
     )  # fmt: skip
 
 

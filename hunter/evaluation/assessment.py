@@ -366,9 +366,3 @@ def _latency(brain: BrainWalk) -> LatencyScore:
         for values in (brain.row_us, brain.outlook_us)
     )
     return LatencyScore(row[0], row[1], outlook[0], outlook[1])
-
-
-def mean_of(cells: Sequence[Cell], field: str) -> float:
-    """Over cells that have a number there; NaN of none."""
-    values = np.array([getattr(cell, field) for cell in cells], dtype=np.float64)
-    return scores.mean(values[np.isfinite(values)])

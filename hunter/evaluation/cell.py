@@ -124,3 +124,30 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     hours_needed: float
     brain_errors: int
     latency_us: LatencyScore
+
+
+class MeanScore(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one brain at one horizon over all instruments and recordings, each with the same weight.
+
+    The interval of the difference takes them for independent of each other, which instruments of
+    one time are not quite.
+    """
+
+    brain: str
+    kind: str
+    horizon_ms: int
+    lines: int
+    moves: int
+    n_eff: float
+    auc: float
+    auc_baseline: float
+    delta_low: float
+    delta_high: float
+    log_loss: float
+    log_loss_baseline: float
+    brier: float
+    ece_folded: float
+    ece_floor: float
+    accuracy_at_20_percent: float
+    edge_bp_at_20_percent: float
+    auc_placebo: float

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from math import isfinite, log
 from typing import Final
 
-from hunter.evaluation.assessment import mean_of
 from hunter.evaluation.cell import Cell
+from hunter.evaluation.means import mean_of
 
 AUC_HORIZON_MS: Final = 1_000
 AUC_DEFICIT_MAX: Final = 0.010

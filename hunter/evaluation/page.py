@@ -53,7 +53,8 @@ svg .ink{fill:var(--ink)}svg .soft{fill:var(--soft)}.grid{stroke:var(--grid);fil
 .line,.base{fill:none;stroke-width:2}.base{stroke-width:1.5;stroke-dasharray:5 4;opacity:.75}
 .stroke0{stroke:var(--line0)}.stroke1{stroke:var(--line1)}.stroke2{stroke:var(--line2)}
 .fill0{fill:var(--line0)}.fill1{fill:var(--line1)}.fill2{fill:var(--line2)}
-.key{width:22px;height:12px;vertical-align:-1px;margin-right:4px}.legend span{margin-right:14px}
+.key{width:22px;height:12px;vertical-align:-1px;margin-right:4px}
+.legend span{margin-right:14px;white-space:nowrap;display:inline-block}
 """
 
 
@@ -72,6 +73,7 @@ def page(report: EvaluationReport) -> str:
         " AUC is the chance that a rise was given a higher probability than a fall: 0.5 is a coin."
         " The baseline is the queue imbalance of the best bid and offer alone.</p>",
         *_verdict(report),
+        *_means(report),
     ]
     for cells in groups.values():
         parts += _section(cells)
@@ -86,6 +88,26 @@ def _verdict(report: EvaluationReport) -> list[str]:
         return ['<p class="good">All limits of the gate are kept.</p>']
     rows = "".join(f"<li>{escape(text)}</li>" for text in report.shortfalls)
     return [f'<p class="bad">Below the gate:</p><ul class="bad">{rows}</ul>']
+
+
+def _means(report: EvaluationReport) -> list[str]:
+    """Where there are several lines to take a mean of."""
+    shown = [mean for mean in report.means if mean.lines > 1]
+    if not shown:
+        return []
+    heads = ("brain", "ahead", "lines", "independent", "AUC", "baseline", "difference", "log-loss",
+             "baseline", "ECE", "noise", "20 %: right", "gross bp")  # fmt: skip
+    rows = [
+        (
+            escape(mean.brain), seconds(mean.horizon_ms), f"{mean.lines}", f"{mean.n_eff:,.0f}",
+            f"<b>{number(mean.auc)}</b>", number(mean.auc_baseline),
+            f"{signed(mean.delta_low)} to {signed(mean.delta_high)}", number(mean.log_loss),
+            number(mean.log_loss_baseline), number(mean.ece_folded), number(mean.ece_floor),
+            number(mean.accuracy_at_20_percent), number(mean.edge_bp_at_20_percent, 2),
+        )
+        for mean in shown
+    ]  # fmt: skip
+    return ['<h2>In the mean</h2><div class="wide">', _cells(heads, rows), "</div>"]
 
 
 def _section(cells: Sequence[Cell]) -> list[str]:
@@ -120,9 +142,12 @@ def _table(cells: Sequence[Cell]) -> str:
         "ahead", "moves", "independent", "no move", "AUC", "95 %", "baseline", "difference",
         "log-loss", "baseline", "ECE", "noise", "20 %: right", "gross bp", "net bp", "IC",
     )  # fmt: skip
-    rows = "".join(f"<tr>{''.join(f'<td>{text}</td>' for text in _row(cell))}</tr>"
-                   for cell in cells)  # fmt: skip
-    return f"<table><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>{rows}</table>"
+    return _cells(heads, [_row(cell) for cell in cells])
+
+
+def _cells(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    body = "".join(f"<tr>{''.join(f'<td>{text}</td>' for text in row)}</tr>" for row in rows)
+    return f"<table><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>{body}</table>"
 
 
 def _row(cell: Cell) -> tuple[str, ...]:

@@ -12,8 +12,15 @@ from typing import Final, NamedTuple
 import msgspec
 
 from hunter.clock import Clock
-from hunter.evaluation.assessment import RecordedSide, Span, Terms, assess, told_horizons
-from hunter.evaluation.cell import Cell
+from hunter.evaluation.assessment import (
+    RecordedSide,
+    Span,
+    Terms,
+    assess,
+    told_horizons,
+)
+from hunter.evaluation.cell import Cell, MeanScore
+from hunter.evaluation.means import means
 from hunter.evaluation.rows import RowCounts, mates_name, recorded_rows
 from hunter.evaluation.walk import BrainWalk, Entrant, InstrumentWalk, Walk
 from hunter.market.instrument import mate_of
@@ -60,6 +67,7 @@ class EvaluationReport(msgspec.Struct):
     recordings: list[RecordingSummary]
     fitted_on: list[FittedOn]
     cells: list[Cell]
+    means: list[MeanScore]
     notes: list[str]
     shortfalls: list[str] | None = None
 
@@ -79,7 +87,7 @@ class Evaluation:
         tell: Callable[[str, int], None] = lambda _name, _ns: None,
     ) -> None:
         self.report = EvaluationReport(
-            REPORT_SCHEMA, terms.step_ms, terms.cost_bp, [], list(fitted), [], []
+            REPORT_SCHEMA, terms.step_ms, terms.cost_bp, [], list(fitted), [], [], []
         )
         self._entrants = tuple(entrants)
         self._terms = terms
@@ -109,6 +117,7 @@ class Evaluation:
         took_s = (self._clock.monotonic_ns() - began_ns) / 1e9
         self.report.recordings.append(_summary(recorded, counts, took_s))
         self.report.cells += cells
+        self.report.means = means(self.report.cells)
         if not walks:
             self._note(f"{recorded.name}: no market data" + (f" of {only}" if only else ""))
         return cells

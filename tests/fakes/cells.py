@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from hunter.evaluation.cell import Cell, DelayScore, LatencyScore, RegimeScore
+from hunter.evaluation.means import means
 from hunter.evaluation.run import EvaluationReport, RecordingSummary
 from hunter.evaluation.scores import Covered, ReliabilityBin
 
@@ -55,5 +56,5 @@ def cell(**other: Any) -> Cell:
 
 def report(*cells: Cell, **other: Any) -> EvaluationReport:
     summary = RecordingSummary("BTC.jsonl.gz", ("BTC.jsonl.gz",), 30_125, 0, 0, 0, 0, 2.5)
-    made = EvaluationReport(1, 100, 10.0, [summary], [], list(cells), [])
+    made = EvaluationReport(1, 100, 10.0, [summary], [], list(cells), means(cells), [])
     return msgspec.structs.replace(made, **other)

@@ -4,7 +4,7 @@ and one that cheats.
 
 from __future__ import annotations
 
-from math import isfinite, isnan, log, nan
+from math import isnan, log
 
 import numpy as np
 import pytest
@@ -18,7 +18,6 @@ from hunter.evaluation.assessment import (
     Terms,
     assess,
     coverage_curve,
-    mean_of,
     told_horizons,
 )
 from hunter.evaluation.cell import Cell
@@ -207,11 +206,3 @@ def test_coverage_curve_counts_moves_of_zero_as_no_gain() -> None:
     assert curve[0].accuracy == pytest.approx(2 / 3)
     assert curve[0].edge_bp == pytest.approx((2.0 + 0.0 - 1.0 + 3.0) / 4)
     assert curve[1].edge_bp == pytest.approx(1.0)
-
-
-def test_mean_leaves_out_what_cannot_be_said(cells: dict[str, Cell]) -> None:
-    both = [cells["reader"], cells["silent"]]
-    assert mean_of(both, "called_accuracy") == cells["reader"].called_accuracy
-    assert isnan(mean_of([], "auc"))
-    assert isfinite(mean_of(both, "auc"))
-    assert nan is not mean_of(both, "auc")

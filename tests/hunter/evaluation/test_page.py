@@ -42,13 +42,14 @@ def test_page_is_whole_and_asks_nobody() -> None:
     assert "prefers-color-scheme:dark" in text
     assert 'name="viewport"' in text
     assert text.count("<figure>") == 4
-    assert "0.800" in text
+    assert "<b>0.800</b>" in text
     assert "1 s ahead" in text
 
 
 def test_page_shows_a_section_for_each_brain_and_instrument() -> None:
     text = page(report(cell(), cell(kind="x:Y", brain="x:Y"), cell(instrument="BTC-USDT")))
-    assert text.count("<h2>") == 4  # and one of what was read
+    assert text.count("<h2>") == 5  # and the means, and what was read
+    assert page(report(cell())).count("<h2>") == 2  # there is no mean of one
 
 
 def test_page_escapes_what_others_named() -> None:

@@ -21,6 +21,7 @@ from hunter.evaluation.rows import (
     recorded_instruments,
     recorded_rows,
 )
+from hunter.recorder.segments import Segments
 from hunter.ring.rows import Kind, TradeFlag
 
 CAPTURES = Path(__file__).resolve().parents[4] / "shared" / "captures"
@@ -169,6 +170,24 @@ def test_what_cannot_be_read_is_counted(tmp_path: Path, market: list[Line]) -> N
     rows, counts = rows_of(path)
     assert len(rows) == len(market)
     assert (counts.malformed, counts.skipped) == (4, 3)
+
+
+def test_segments_are_one_recording_and_a_torn_one_is_told(
+    tmp_path: Path, market: list[Line]
+) -> None:
+    segments = Segments(tmp_path, "x", segment_bytes_max=1_200, budget_bytes=1 << 20)
+    for begin in range(0, len(market), 25):
+        segments.append(text(market[begin : begin + 25]))
+    segments.close()
+    assert len(segments.paths) > 2
+    whole, counts = rows_of(write(tmp_path / "whole", market))
+    rows, counts = rows_of(*segments.paths)
+    assert (rows, counts.torn) == (whole, 0)
+    torn = segments.paths[-1]
+    torn.write_bytes(torn.read_bytes()[:-30])
+    rows, counts = rows_of(*segments.paths)
+    assert counts.torn == 1
+    assert rows == whole[: len(rows)]
 
 
 def test_only_the_instruments_named(tmp_path: Path) -> None:
