@@ -15,7 +15,7 @@
 #define DIGEST_BYTES 16
 
 static const int expert_sizes[BUILT_IN] = {1, 14, 14, 20};
-static const double weights_first[BUILT_IN] = {0.4 / 0.9, 0.2 / 0.9, 0.15 / 0.9, 0.15 / 0.9};
+static const double weights_first[BUILT_IN] = {0.6, 0.16, 0.12, 0.12};
 
 /* ---- numbers ---- */
 
