@@ -15,7 +15,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ML_VENV := .venv-ml
 ML_STAMP := $(ML_VENV)/.installed
 ML_PIP := $(ML_VENV)/bin/python -m pip --disable-pip-version-check --quiet
-ML_TESTS := tests/hunter/brain/adapters tests/system/test_plugins.py
+ML_TESTS := tests/hunter/brain/adapters tests/hunter/brain/test_outside_in_flow.py \
+  tests/system/test_plugins.py
 # .ci/run measures coverage with this very recipe by putting another runner here.
 PYTEST ?= $(BIN)/python -m pytest
 

@@ -141,7 +141,9 @@ class BrainActor:
         every = [group for ring in self._rings for group in ring.groups]
         counts = TrackedCounts(*map(sum, zip(*(group.counts() for group in every), strict=True)))
         members = [member for group in every for member in group.members]
-        troubles = self._plugin_troubles.look((one.name, one.brain) for one in members)
+        troubles: tuple[str, ...] = ()
+        if self._context.config.brain.has_plugins:
+            troubles = self._plugin_troubles.look((one.name, one.brain) for one in members)
         latency = self._latency_us.percentiles(0.5, 0.99, 0.999)
         return documents.BrainDocument(
             inputs=documents.BrainInputs(counts.trades, counts.tickers, counts.books, counts.bbo),

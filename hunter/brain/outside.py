@@ -42,6 +42,7 @@ class OutsideExpert(Protocol):
     """
 
     name: str
+    """What it calls itself; hunter calls it by its entry in `brain.experts`."""
 
     def predict(self, x: np.ndarray, horizon_ms: int) -> float | None:
         """P(the mid is higher after the horizon | it moved), 0 to 1; None abstains.

@@ -14,6 +14,8 @@ from operator import ne
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from hunter.brain.checkpoint import CheckpointStore, EncodedCheckpoint
 from hunter.brain.group import Member, TrackedGroup
 from hunter.brain.load import Plugins, load_brain
@@ -157,6 +159,6 @@ def _words(count: int) -> _Words:
 
 
 def _config_hash(config: Config) -> bytes:
-    """Of everything that shapes a brain's state."""
-    text = f"{config.brain.kind} {config.brain.interval_ms} {config.brain.horizon_ms}"
-    return hashlib.blake2s(text.encode(), digest_size=8).digest()
+    """Of everything that may shape a brain's state: all of [brain] but where its process runs."""
+    section = msgspec.structs.replace(config.brain, cpus="", busy_poll_us=0)
+    return hashlib.blake2s(msgspec.json.encode(section), digest_size=8).digest()

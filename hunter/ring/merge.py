@@ -61,17 +61,20 @@ class MergingReader(Generic[_Label]):
     ) -> None:
         self._words = shared.words
         self._arrival_seen = -1
+        # Most instruments are alone: for what their mates need there are empty loops.
+        self._arrival_word, *self._mates_arrival_words = map(layout.arrival_word, members)
         self.lanes = [
             LaneReader(shared, layout, index, kind) for index in members for kind in MERGED_KINDS
         ]
         # Where the lanes' intents and heads stand: those of one instrument lie side by side.
-        self._lines = [layout.intent_word(index, MERGED_KINDS[0]) for index in members]
+        starts = [layout.intent_word(index, MERGED_KINDS[0]) for index in members]
+        self._line, *self._mates_lines = [slice(at, at + 2 * MERGED_KIND_COUNT) for at in starts]
         self.label(labels)
 
     def label(self, labels: Sequence[_Label]) -> None:
         """What the rows of each lane come out with."""
         self._fed = [
-            (lane, place, label)
+            (lane, 2 * place, label)
             for place, (lane, label) in enumerate(zip(self.lanes, labels, strict=True))
             if lane.capacity
         ]
@@ -116,12 +119,21 @@ class MergingReader(Generic[_Label]):
 
     @property
     def arrival_head(self) -> int:
-        """The highest arrival number that may be read now."""
-        raise NotImplementedError
+        """Every row up to it can be read: it was published before any of the group's arrival heads
+        was stored that says so, in the lanes of all its instruments.
+        """
+        words = self._words
+        limit = words[self._arrival_word]
+        for word in self._mates_arrival_words:
+            limit = max(limit, words[word])
+        return limit
 
     def poll(self, row_count_max: int = ROWS_PER_POLL_MAX) -> list[tuple[_Label, Row]]:
         """The next rows of all lanes by arrival number; at most `row_count_max` per lane."""
-        limit = self.arrival_head
+        words = self._words
+        limit = words[self._arrival_word]
+        for word in self._mates_arrival_words:
+            limit = max(limit, words[word])
         if limit == self._arrival_seen:
             return []
         news = self._with_news()
@@ -151,24 +163,19 @@ class MergingReader(Generic[_Label]):
         """Lanes with rows to read, by one look at all of them; None while one is not believed: rows
         of the others would come before rows that they came after.
         """
-        found, line = [], self._look()
+        found: list[tuple[LaneReader, int, _Label]] = []
+        line = self._words[self._line].tolist()  # intent and head of each lane
+        for words in self._mates_lines:
+            line += self._words[words].tolist()
         for fed in self._fed:
             lane, place, _ = fed
-            head = line[2 * place + 1]
+            head = line[place + 1]
             # The look loads an intent before its head: a head beyond it may only be newer.
-            if head > line[2 * place] and not lane.is_believed:
+            if head > line[place] and not lane.is_believed:
                 return None
             if head != lane.cursor:
                 found.append(fed)
         return found
-
-    def _look(self) -> list[int]:
-        """Intent and head of each lane."""
-        return [
-            word
-            for first in self._lines
-            for word in self._words[first : first + 2 * MERGED_KIND_COUNT].tolist()
-        ]
 
 
 class MergedReader(MergingReader[Kind]):
@@ -182,8 +189,6 @@ class MergedReader(MergingReader[Kind]):
         cursors: Cursors | None = None,
     ) -> None:
         super().__init__(shared, layout, (instrument_index,), MERGED_KINDS)
-        self._arrival_word = layout.arrival_word(instrument_index)
-        (self._line,) = self._lines
         if cursors is not None:
             self.seek(cursors)
 
@@ -195,21 +200,12 @@ class MergedReader(MergingReader[Kind]):
         """As `go_to`."""
         self.go_to((cursors,))
 
-    # As above, in fewer steps: most instruments are alone, and this is done for each batch.
-
     @property
     def missed(self) -> int:
+        """As above, in fewer steps: it is asked for with each batch."""
         a, b, c, d = self.lanes
         lapped = a.lapped + b.lapped + c.lapped + d.lapped
         return lapped + a.damaged + b.damaged + c.damaged + d.damaged
-
-    @property
-    def arrival_head(self) -> int:
-        return self._words[self._arrival_word]
-
-    def _look(self) -> list[int]:
-        line = self._words[self._line : self._line + 2 * MERGED_KIND_COUNT]
-        return line.tolist()
 
 
 class GroupReader(MergingReader[int]):
@@ -221,15 +217,6 @@ class GroupReader(MergingReader[int]):
         assert len({layout.groups[index] for index in members}) == 1, members
         labels = range(MERGED_KIND_COUNT * len(members))
         super().__init__(shared, layout, members, labels)
-        self._arrival_words = [layout.arrival_word(index) for index in members]
-
-    @property
-    def arrival_head(self) -> int:
-        """Every row up to any of the group's arrival heads was published before it, in the lanes of
-        all its instruments.
-        """
-        words = self._words
-        return max([words[word] for word in self._arrival_words])
 
 
 def _arrival_of(item: tuple[object, Row]) -> float:

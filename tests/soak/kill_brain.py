@@ -26,7 +26,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fakes.instance import running, temporary_home, wait_until
-from fakes.still_ring import (
+from fakes.whole_tree import pids_of, wait_until_replaced, wait_until_running
+from soak.still_ring import (
     BRAIN,
     SNAPSHOT_BYTES_MAX,
     StillRing,
@@ -34,7 +35,6 @@ from fakes.still_ring import (
     timeless,
     told,
 )
-from fakes.whole_tree import pids_of, wait_until_replaced, wait_until_running
 
 CAPTURES = Path(__file__).resolve().parents[3] / "shared" / "captures" / "okx-framed-binance"
 SETTINGS = (
@@ -120,7 +120,6 @@ def rounds(
     """Kills on the ring that stands still; what an undisturbed brain tells."""
     with still.room("u") as room:
         room.run_to_the_end(still.row_count)
-        span_s = room.reading_s
         expected = told(room.config)
         largest = room.snapshot_bytes_max
     done = number = restored = 0
@@ -129,7 +128,7 @@ def rounds(
         wanted = min(dice.randint(*KILLS_PER_ROUND), kills - done)
         with still.room(f"k{number}") as room:
             for _ in range(wanted):
-                room.kill_at(dice, span_s)
+                room.kill_at(dice, still.row_count)
             room.run_to_the_end(still.row_count)
             if told(room.config) != expected:
                 result["failures"].append(f"round {number}: {difference(room.config, expected)}")
@@ -143,7 +142,6 @@ def rounds(
         "kills": done,
         "rounds": number,
         "restored": restored,
-        "undisturbed_s": round(span_s, 2),
         "snapshot_bytes_max": largest,
     }
     return expected

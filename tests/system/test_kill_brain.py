@@ -6,8 +6,8 @@ import random
 from pathlib import Path
 
 import pytest
-from fakes.still_ring import SNAPSHOT_BYTES_MAX, pair_recording, told
 from soak.kill_brain import rounds, still_ring_of
+from soak.still_ring import SNAPSHOT_BYTES_MAX, pair_recording, told
 
 pytestmark = pytest.mark.system
 

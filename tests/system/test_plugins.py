@@ -53,7 +53,7 @@ def test_brains_that_crash_say_nan_or_dawdle_are_told_and_the_others_go_on(home:
     with demo(home, troubled_brains.KIND, f"okx.instruments=[{names}]") as instance:
         pids = pids_of(instance)
         kind = "troubled_brains:Troubled"
-        crash = f"{CRASHES}: {kind}: in shadow after 3 failures: on_trades raised RuntimeError: the"
+        crash = f"{CRASHES}: {kind}: in shadow after 3 failures: decide raised RuntimeError: the w"
         no_number = f"{SAYS_NAN}: {kind}: in shadow after 3 failures: decide returned probability_"
         late = f"{IS_SLOW}: {kind}: decide takes longer than brain.budget_us = 200"
         wait_for_reasons(instance, crash, no_number, late)

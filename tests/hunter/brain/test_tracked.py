@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from fakes.brain_rows import random_rows
 from fakes.brain_stage import Head, put
@@ -126,3 +127,19 @@ def test_r6_damaged_rows_are_told_and_are_a_gap_for_the_brain(
     assert (len(rows), missed) == (49, [Missed("BTC-USDT-SWAP", 0, 1)])
     assert len(told) == 1
     assert group.poll(512) == ([], ())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "is_same"),
+    [("cpus", "0", True), ("busy_poll_us", 50, True), ("interval_ms", 200, False)],
+)
+def test_checkpoint_is_of_all_that_shapes_a_brain_and_not_of_where_it_runs(
+    there: Head, key: str, value: object, is_same: bool
+) -> None:
+    section = msgspec.structs.replace(there.stage.config.brain, **{key: value})
+    other = msgspec.structs.replace(there.stage.config, brain=section)
+    hashes = {
+        RingTracked(there.stage.ring_path(), config).config_hash
+        for config in (there.stage.config, other)
+    }
+    assert (len(hashes) == 1) == is_same

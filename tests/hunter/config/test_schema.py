@@ -46,6 +46,12 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "budget_us": 200,
         "interval_ms": 1_000,
         "horizon_ms": 5_000,
+        "threshold": 0.1,
+        "coverage": 0.2,
+        "min_edge_bp": 0.0,
+        "fee_bp": 10.0,
+        "warm_ms": 30_000,
+        "stale_ms": 5_000,
         "cpus": "",
         "busy_poll_us": 0,
     },
@@ -91,6 +97,12 @@ def test_every_key_can_be_set(write: Callable[[str], Path]) -> None:
     budget_us = 1000000
     interval_ms = 10
     horizon_ms = 100
+    threshold = 0.0
+    coverage = 1.0
+    min_edge_bp = 0.5
+    fee_bp = 0.0
+    warm_ms = 0
+    stale_ms = 100
     cpus = " 0-0 , 0"
     busy_poll_us = 10000000
     [watchdog]

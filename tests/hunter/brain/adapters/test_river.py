@@ -61,11 +61,12 @@ def accuracy(expert: RiverExpert, horizon_ms: int) -> float:
     return float(np.mean((np.array(found) > 0.5) == y))
 
 
-@pytest.mark.parametrize("factory", [linear, bayes, passive_aggressive])
-def test_model_learns_from_labels_at_each_horizon(factory: Callable[[], Any]) -> None:
+@pytest.mark.parametrize(
+    ("factory", "least"), [(linear, 0.8), (bayes, 0.6), (passive_aggressive, 0.55)]
+)
+def test_model_learns_from_labels_at_each_horizon(factory: Callable[[], Any], least: float) -> None:
     expert = trained(factory)
-    assert accuracy(expert, 1_000) > 0.7
-    assert accuracy(expert, 5_000) > 0.65
+    assert min(accuracy(expert, horizon_ms) for horizon_ms in HORIZONS) > least
 
 
 def test_model_that_has_learnt_nothing_has_no_opinion() -> None:

@@ -39,6 +39,7 @@ BRAIN = "brain-0"
 SNAPSHOT_BYTES_MAX = 64 << 10
 START_NS = 1_790_000_000_000_000_000
 ALL_READ_S = 120.0
+REST_S, START_S = 0.3, 3.0
 
 
 def pair_recording(path: Path, seconds: int, rate: float, seed: int) -> Path:
@@ -120,8 +121,6 @@ class Room:
         self.process: subprocess.Popen[bytes] | None = None
         self.snapshot_bytes_max = 0
         self._generation = 0  # of the document that the brain before left
-        self.reading_s = 0.0
-        """How long the last brain that read to the end took for it."""
 
     @property
     def restored_count(self) -> int:
@@ -159,22 +158,34 @@ class Room:
         found = documents.decode(self.page.read_document(), documents.BrainDocument)
         return sum(msgspec.structs.astuple(found.inputs)) if found else 0
 
-    def kill_at(self, dice: random.Random, span_s: float) -> None:
-        """Start it and kill it: at times while it begins, mostly while it reads."""
+    def kill_at(self, dice: random.Random, row_count: int) -> None:
+        """Start it and kill it: at times while it begins, mostly while it reads the rest of so many
+        rows, and else when it rests.
+        """
         self.start()
         if dice.random() < 0.1:
             time.sleep(dice.uniform(0.0, 0.3))
         else:
             self.wait_until_attached()
-            time.sleep(dice.uniform(0.0, span_s))
+            self._wait_for_progress(dice.uniform(0.0, row_count))
+            time.sleep(dice.uniform(0.0, 0.02))  # its beats are that far apart
         self.end(signal.SIGKILL)
         self.measure_snapshots()
+
+    def _wait_for_progress(self, row_count: float) -> None:
+        """Until it has read so many rows in this life, or none for a while."""
+        before, quiet_since_s = -1, time.monotonic()
+        while (now := self.page.beat().progress) < row_count:
+            if now != before:
+                before, quiet_since_s = now, time.monotonic()
+            elif time.monotonic() > quiet_since_s + (REST_S if now else START_S):
+                return
+            time.sleep(0.001)
 
     def run_to_the_end(self, row_count: int) -> None:
         """Start it, and end it in order when it has read everything."""
         self.start()
         self.wait_until_attached()
-        began_s = time.monotonic()
         process = self.process
         assert process is not None
 
@@ -184,7 +195,6 @@ class Room:
             return is_its_own and self.read_row_count >= row_count
 
         wait_until("every row read", is_done, ALL_READ_S, 0.02)
-        self.reading_s = time.monotonic() - began_s
         self.end(signal.SIGTERM)
         assert self.read_row_count == row_count
         self.measure_snapshots()
