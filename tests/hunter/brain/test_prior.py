@@ -6,22 +6,16 @@ import pytest
 
 from hunter.brain.features import ODD_COUNT
 from hunter.brain.model import PRIOR_SLOPES, prior_slope
-from hunter.brain.prior import (
-    EXPERT_SIZES,
-    FREE_PRECISIONS,
-    HELD_PRECISION,
-    ExpertPrior,
-    Prior,
-    published_prior,
-)
+from hunter.brain.prior import EXPERT_SIZES, PRECISIONS, ExpertPrior, Prior, published_prior
 
 
 @pytest.mark.parametrize("horizon_ms", [250, 1_000, 3_000, 10_000, 60_000])
 def test_published_prior_fits_and_begins_as_queue_imbalance(horizon_ms: int) -> None:
     prior = published_prior(horizon_ms)
     prior.check()
-    for one, size in zip(prior.experts, EXPERT_SIZES, strict=True):
+    for one, size, precision in zip(prior.experts, EXPERT_SIZES, PRECISIONS, strict=True):
         assert len(one.mean) == size
+        assert one.precision == (precision,) * size
         assert one.mean[0] == prior_slope(horizon_ms)
     assert prior.experts[0].mean == (prior_slope(horizon_ms),)
     assert prior.scales[0] == 1.0
@@ -69,13 +63,3 @@ def test_prior_that_does_not_fit_is_refused() -> None:
 def _with_last(expert: ExpertPrior) -> Prior:
     prior = published_prior(1_000)
     return prior._replace(experts=(*prior.experts[:3], expert))
-
-
-def test_the_free_experts_are_held_more_firmly_where_the_queue_says_most() -> None:
-    firm = [
-        published_prior(ms).experts[3].precision[0] for ms in (100, 1_000, 2_000, 5_000, 60_000)
-    ]
-    assert firm[0] == firm[1] == FREE_PRECISIONS[0]
-    assert firm[3] == firm[4] == FREE_PRECISIONS[1]
-    assert firm[1] > firm[2] > firm[3]
-    assert published_prior(1_000).experts[1].precision == (HELD_PRECISION,) * 14
