@@ -270,7 +270,8 @@ class Inspection:
                     plan.complain(f"{kind.name}: {len(rows)} rows readable, head {head}, {intent=}")
             if not all(is_whole(kind, row) for row in rows):
                 plan.complain(f"{kind.name}: a torn row is readable after a kill")
-            newest[index] = max([newest[index], *(int(row[1]) for row in rows[-1:])])
+            if kind in MERGED_KINDS:
+                newest[index] = max([newest[index], *(int(row[1]) for row in rows[-1:])])
         self.inside_batch += is_inside and killed
         self.between_heads += killed and any(
             newest[index] > words[plan.layout.arrival_word(index)] for index in newest
