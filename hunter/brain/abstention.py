@@ -22,8 +22,8 @@ from hunter.brain.quantile import RunningQuantile
 from hunter.brain.settings import BrainSettings
 
 GAP_REST_NS: Final = 5_000_000_000
-COVERAGE_MEMORY: Final = 600
-"""Decisions: ten minutes at one a second."""
+COVERAGE_MEMORY: Final = 150
+"""Decisions, so minutes at one a second: a brain that learns gets more confident in them."""
 COVERAGE_SEEN_MIN: Final = 30.0
 _CODEC: Final = struct.Struct("<6d")
 

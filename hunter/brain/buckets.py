@@ -19,6 +19,7 @@ BUCKETS_LEAST = 10
 """Full buckets that it takes to say anything."""
 BUCKET_S = 5.0
 WARM_NS = 10_000_000_000
+_FULL_MAX = 1 << 60
 
 
 class VolumeBuckets:
@@ -102,9 +103,10 @@ class VolumeBuckets:
 
     def load(self, state: tuple[Any, ...]) -> None:
         """Continue from `state()`; ValueError when the ring has no such place."""
+        place, full = state[3:5]
+        if not (0 <= place < BUCKETS and 0 <= full <= _FULL_MAX):
+            raise ValueError(f"place {place} of {full} buckets in a ring of {BUCKETS}")
         self._bucket, self._filled, self._signed, self._next, self._full = state[:5]
-        if not (0 <= self._next < BUCKETS and self._full >= 0):
-            raise ValueError(f"place {self._next} of {self._full} buckets in a ring of {BUCKETS}")
         self._imbalances = list(state[5 : 5 + BUCKETS])
         self._volumes = list(state[5 + BUCKETS :])
         self._sum()

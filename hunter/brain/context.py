@@ -32,12 +32,14 @@ _VERSION: Final = 1
 _HEAD: Final = struct.Struct("<BHHH")
 _MINUTE, _FIVE_MINUTES, _HOUR = range(3)  # of RINGS
 
-# What is worth a word.
+# What is worth a word: on recordings of busy markets, something in a third of all moments or less.
 _LEANING: Final = 0.3
-_ABSORBED_Z: Final = 3.0
-_AWAY_BP: Final = 5.0
-_WALLS: Final = 0.15
-_NEWS_NS: Final = 10_000_000_000
+_ABSORBED_Z: Final = 2.5
+_AWAY_BP: Final = 10.0
+_WALL_SHARE: Final = 0.4
+_PULLED_SHARE: Final = 0.5
+_PRINT_LIMITS: Final = 2.0  # so many times what is large
+_NEWS_NS: Final = 3_000_000_000
 
 
 class ContextValue(NamedTuple):
@@ -99,7 +101,7 @@ class MarketContext:
         self._walls.forget()
 
     def values(self, now_ns: int, contract: Contract | None = None) -> dict[str, float]:
-        """What is available at event time `now_ns`, in the order of VALUES. 20 us."""
+        """What is available at event time `now_ns`, in the order of VALUES. About 10 us."""
         found: dict[str, float | None] = {}
         traded, prints, walls = self._traded, self._prints, self._walls
         vwaps: dict[str, float | None] = {}
@@ -131,8 +133,8 @@ class MarketContext:
         """What of it is out of the ordinary, for a person; often nothing."""
         values = self.values(now_ns)
         said = []
-        newest = self._prints.newest
-        if newest is not None and now_ns - newest.stamp_ns <= _NEWS_NS:
+        newest, limit = self._prints.newest, _PRINT_LIMITS * self._prints.size_min
+        if newest and newest.size >= limit and now_ns - newest.stamp_ns <= _NEWS_NS:
             age_s = (now_ns - newest.stamp_ns) / 1e9
             bought = "bought" if newest.side > 0 else "sold"
             said.append(f"{newest.size:,.6g} {bought} at {newest.price:,} {age_s:.1f} s ago")
@@ -145,10 +147,10 @@ class MarketContext:
             who = "buyers" if absorbed > 0.0 else "sellers"
             said.append(f"{who} absorbed: flow {abs(absorbed):.1f} x usual, price stays")
         pulled = values.get("pulled_walls_60s", 0.0)
-        if abs(pulled) >= _WALLS:
+        if abs(pulled) >= _PULLED_SHARE:
             said.append(f"{'ask' if pulled > 0.0 else 'bid'} walls were pulled ({abs(pulled):.0%})")
         wall = values.get("wall_imbalance", 0.0)
-        if abs(wall) >= _WALLS:
+        if abs(wall) >= _WALL_SHARE:
             said.append(f"{'bid' if wall > 0.0 else 'ask'} walls hold {abs(wall):.0%} of the book")
         away_bp = values.get("vwap_1h_deviation_bp", 0.0)
         if abs(away_bp) >= _AWAY_BP:

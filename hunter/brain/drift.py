@@ -115,8 +115,7 @@ class DriftMonitor:
         """Why nothing is told because of drift, or nothing."""
         if not self.mute:
             return ""
-        how = "relearning" if self.rung == Rung.RESET else "queue imbalance alone is watched"
-        return f"drift: the market left what was learnt (alarm {self.alarms}); {how}"
+        return "drift: the market left what was learnt; nothing is told until it keeps to it again"
 
     def _fold(self, folded: float, right: bool) -> None:
         """In place 0 to 9 of 1/2 to 1; all bins forget alike."""

@@ -11,7 +11,7 @@ from math import nan
 
 import msgspec
 
-from hunter.brain.abstention import Coverage, Claim, objection
+from hunter.brain.abstention import Claim, Coverage, objection
 from hunter.brain.drift import FeatureShift
 from hunter.brain.features import NAMES, ODD_COUNT
 from hunter.brain.horizon import THOUGHT_NUMBERS, Belief, Horizon, Opinion
@@ -170,7 +170,7 @@ class Learned:
         parts.append(terms_text(contributions, names, odd, source))
         shifted = [WATCHED[i] for i in self._shift.shifted()]
         shadowed = [one.name for one in self.panel.experts if one.in_shadow]
-        return parts + notes(horizon.drift.rung, shifted, shadowed)
+        return parts + notes(horizon.drift, shifted, shadowed)
 
     # ---- snapshot
 

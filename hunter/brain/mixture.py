@@ -1,6 +1,6 @@
 """Mixture: P(up | the mid moves) at one horizon, from experts that must earn their say.
 
-    z   = x / its running root mean square, within +-SCALED_MAX; queue imbalance stays as it is
+    z   = x / its running root mean square, within +-SCALED_MAX; of queue imbalance: `queue_term`
     l_j = expert j's log-odds; E0 knows queue imbalance alone (Gould and Bonart 2016), E1 and E2
           the first 14 odd features, E3 all 20; E1 is held to the prior as firmly as E0
     L   = T * sum_j v_j T_j l_j       the log-linear pool (hunter.brain.pool); T are `Temperature`s
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from math import nan, sqrt
+from math import log, nan, sqrt
 from typing import NamedTuple
 
 from hunter.brain.experts import LOG_ODDS_MAX, LaplaceLogit, Temperature, clipped, unpacked
@@ -29,7 +29,7 @@ from hunter.native import kernel
 
 GROWTH = 2e-4
 """Of the covariances: about 5,000 labels are remembered, so a drifting market is followed."""
-TEMPERATURE_PRECISION, TEMPERATURE_PRECISION_MAX = 16.0, 1_000.0
+TEMPERATURE_PRECISION, TEMPERATURE_PRECISION_MAX = 10.0, 1_000.0
 LAST_PRECISION, LAST_PRECISION_MAX = 200.0, 1_000.0
 """In units of a label's information; about as many labels times eight are remembered."""
 
@@ -40,7 +40,27 @@ _SCALE_FLOOR = 0.25
 """No scale falls below this share of the prior's: a feature at rest is not blown up."""
 _OUTLIER = 10.0
 """In scales: a value further out counts as this when the scale is learnt."""
+QUEUE_FULL = 0.9950547536867305
+"""tanh(3): one queue is 400 times the other; beyond it the ratio is not told apart."""
 _HEAD = struct.Struct("<16sIII")
+
+
+def queue_term(imbalance: float) -> float:
+    """What the experts take of queue imbalance I: I / 2 + artanh(I) / 3, artanh(I) = log(bid size /
+    ask size) / 2 up to 3.
+
+    Log-odds linear in I are too flat near an empty queue, in the log ratio too steep where queues
+    say little: their mean fits both. On each of three recordings it had the lower log-loss, and
+    ranked steadier while the slope is learnt, since full queues no longer lie close together.
+    """
+    size = abs(imbalance)
+    if size != size:
+        return 0.0
+    if size >= QUEUE_FULL:
+        term = 0.5 * (size if size < 1.0 else 1.0) + 1.0
+    else:
+        term = 0.5 * size + 0.5 * log((1.0 + size) / (1.0 - size)) / 3.0
+    return term if imbalance >= 0.0 else -term
 
 
 class Assessment(NamedTuple):
@@ -167,7 +187,7 @@ class Mixture:
         return 1.0 if self._fallen_back else self._last.factor
 
     def _scaled(self, x: Sequence[float]) -> list[float]:
-        scaled = [clipped(x[0], SCALED_MAX)]
+        scaled = [queue_term(x[0])]
         for i in range(1, ODD_COUNT):
             scaled.append(clipped(x[i] / sqrt(self._scale_squares[i]), SCALED_MAX))
         return scaled

@@ -34,13 +34,13 @@ _STATE_BYTES: Final = _HEAD.size + 2 * _BUCKETS * _COUNT_BYTES
 
 
 class Print(NamedTuple):
-    """One taker's order; `side` +1 or -1, `count` its matches, `price` of its last row."""
+    """One taker's order; `side` +1 or -1, `price` of its last row."""
 
     stamp_ns: int
     side: int
     size: float
     price: float
-    count: int
+    matches: int
 
 
 def _no_counts() -> array[int]:
@@ -157,7 +157,7 @@ class LargePrints:
         head = _HEAD.pack(
             self.size_min, self._now_total, self._before_total, self._signed, self._ts_ns,
             self._volume, self._now_prints, self._top, self._stamp_ns, self._side, self._count,
-            self._size, newest.stamp_ns, newest.side, newest.count, newest.size, newest.price,
+            self._size, newest.stamp_ns, newest.side, newest.matches, newest.size, newest.price,
         )  # fmt: skip
         # As memory has them: like the ring's words, little-endian on every machine there is.
         return head + self._now.tobytes() + self._before.tobytes()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from math import log
 from typing import NamedTuple
 
 from hunter.brain.features import ODD_COUNT
@@ -19,12 +18,9 @@ from hunter.brain.model import PRIOR_SLOPES, prior_slope
 EXPERT_SIZES = (1, 14, 14, 20)
 """How many of them E0 to E3 know, from the first on."""
 EXPERT_NAMES = ("queue", "held", "free", "full")
-HELD_PRECISION = 200.0
-"""Inverse variance of the coefficients of E0 and E1: worth some 3,500 independent labels at a
-queue imbalance of 1/2."""
-FREE_PRECISIONS = (60.0, 30.0)
-"""Of E2 and E3 at 1 s and at 5 s: where the queue says most, the rest is let go more slowly."""
-
+PRECISIONS = (200.0, 200.0, 30.0, 30.0)
+"""Inverse variance of each coefficient of E0 to E3, in scaled features; 200 is worth some 3,500
+independent labels at a queue imbalance of 1/2."""
 BOUND = 1e6
 """No number of a prior is larger: far beyond sense, far below overflow."""
 
@@ -36,7 +32,7 @@ SCALES = (
     *(1.0, 1.0, 1.0, 1.5, 1.7, 0.7, 1.0, 1.0, 1.4, 1.0),
     *(1.0, 1.0, 1.5, 1.0, 2.0, 2.0, 1.0, 1.3, 1.0, 2.0),
 )
-"""Root mean squares of the odd features on perpetuals; 1 for the first, which is never scaled."""
+"""Root mean squares of the odd features on perpetuals; the first is never scaled."""
 
 
 class ExpertPrior(NamedTuple):
@@ -88,16 +84,12 @@ def published_prior(horizon_ms: int) -> Prior:
     """What needs no fitting; the mate's terms fall with the horizon as the slope does."""
     slope = prior_slope(horizon_ms)
     share = slope / PRIOR_SLOPES[0][1]
-    near_ms, far_ms = PRIOR_SLOPES[0][0], PRIOR_SLOPES[1][0]
-    bounded_ms = min(max(horizon_ms, near_ms), far_ms)
-    way = log(bounded_ms / near_ms) / log(far_ms / near_ms)
-    free = FREE_PRECISIONS[0] + way * (FREE_PRECISIONS[1] - FREE_PRECISIONS[0])
     mean = [0.0] * ODD_COUNT
     mean[0] = slope
     for feature, coefficient in MATE_TERMS:
         mean[feature] = share * coefficient
     experts = tuple(
         ExpertPrior(tuple(mean[:size]), (precision,) * size)
-        for size, precision in zip(EXPERT_SIZES, (*(HELD_PRECISION,) * 2, free, free), strict=True)
+        for size, precision in zip(EXPERT_SIZES, PRECISIONS, strict=True)
     )
     return Prior(horizon_ms, experts, SCALES)

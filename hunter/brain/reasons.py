@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from hunter.brain.drift import Rung
+from hunter.brain.drift import DriftMonitor, Rung
 
 TERMS_MAX: Final = 3
 TERM_MIN: Final = 0.0005
@@ -40,9 +40,9 @@ def terms_text(
     return f"{', '.join(said)} to the log-odds ({source})"
 
 
-def notes(rung: Rung, shifted: Sequence[str], shadowed: Sequence[str]) -> list[str]:
+def notes(drift: DriftMonitor, shifted: Sequence[str], shadowed: Sequence[str]) -> list[str]:
     """What else one should know of how it was decided."""
-    said = [_RUNGS[rung]] if rung else []
+    said = [f"{_RUNGS[drift.rung]} (alarm {drift.alarms})"] if drift.rung else []
     if shifted:
         said.append(f"unusual lately: {', '.join(name.replace('_', ' ') for name in shifted)}")
     said += [f"{name} in shadow" for name in shadowed]

@@ -102,7 +102,7 @@ class _WallSide:
                 going = _Going(stamp_ns + VERDICT_AFTER_NS, price, seen - size, traded)
                 self.going.append(going)
                 if len(self.going) > GOING_MAX:
-                    self.pulled += self.going.pop(0).pulled
+                    self.going[-1 - GOING_MAX].due_ns = stamp_ns
 
     def find(self, levels: tuple[float, ...]) -> None:
         """Look for walls that are not known; after `follow`."""
@@ -192,8 +192,10 @@ class Walls:
             self._look_ns = stamp_ns + LOOK_EVERY_NS
             self._bids.find(bids)
             self._asks.find(asks)
-        if self._due_ns == _NEVER_NS:
+        if self._bids.going or self._asks.going:
             self._note_due()
+            if stamp_ns >= self._due_ns:
+                self._judge(stamp_ns)
 
     def _note_due(self) -> None:
         going = self._bids.going[:1] + self._asks.going[:1]

@@ -116,7 +116,7 @@ def bar_object(instrument: str, bar: str, one: TradeBar) -> dict[str, object]:
 def _line(one: TradeBar) -> list[str]:
     prices = (one.open, one.high, one.low, one.close)
     return [
-        utc_text(one.open_ts_ns).removesuffix(".000Z"),
+        _second_text(one.open_ts_ns),
         *(f"{price:,}" for price in prices),
         f"{one.vwap:,.8g}",
         f"{one.buy_volume:,.8g}",
@@ -135,7 +135,14 @@ def _amount(value: float | None) -> str:
 
 def _whole_text(first: TradeBar, bars: Iterable[TradeBar], bar_s: int, place: str) -> str:
     """From when on the bars can be relied upon."""
-    whole_from = utc_text(first.open_ts_ns + bar_s * 1_000_000_000).removesuffix(".000Z") + "Z"
-    told = f"whole from {whole_from} on: {place} begins with match {first.first_trade_id}"
+    begins = f"{place} begins with match {first.first_trade_id}"
+    if BarFlag.UNDER_WAY in first.flags:
+        return f"no bar is whole yet: {begins}"
+    whole_from = _second_text(first.open_ts_ns + bar_s * 1_000_000_000)
     holed = sum(BarFlag.HOLE in one.flags for one in bars)
-    return f"{told}; matches are missing in {holed} of these bars" if holed else told
+    missing = f"; matches are missing in {holed} of these bars" if holed else ""
+    return f"whole from {whole_from} on: {begins}{missing}"
+
+
+def _second_text(wall_ns: int) -> str:
+    return utc_text(wall_ns).replace(".000Z", "Z")

@@ -15,7 +15,7 @@
 #define DIGEST_BYTES 16
 
 static const int expert_sizes[BUILT_IN] = {1, 14, 14, 20};
-static const double weights_first[BUILT_IN] = {0.4 / 0.9, 0.2 / 0.9, 0.15 / 0.9, 0.15 / 0.9};
+static const double weights_first[BUILT_IN] = {0.6, 0.16, 0.12, 0.12};
 
 /* ---- numbers ---- */
 
@@ -183,7 +183,7 @@ logit_widen(Logit *self, double weight)
 static void
 logit_learn(Logit *self, const double *x, int move, double weight)
 {
-    double towards[SIZE_MAX_OF_EXPERT], spread[SIZE_MAX_OF_EXPERT] = {0.0};
+    double towards[SIZE_MAX_OF_EXPERT] = {0.0}, spread[SIZE_MAX_OF_EXPERT] = {0.0};
     int size = self->size;
     logit_widen(self, weight);
     for (int i = 0; i < size; i++) {
@@ -282,8 +282,8 @@ temperature_learn(Temperature *self, double precision_max, double towards, doubl
 #define UNHEARD_BELOW 0.025
 #define TRIAL_LABELS 30.0
 #define WEIGHTS_RATE 0.5
-#define SHARE 1e-2
-#define TEMPERATURE_PRECISION 16.0
+#define SHARE 3e-4
+#define TEMPERATURE_PRECISION 10.0
 #define TEMPERATURE_PRECISION_MAX 1000.0
 #define LAST_PRECISION 200.0
 #define LAST_PRECISION_MAX 1000.0
@@ -292,6 +292,7 @@ temperature_learn(Temperature *self, double precision_max, double towards, doubl
 #define SCALE_LABELS_MAX 1000.0
 #define SCALE_FLOOR 0.25
 #define OUTLIER 10.0
+#define QUEUE_FULL 0.9950547536867305
 
 /* All that a state holds; a load fills a copy and takes it over when it is sound. */
 typedef struct {
@@ -369,6 +370,22 @@ mixture_last_factor(const HnMixture *self)
     return self->is.fallen_back ? 1.0 : self->is.temperatures[expert_count(self)].factor;
 }
 
+static double
+queue_term(double imbalance)
+{
+    double size = fabs(imbalance), term;
+    if (size != size) {
+        return 0.0;
+    }
+    if (size >= QUEUE_FULL) {
+        term = 0.5 * (size < 1.0 ? size : 1.0) + 1.0;
+    }
+    else {
+        term = 0.5 * size + 0.5 * log((1.0 + size) / (1.0 - size)) / 3.0;
+    }
+    return imbalance >= 0.0 ? term : -term;
+}
+
 /* x and what the built-in experts say; `outside` as given. False with an exception set. */
 static bool
 mixture_hear(const HnMixture *self, PyObject *x, PyObject *outside, Opinion *out)
@@ -391,7 +408,7 @@ mixture_hear(const HnMixture *self, PyObject *x, PyObject *outside, Opinion *out
     for (Py_ssize_t i = 0; i < said; i++) {
         spoken[i] = spoken[i] == spoken[i] ? clipped(spoken[i], LOG_ODDS_MAX) : spoken[i];
     }
-    out->scaled[0] = clipped(out->x[0], SCALED_MAX);
+    out->scaled[0] = queue_term(out->x[0]);
     for (int i = 1; i < ODD; i++) {
         out->scaled[i] = clipped(out->x[i] / sqrt(self->is.scale_squares[i]), SCALED_MAX);
     }

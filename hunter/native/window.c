@@ -365,6 +365,7 @@ moves_jump_share(const Moves *moves, int64_t now_ns)
 #define BUCKETS_LEAST 10
 #define BUCKET_S 5.0
 #define WARM_NS 10000000000LL
+#define FULL_MAX (1LL << 60) /* more buckets than will ever be */
 
 typedef struct {
     Rate rate;
@@ -1261,11 +1262,30 @@ flow_window_state(PyObject *object, PyObject *Py_UNUSED(none))
     return state;
 }
 
+/* What a state may not hold; false with ValueError set. */
+static bool
+is_sound(const FlowWindow *window)
+{
+    const Buckets *buckets = &window->takers.buckets;
+    if (window->bid_count < 0 || window->bid_count > DEPTH_LEVELS || window->ask_count < 0
+        || window->ask_count > DEPTH_LEVELS) {
+        PyErr_Format(PyExc_ValueError, "%lld bids and %lld asks, %d at most",
+                     (long long)window->bid_count, (long long)window->ask_count, DEPTH_LEVELS);
+        return false;
+    }
+    if (buckets->next < 0 || buckets->next >= BUCKETS || buckets->full < 0
+        || buckets->full > FULL_MAX) {
+        PyErr_Format(PyExc_ValueError, "place %lld of %lld buckets in a ring of %d",
+                     (long long)buckets->next, (long long)buckets->full, BUCKETS);
+        return false;
+    }
+    return true;
+}
+
 static PyObject *
 flow_window_load(PyObject *object, PyObject *state)
 {
     FlowWindow *self = (FlowWindow *)object;
-    Buckets *buckets = &self->takers.buckets;
     Visit visit = {0};
     visit_window(&visit, self);
     if (!PyBytes_Check(state)) {
@@ -1276,30 +1296,26 @@ flow_window_load(PyObject *object, PyObject *state)
         return PyErr_Format(PyExc_ValueError, "a window's state has %zd bytes, not %zd",
                             visit.size, PyBytes_GET_SIZE(state));
     }
+    /* into a copy, so that a state that is refused changes nothing */
+    FlowWindow loaded = *self;
+    BestQuote quote = *self->quote;
+    loaded.quote = &quote;
     visit = (Visit){.at = (unsigned char *)PyBytes_AS_STRING(state), .load = true};
-    visit_window(&visit, self);
-    int64_t bid_count = self->bid_count, ask_count = self->ask_count;
-    if (bid_count < 0 || bid_count > DEPTH_LEVELS || ask_count < 0 || ask_count > DEPTH_LEVELS) {
-        self->bid_count = self->ask_count = 0;
-        return PyErr_Format(PyExc_ValueError, "%lld bids and %lld asks, %d at most",
-                            (long long)bid_count, (long long)ask_count, DEPTH_LEVELS);
+    visit_window(&visit, &loaded);
+    if (!is_sound(&loaded)) {
+        return NULL;
     }
-    if (buckets->next < 0 || buckets->next >= BUCKETS || buckets->full < 0) {
-        int64_t next = buckets->next;
-        buckets->next = 0;
-        return PyErr_Format(PyExc_ValueError, "place %lld of %lld buckets in a ring of %d",
-                            (long long)next, (long long)buckets->full, BUCKETS);
+    for (int64_t i = 2 * loaded.bid_count; i < SIDE_NUMBERS; i++) {
+        loaded.bids[i] = 0.0;
     }
-    for (int64_t i = 2 * bid_count; i < SIDE_NUMBERS; i++) {
-        self->bids[i] = 0.0;
+    for (int64_t i = 2 * loaded.ask_count; i < SIDE_NUMBERS; i++) {
+        loaded.asks[i] = 0.0;
     }
-    for (int64_t i = 2 * ask_count; i < SIDE_NUMBERS; i++) {
-        self->asks[i] = 0.0;
-    }
-    const BestQuote *quote = self->quote;
-    const double touch[4] = {quote->bid, quote->bid_size, quote->ask, quote->ask_size};
-    quote_update(self->quote, quote->stamp_ns, quote->source, touch);
-    buckets_sum(buckets);
+    buckets_sum(&loaded.takers.buckets);
+    loaded.quote = self->quote;
+    *self = loaded;
+    const double touch[4] = {quote.bid, quote.bid_size, quote.ask, quote.ask_size};
+    quote_update(self->quote, quote.stamp_ns, quote.source, touch);
     Py_RETURN_NONE;
 }
 

@@ -8,9 +8,9 @@ import pytest
 from hunter.brain.abstention import (
     COVERAGE_SEEN_MIN,
     GAP_REST_NS,
+    Claim,
     Coverage,
     Quoted,
-    Claim,
     objection,
     obstacle,
     warming,

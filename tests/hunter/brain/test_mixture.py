@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Callable
+from itertools import pairwise
 from math import inf, isfinite, log, nan
 
 import pytest
@@ -13,7 +14,7 @@ from fakes.brain_rows import CAPTURES
 from fakes.twins import needs_kernel
 
 from hunter.brain.features import ODD_COUNT
-from hunter.brain.mixture import Assessment, Mixture, new_mixture
+from hunter.brain.mixture import QUEUE_FULL, Assessment, Mixture, new_mixture, queue_term
 from hunter.brain.model import prior_slope
 from hunter.brain.pool import OUTSIDE_MAX, WEIGHTS_FIRST
 from hunter.brain.prior import EXPERT_SIZES, published_prior
@@ -54,9 +55,22 @@ def test_it_starts_as_queue_imbalance(make: Make) -> None:
     x = (0.5, *ZERO[1:])
     said = mixture.assess(x)
     assert isinstance(said, Assessment)
-    assert said.log_odds == pytest.approx(0.5 * prior_slope(HORIZON_MS))
+    assert said.log_odds == pytest.approx(queue_term(0.5) * prior_slope(HORIZON_MS))
     assert said.weights == pytest.approx(WEIGHTS_FIRST)
-    assert said.said == pytest.approx((0.75,) * 4)
+    assert said.said == pytest.approx((1.5 * queue_term(0.5),) * 4)
+
+
+def test_queue_term_lies_between_the_imbalance_and_the_log_ratio_of_the_queues() -> None:
+    bid, ask = 30.0, 10.0
+    imbalance = (bid - ask) / (bid + ask)
+    assert queue_term(imbalance) == pytest.approx(imbalance / 2 + log(bid / ask) / 6)
+    terms = [queue_term(step / 1_000) for step in range(-1_000, 1_001)]
+    assert all(one < other for one, other in pairwise(terms))
+    assert terms[0] == queue_term(-inf) == -1.5
+    assert terms[1_000] == 0.0
+    assert [-one for one in reversed(terms)] == terms
+    assert queue_term(QUEUE_FULL) == pytest.approx(queue_term(QUEUE_FULL - 1e-12))
+    assert queue_term(nan) == 0.0
 
 
 @both
@@ -212,10 +226,16 @@ def test_state_continues_bit_for_bit(make: Make) -> None:
 
     for _ in range(200):
         step(mixture, dice.randrange(1 << 30))
+    for _ in range(60):
+        mixture.learn(ZERO, (3.0, nan), 1, 1.0)
+    assert mixture.assess(ZERO, (1.0, 1.0)).weights[4] > 0.1
     mixture.fall_back(True)
     other = make(2)
     other.load(mixture.state())
     assert other.state() == mixture.state()
+    for one in (mixture, other):
+        one.fall_back(False)
+    assert other.assess(ZERO, (1.0, 1.0)) == mixture.assess(ZERO, (1.0, 1.0))
     for _ in range(100):
         seed = dice.randrange(1 << 30)
         assert step(other, seed) == step(mixture, seed)

@@ -21,8 +21,9 @@ from hunter.brain.pool import (
 ALL_RIGHT = [1.0, 1.0, 1.0, 1.0]
 
 
-def test_first_weights_are_the_published_ones() -> None:
+def test_it_starts_with_most_of_the_say_at_the_queue() -> None:
     assert sum(WEIGHTS_FIRST) == pytest.approx(1.0)
+    assert WEIGHTS_FIRST[0] > 0.5
     assert Pool(0).votes(ALL_RIGHT) == pytest.approx(WEIGHTS_FIRST)
     pool = Pool(2)
     assert pool.weights[4:] == [OUTSIDE_WEIGHT_FIRST] * 2

@@ -115,6 +115,16 @@ def test_flow_fades_when_nothing_is_traded() -> None:
     assert fed([1.0] * 100).flow(at_ns) is None
 
 
+def test_flow_forgets_half_in_a_minute() -> None:
+    prints = fed([1.0] * 400 + [50.0])
+    at_ns = START_NS + 400 * MS
+    signed, volume = prints._signed, prints._volume
+    assert signed == 50.0
+    prints.add(at_ns + 60 * S, 100.0, 2.0, -1, 1)
+    expected = signed / 2 / (volume / 2 + 2.0 + prints.size_min)
+    assert prints.flow(at_ns + 60 * S) == pytest.approx(expected)
+
+
 def test_late_row_weighs_as_much_as_its_stamp_or_the_newest() -> None:
     prints = fed([1.0] * 400)
     before = prints._volume

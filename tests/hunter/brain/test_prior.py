@@ -6,15 +6,16 @@ import pytest
 
 from hunter.brain.features import ODD_COUNT
 from hunter.brain.model import PRIOR_SLOPES, prior_slope
-from hunter.brain.prior import EXPERT_SIZES, ExpertPrior, Prior, published_prior
+from hunter.brain.prior import EXPERT_SIZES, PRECISIONS, ExpertPrior, Prior, published_prior
 
 
 @pytest.mark.parametrize("horizon_ms", [250, 1_000, 3_000, 10_000, 60_000])
 def test_published_prior_fits_and_begins_as_queue_imbalance(horizon_ms: int) -> None:
     prior = published_prior(horizon_ms)
     prior.check()
-    for one, size in zip(prior.experts, EXPERT_SIZES, strict=True):
+    for one, size, precision in zip(prior.experts, EXPERT_SIZES, PRECISIONS, strict=True):
         assert len(one.mean) == size
+        assert one.precision == (precision,) * size
         assert one.mean[0] == prior_slope(horizon_ms)
     assert prior.experts[0].mean == (prior_slope(horizon_ms),)
     assert prior.scales[0] == 1.0

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hunter.brain.drift import Rung
+from hunter.brain.drift import DriftMonitor, Rung
 from hunter.brain.reasons import notes, terms_text
 
 NAMES = ("queue_imbalance", "ofi_1s", "return_4s", "vpin_x", "expert")
@@ -23,11 +23,16 @@ def test_equal_terms_come_in_the_models_order_and_small_ones_not_at_all() -> Non
 
 
 def test_notes_are_of_drift_shift_and_shadow() -> None:
-    assert notes(Rung.FINE, (), ()) == []
-    assert notes(Rung.PRIOR, ("spread_bp", "trades_per_s"), ("mine:A",)) == [
-        "drift: queue imbalance decides alone",
+    drift = DriftMonitor()
+    assert notes(drift, (), ()) == []
+    said = {}
+    for _ in range(30):
+        drift.observe(2.0, 2.0, 0.9, right=False)
+        said[drift.rung] = notes(drift, ("spread_bp", "trades_per_s"), ("mine:A",))
+    assert said[Rung.WIDE][0] == "drift: more confidence is asked for (alarm 1)"
+    assert said[Rung.PRIOR] == [
+        "drift: queue imbalance decides alone (alarm 2)",
         "unusual lately: spread bp, trades per s",
         "mine:A in shadow",
     ]
-    assert notes(Rung.WIDE, (), ()) == ["drift: more confidence is asked for"]
-    assert notes(Rung.RESET, (), ()) == ["drift: relearning"]
+    assert said[Rung.RESET][0].startswith("drift: relearning (alarm ")

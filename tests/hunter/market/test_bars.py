@@ -47,7 +47,7 @@ ROWS = st.lists(
         st.integers(1, 99),  # hundredths of a size
         st.sampled_from((1, -1)),
         st.integers(1, 5),  # matches
-        st.sampled_from((0, 0, 0, 0, 3)),  # matches missing before it
+        st.sampled_from((0, 0, 0, 0, 1, 3)),  # matches missing before it
     ),
     min_size=1,
     max_size=40,
@@ -122,6 +122,12 @@ def test_side_swap_turns_what_is_odd_and_nothing_else(steps: list[tuple[int, ...
         assert (other.high, other.low) == (200.0 - bar.low, 200.0 - bar.high)
 
 
+def test_trade_at_the_very_end_of_a_bar_opens_the_next_one() -> None:
+    found = bars([row(1, 5), row(2, 60), row(3, 119.999), row(4, 120)])
+    assert [(bar.open_ts_ns - START_NS) // S for bar in found] == [0, 60, 120]
+    assert [bar.matches for bar in found] == [1, 2, 1]
+
+
 def test_bar_without_trades_is_not_made() -> None:
     found = bars([row(1, 5), row(2, 65), row(3, 245), row(4, 301)])
     assert [(bar.open_ts_ns - START_NS) // S for bar in found] == [0, 60, 240, 300]
@@ -157,6 +163,15 @@ def test_absurd_stamp_makes_no_bar_of_its_own_until_three_say_so() -> None:
     assert found[3].flags == BarFlag.UNDER_WAY
 
 
+def test_each_leap_of_the_stamps_has_to_be_said_three_times() -> None:
+    received_ns = START_NS + 70 * S
+    days = [row(n, 86_400 + n, received_ts_ns=received_ns + n) for n in (2, 3, 4)]
+    lone = row(5, 3 * 86_400, received_ts_ns=received_ns + 5)
+    found = bars([row(1, 65), *days, lone, row(6, 86_420)])
+    assert [(bar.open_ts_ns - START_NS) // S for bar in found] == [60, 86_400]
+    assert [bar.misplaced for bar in found] == [2, 1]
+
+
 def test_market_that_slept_is_believed_at_once() -> None:
     found = bars([row(1, 5), row(2, 7_205), row(3, 7_300)])
     assert [(bar.open_ts_ns - START_NS) // S for bar in found] == [0, 7_200, 7_260]
@@ -175,10 +190,13 @@ def test_row_that_comes_twice_counts_once_and_a_new_series_is_a_hole() -> None:
     under_way = builder.under_way()
     assert under_way is not None
     assert (under_way.matches, builder.duplicates) == (2, 2)
+    builder.add(row(12, -8))  # late: the newest stamp stays what it was
+    assert builder.add(row(9, 4)) is None
+    assert builder.duplicates == 3
     assert builder.add(row(1, 20)) is None  # ids begin again, and much later
     under_way = builder.under_way()
     assert under_way is not None
-    assert under_way.matches == 3
+    assert under_way.matches == 4
     assert under_way.flags == BarFlag.CUT | BarFlag.HOLE | BarFlag.UNDER_WAY
 
 
