@@ -119,7 +119,10 @@ class Evaluation:
         self.report.cells += cells
         self.report.means = means(self.report.cells)
         if not walks:
-            self._note(f"{recorded.name}: no market data" + (f" of {only}" if only else ""))
+            self._note(
+                f"{recorded.name}: no market data ({counts.malformed:,} lines cannot be read);"
+                " a line is: TIME_NS FRAME"
+            )
         return cells
 
     def _cells(self, recording: str, walk: InstrumentWalk) -> list[Cell]:
