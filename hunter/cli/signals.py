@@ -10,6 +10,7 @@ from hunter.clock import utc_text
 from hunter.errors import NotFound
 from hunter.signals.signal import Signal, encode_signal
 
+_AHEAD_WIDTH = len("10 s ahead")
 _COLOURS = {"up": "green", "down": "red", "flat": "yellow"}
 
 
@@ -41,11 +42,12 @@ def signals(
 
 def line(signal: Signal) -> str:
     """One signal on one line, the reason last."""
+    ahead = "" if signal.direction == "flat" else f"{signal.horizon_ms / 1000:g} s ahead"
     direction = colour(f"{signal.direction:4}", _COLOURS[signal.direction])
     parts = [
         utc_text(signal.decided_ts_ns),
         signal.instrument,
-        f"{direction} in {signal.horizon_ms / 1000:g} s",
+        f"{direction} {ahead:{_AHEAD_WIDTH}}",
         f"p(up) {signal.probability_up:.3f}",
     ]
     if len(signal.outlook) > 1:

@@ -33,7 +33,7 @@ BLOCKS: Final = 4
 MOVEMENT_NAME: Final = "movement"
 
 
-class Part(NamedTuple):
+class HeldOut(NamedTuple):
     """Labels of one instrument of one recording, and how they enter a fit."""
 
     labels: HorizonLabels
@@ -50,7 +50,7 @@ def movement_fit(prior: MovementPrior) -> Fit:
     return Fit(np.array(prior.mean), np.array(prior.precision))
 
 
-def odd_sheet(part: Part, scales: Floats) -> Sheet:
+def odd_sheet(part: HeldOut, scales: Floats) -> Sheet:
     """Of the labels that moved: the others tell nothing of direction."""
     labels = part.labels
     moved = labels.move_bp != 0.0
@@ -61,7 +61,7 @@ def odd_sheet(part: Part, scales: Floats) -> Sheet:
     )
 
 
-def even_sheet(part: Part) -> Sheet:
+def even_sheet(part: HeldOut) -> Sheet:
     """Of all labels: whether the mid moved."""
     labels = part.labels
     towards = np.where(labels.move_bp != 0.0, 1.0, -1.0)
@@ -77,7 +77,7 @@ class _Held(NamedTuple):
 
 
 def held_out_scores(
-    parts: Sequence[Part], published: Prior, even_published: MovementPrior
+    parts: Sequence[HeldOut], published: Prior, even_published: MovementPrior
 ) -> tuple[FittingScore, ...]:
     """Of each expert and of the movement, beside the published prior on the same labels."""
     held: dict[str, list[_Held]] = {name: [] for name in (*EXPERT_NAMES, MOVEMENT_NAME)}
@@ -99,14 +99,14 @@ def held_out_scores(
     return tuple(_score(name, each) for name, each in held.items())
 
 
-def block_of(part: Part, block: int) -> tuple[int, int]:
+def block_of(part: HeldOut, block: int) -> tuple[int, int]:
     """When a block of a part's span begins and ends."""
     times_ns = part.labels.times_ns
     first_ns, span_ns = int(times_ns[0]), int(times_ns[-1]) + 1 - int(times_ns[0])
     return first_ns + span_ns * block // BLOCKS, first_ns + span_ns * (block + 1) // BLOCKS
 
 
-def past_of(part: Part, block: int, others: Sequence[tuple[int, int]]) -> Part:
+def past_of(part: HeldOut, block: int, others: Sequence[tuple[int, int]]) -> HeldOut:
     """The labels that were over when the block began, but for those whose windows reach into what
     is scored of another recording of the same time.
     """
@@ -117,7 +117,7 @@ def past_of(part: Part, block: int, others: Sequence[tuple[int, int]]) -> Part:
     return part._replace(labels=labels.chosen(chosen))
 
 
-def future_of(part: Part, block: int) -> Part:
+def future_of(part: HeldOut, block: int) -> HeldOut:
     """The labels of the block."""
     begin_ns, end_ns = block_of(part, block)
     times_ns = part.labels.times_ns

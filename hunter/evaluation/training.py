@@ -38,7 +38,7 @@ from hunter.evaluation.fitting import (
 from hunter.evaluation.heldout import (
     BLOCKS,
     MOVEMENT_NAME,
-    Part,
+    HeldOut,
     even_sheet,
     held_out_scores,
     movement_fit,
@@ -192,7 +192,9 @@ def _digest(source: RecordingSource, before_ns: int) -> tuple[str, int, int]:
 
 def _fit_horizon(horizon_ms: int, reads: Sequence[Read]) -> FittedHorizon:
     parts = [
-        Part(one.horizons[horizon_ms], read.data.weight) for read in reads for one in read.labelled
+        HeldOut(one.horizons[horizon_ms], read.data.weight)
+        for read in reads
+        for one in read.labelled
     ]
     parts = [part for part in parts if np.any(part.labels.move_bp != 0.0)]
     moved = sum(float(one.labels.weight[one.labels.move_bp != 0.0].sum()) for one in parts)

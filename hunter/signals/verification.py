@@ -49,7 +49,7 @@ class Difference(NamedTuple):
         )
 
 
-class Verdict(NamedTuple):
+class Verification(NamedTuple):
     """`compared` signals are the same up to the first difference, if there is one."""
 
     compared: int
@@ -81,22 +81,22 @@ def _flat(plain: dict[str, Any], above: str = "") -> dict[str, Any]:
     return found
 
 
-def compare(told: Iterable[Signal], recomputed: Iterable[Signal]) -> Verdict:
+def compare(told: Iterable[Signal], recomputed: Iterable[Signal]) -> Verification:
     """Both in any order; a moment told twice counts as it was told first."""
     before, now = _by_moment(told), _by_moment(recomputed)
     compared = 0
     for moment in sorted(before.keys() | now.keys()):
         one, other = before.get(moment), now.get(moment)
         if one is None or other is None:
-            return Verdict(compared, Difference(moment, "", one, other))
+            return Verification(compared, Difference(moment, "", one, other))
         fields, others = decided_by_input(one), decided_by_input(other)
         for name in [*fields, *(name for name in others if name not in fields)]:
             value, again = fields.get(name, _MISSING), others.get(name, _MISSING)
             # By type too: 1 and 1.0 are different bytes of a journal.
             if value != again or type(value) is not type(again):
-                return Verdict(compared, Difference(moment, name, value, again))
+                return Verification(compared, Difference(moment, name, value, again))
         compared += 1
-    return Verdict(compared, None)
+    return Verification(compared, None)
 
 
 def _by_moment(signals: Iterable[Signal]) -> dict[Moment, Signal]:

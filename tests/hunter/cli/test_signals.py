@@ -19,7 +19,7 @@ def test_signals_are_there_when_nothing_runs(shown: Any) -> None:
     lines = shown.output("signals", "-n", "2").splitlines()
     assert len(lines) == 2
     assert lines[0] == (
-        f"2026-09-21T14:13:20.000Z  {SWAP}  up   in 5 s  p(up) 0.620  (1 s 0.70, 5 s 0.62)"
+        f"2026-09-21T14:13:20.000Z  {SWAP}  up   5 s ahead   p(up) 0.620  (1 s 0.70, 5 s 0.62)"
         "  p(move) 0.80  edge +0.25 bp, -9.75 after fees  calm/tight/quiet  queues lean up"
     )
 

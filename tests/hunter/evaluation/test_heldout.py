@@ -8,7 +8,7 @@ import pytest
 from hunter.brain.movement import published_movement
 from hunter.brain.prior import published_prior
 from hunter.evaluation.heldout import (
-    Part,
+    HeldOut,
     block_of,
     even_sheet,
     future_of,
@@ -19,7 +19,7 @@ from hunter.evaluation.heldout import (
 from hunter.evaluation.labelled import HorizonLabels
 
 
-def drawn(seed: int, count: int = 4_000, slope: float = 3.0, still: float = 0.5) -> Part:
+def drawn(seed: int, count: int = 4_000, slope: float = 3.0, still: float = 0.5) -> HeldOut:
     """A market whose queue imbalance tells where it goes, and nothing when."""
     dice = np.random.default_rng(seed)
     odd = dice.uniform(-1.0, 1.0, (count, 20))
@@ -27,7 +27,7 @@ def drawn(seed: int, count: int = 4_000, slope: float = 3.0, still: float = 0.5)
     move = np.where(dice.random(count) < still, 0.0, np.where(up, 1.0, -1.0))
     times = np.arange(count, dtype=np.int64) * 100
     even = np.exp(dice.normal(size=(count, 10)))
-    return Part(HorizonLabels(odd, even, move, np.ones(count), times, times + 50), 1.0)
+    return HeldOut(HorizonLabels(odd, even, move, np.ones(count), times, times + 50), 1.0)
 
 
 def test_slope_of_a_market_is_learnt_and_shows_on_what_comes_later() -> None:
@@ -67,7 +67,7 @@ def test_walk_forward_learns_nothing_from_windows_that_reach_into_what_is_scored
     times = np.arange(0, 400, dtype=np.int64)
     columns = np.zeros((400, 20)), np.zeros((400, 10)), np.ones(400), np.ones(400)
     labels = HorizonLabels(*columns, times, times + 30)
-    part = Part(labels, 1.0)
+    part = HeldOut(labels, 1.0)
     begin, end = block_of(part, 2)
     assert (begin, end) == (200, 300)
     past, future = past_of(part, 2, []), future_of(part, 2)

@@ -84,8 +84,8 @@ def test_signal_on_one_side_only_is_a_difference(make_signal: Make) -> None:
 
 def test_what_the_input_decides_is_everything_but_four_measured_fields(make_signal: Make) -> None:
     signal = make_signal(1_000)
-    names = set(decided_by_input(signal))
-    flat = {name for name in signal.__struct_fields__ if name not in ("quality", "features")}
-    assert flat - names == {"id", "decided_ts_ns", "latency_us"}
-    kept = {name.partition(".")[2] for name in names if name.startswith("quality.")}
+    names = {name.partition(".")[0] for name in decided_by_input(signal)}
+    filled = {name for name in signal.__struct_fields__ if getattr(signal, name) != {}}
+    assert filled - names == {"id", "decided_ts_ns", "latency_us"}
+    kept = {n.partition(".")[2] for n in decided_by_input(signal) if n.startswith("quality.")}
     assert set(signal.quality.__struct_fields__) - kept == {"lag_ms"}
