@@ -209,7 +209,8 @@ class BrainActor:
             self._context.latencies.record(Stage.RECEIVE_TO_SIGNAL, latency_ns)
         if member.brain.errors != member.errors_told:
             if not member.errors_told:
-                self._log.error("%s: the brain failed: %s", member.name, decision.reason)
+                why = member.brain.failure or decision.reason
+                self._log.error("%s: the brain failed: %s", member.name, why)
             member.errors_told = member.brain.errors
         signal = member.rule.apply(decision, round(latency_us, 1))
         if signal is not None:

@@ -137,6 +137,10 @@ class FlowBrain:
         return self._panel.failures
 
     @property
+    def failure(self) -> str:
+        return self._panel.failure
+
+    @property
     def overruns(self) -> int:
         return self._panel.overruns
 

@@ -105,6 +105,11 @@ class Guarded:
         return self._strikes.in_shadow
 
     @property
+    def failure(self) -> str:
+        """The newest one that is not forgiven yet; "" without one."""
+        return self._strikes.why
+
+    @property
     def trouble(self) -> str:
         """Why it has no vote, or that it is late; "" when there is nothing to tell."""
         why = self._strikes.trouble or self.budget.trouble
@@ -218,6 +223,12 @@ class Panel:
     @property
     def failures(self) -> int:
         return sum(expert.failures for expert in self.experts)
+
+    @property
+    def failure(self) -> str:
+        """Of the first expert with one that is not forgiven yet; "" when there is none."""
+        whys = (f"{expert.name}: {expert.failure}" for expert in self.experts if expert.failure)
+        return next(whys, "")
 
     @property
     def overruns(self) -> int:

@@ -1,7 +1,7 @@
 """Model files that the user named, with their hash: the bytes that are hashed are the bytes used.
 
 A file without its hash in the configuration, or with another, is a ConfigError that gives the right
-one, so that whoever has looked at the file can write it down. `check_files` is for the command
+one, so that whoever has looked at the file can write it down. `check_experts` is for the command
 line, before anything is started; `read_pinned` for who loads a model.
 """
 
@@ -11,6 +11,7 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
+from hunter.brain.adapters.extras import expect
 from hunter.config.plugins import FILE_KINDS, ExpertSpec, parse_expert
 from hunter.errors import ConfigError
 
@@ -43,9 +44,11 @@ def _fragment(spec: ExpertSpec, sha256: str) -> str:
     return f"sha256={sha256}{horizon}"
 
 
-def check_files(experts: tuple[str, ...], base_dir: Path) -> None:
-    """ConfigError for the first file that is not there or not as it was named."""
+def check_experts(experts: tuple[str, ...], base_dir: Path) -> None:
+    """ConfigError for the first file that is not there or not as it was named, or whose library is
+    not installed. No code but hunter's is run."""
     for text in experts:
         spec = parse_expert(text)
+        expect(spec.kind)
         if spec.kind in FILE_KINDS:
             read_pinned(spec, base_dir)

@@ -124,6 +124,10 @@ class PluginBrain:
         return self._intake.warm
 
     @property
+    def failure(self) -> str:
+        return self._strikes.why
+
+    @property
     def overruns(self) -> int:
         return self._budget.overruns
 

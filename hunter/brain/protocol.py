@@ -65,6 +65,10 @@ class Brain(Protocol):
         """Calls of plug-ins that failed: of a user's brain, or of experts beside the built-in."""
 
     @property
+    def failure(self) -> str:
+        """The newest failure of a plug-in that is not forgiven yet, in words; "" without one."""
+
+    @property
     def overruns(self) -> int:
         """Calls of plug-ins that took longer than brain.budget_us; not the same at a replay."""
 

@@ -17,7 +17,7 @@ import msgspec
 import setproctitle
 
 from hunter import clock, native
-from hunter.brain.pinned import check_files
+from hunter.brain.pinned import check_experts
 from hunter.cli.logs import newest_lines
 from hunter.cli.options import colour, config_option, duration, load_config
 from hunter.cli.status import read
@@ -79,7 +79,7 @@ def start(
             err=True,
         )
     check_places(config)
-    check_files(config.brain.experts, Path(config.base_dir))
+    check_experts(config.brain.experts, Path(config.base_dir))
     refuse_running(config)
     if detach:
         arguments = ["--background", *(["--demo"] if demo else [])]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hunter.brain.pinned import check_files
+from hunter.brain.pinned import check_experts
 from hunter.cli.options import config_option, load_config
 from hunter.config import find_file, to_toml
 
@@ -21,7 +21,7 @@ def config() -> None:
 def check(config_file: str | None) -> None:
     """Say whether the configuration is good; exit 78 with the place when it is not."""
     config = load_config(config_file)
-    check_files(config.brain.experts, Path(config.base_dir))
+    check_experts(config.brain.experts, Path(config.base_dir))
     click.echo(f"{find_file(config_file) or 'defaults'}: good")
 
 

@@ -230,6 +230,7 @@ class WatchdogActor:
         brain = documents.decode(raw, documents.BrainDocument)
         if brain is None:
             return []
+        failed = f"the brain failed {brain.failures} times: see hunter logs brain-0"
         texts = {
             f"the brain was lapped: {brain.lapped} rows went by unread; raise ring.capacity": (
                 brain.lapped
@@ -240,14 +241,15 @@ class WatchdogActor:
             f"{brain.journal_lost} signals were lost: the disk has refused too many": (
                 brain.journal_lost
             ),
-            f"the brain failed {brain.failures} times: see hunter logs brain-0": brain.failures,
+            failed: brain.failures,
         }
         reasons = [*_disk_troubles(brain), *brain.plugin_troubles]
         for number, (text, count) in enumerate(texts.items()):
             if count > self._trouble_seen.get(number, 0):
                 self._trouble_until_ns[number] = now_ns + TROUBLE_SHOWN_NS
             self._trouble_seen[number] = count  # also back to 0: a restarted brain counts anew
-            if now_ns < self._trouble_until_ns.get(number, 0):
+            explained = text == failed and bool(brain.plugin_troubles)
+            if now_ns < self._trouble_until_ns.get(number, 0) and not explained:
                 reasons.append(text)
         return reasons
 

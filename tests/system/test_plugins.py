@@ -106,13 +106,13 @@ def models(home: Path) -> list[str]:
 
 def pinned(instance_home: Path, entries: list[str]) -> list[str]:
     """With the hash that hunter itself tells, as a user would write it down."""
-    from hunter.brain.pinned import check_files
+    from hunter.brain.pinned import check_experts
     from hunter.errors import ConfigError
 
     found = []
     for entry in entries:
         try:
-            check_files((entry,), instance_home)
+            check_experts((entry,), instance_home)
         except ConfigError as error:
             entry = str(error).rpartition('write "')[2].rstrip('"')
         found.append(entry)

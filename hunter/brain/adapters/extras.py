@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 from types import ModuleType
+from typing import Final
 
 from hunter.errors import ConfigError
+
+LIBRARIES: Final = {"lightgbm": "lightgbm", "onnx": "onnxruntime", "river": "river"}
+"""What kinds of experts need, by their extra, which has the kind's name."""
+
+
+def expect(kind: str) -> None:
+    """ConfigError when the library of a kind of expert is not installed; imports nothing."""
+    module = LIBRARIES.get(kind, "")
+    if module and find_spec(module) is None:
+        raise _absent(module, kind)
+
+
+def _absent(module: str, extra: str) -> ConfigError:
+    return ConfigError(
+        f"brain.experts: {module} is not installed: pip install 'okx-hunter[{extra}]'"
+    )
 
 
 def need(module: str, extra: str) -> ModuleType:
@@ -18,8 +36,6 @@ def need(module: str, extra: str) -> ModuleType:
                 f"brain.experts: {module} is there, but not {error.name}, which it needs:"
                 f" pip install 'okx-hunter[{extra}]'"
             ) from error
-        raise ConfigError(
-            f"brain.experts: {module} is not installed: pip install 'okx-hunter[{extra}]'"
-        ) from error
+        raise _absent(module, extra) from error
     except ImportError as error:
         raise ConfigError(f"brain.experts: {module} cannot be imported: {error}") from error

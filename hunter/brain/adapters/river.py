@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import lru_cache
 from math import isnan, sin
 from typing import Any, Final
 
@@ -86,13 +87,19 @@ class RiverExpert:
 
 def make(name: str, factory: Callable[[], Any]) -> RiverExpert:
     """An expert; ConfigError when its state could not be kept, or it is no classifier."""
+    _prove(name, factory)
+    return RiverExpert(name, factory)
+
+
+@lru_cache(maxsize=64)
+def _prove(name: str, factory: Callable[[], Any]) -> None:
+    """Once a process: it takes some 100 ms, and there may be 300 instruments."""
     need("river", "river")
     _, error = attempt(_try, name, factory)
     if error is not None:
         why = failure_text(error)
         kind = "its state cannot be kept" if isinstance(error, StructureError) else "cannot be used"
         raise ConfigError(f"brain.experts: {name}: {kind}: {why}") from error
-    return RiverExpert(name, factory)
 
 
 def _try(name: str, factory: Callable[[], Any]) -> None:

@@ -219,6 +219,8 @@ def test_panel_hands_labels_to_all_and_sums_what_went_wrong() -> None:
     assert panel.names == ("good", "bad")
     assert (panel.failures, panel.overruns) == (6, 0)
     assert panel.trouble.startswith("bad: in shadow after 3 failures")
+    assert panel.failure == "bad: predict returned nan, expected 0 to 1"
+    assert Panel().failure == ""
 
 
 def test_panel_goes_on_from_its_state() -> None:

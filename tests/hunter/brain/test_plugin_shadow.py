@@ -67,6 +67,7 @@ def test_brain_that_failed_three_decisions_is_in_shadow_and_fed_and_asked_on(way
     failed, shadow = f"{NAME} failed: {why}", f"{NAME}: in shadow after 3 failures: {why}"
     assert reasons == [failed, failed, shadow, shadow]
     assert brain.trouble == shadow
+    assert brain.failure == why
     user.fail_in, user.answer = "", None
     user.calls.clear()
     said = market.next()

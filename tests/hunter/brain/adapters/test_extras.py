@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hunter.brain.adapters.extras import need
+from hunter.brain.adapters.extras import expect, need
 from hunter.errors import ConfigError
 
 
@@ -23,6 +23,16 @@ def test_library_that_is_missing_is_one_line_with_the_command(
     assert str(caught.value) == (
         "brain.experts: onnxruntime is not installed: pip install 'okx-hunter[onnx]'"
     )
+
+
+def test_library_that_is_missing_is_told_before_anything_is_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ConfigError, match=r"pip install 'okx-hunter\[onnx\]'"):
+        expect("onnx")
+    for kind in ("sklearn", "class", "installed"):
+        expect(kind)
 
 
 def test_library_without_what_it_needs_itself_says_which(

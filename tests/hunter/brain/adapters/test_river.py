@@ -141,6 +141,19 @@ def test_model_whose_state_is_more_than_numbers_is_refused(module: str, name: st
         make("river:mine:model", factory)
 
 
+def test_model_is_tried_once_however_many_instruments_there_are() -> None:
+    calls: list[int] = []
+
+    def counting() -> Any:
+        calls.append(1)
+        return linear()
+
+    made(counting)
+    tried = len(calls)
+    made(counting)
+    assert len(calls) - tried == 1 < tried
+
+
 def test_what_is_no_classifier_is_refused() -> None:
     pytest.importorskip("river", reason=WHY)
     with pytest.raises(ConfigError, match="cannot be used: 'object' object has no attribute"):
