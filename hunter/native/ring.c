@@ -28,6 +28,7 @@ struct HnLanes {
     HnWord *arrival_words;
     uint64_t epoch;
     uint64_t *arrivals; /* numbers taken so far, by group: its first instrument's place */
+    uint64_t *newest;   /* number of the newest row, by instrument */
     Lane *lanes;        /* by instrument, then kind */
     Lane **unpublished;
     uint32_t unpublished_count;
@@ -137,8 +138,8 @@ hn_lanes_publish(HnLanes *lanes)
     /* After the heads of all lanes: a reader takes rows up to here for complete in every lane of
      * the group, also in those of an instrument whose own arrival head it has seen before. */
     for (uint32_t place = 0; place < lanes->unpublished_count; place++) {
-        const Lane *lane = lanes->unpublished[place];
-        atomic_store_explicit(&lanes->arrival_words[lane->instrument], lanes->arrivals[lane->group],
+        uint32_t instrument = lanes->unpublished[place]->instrument;
+        atomic_store_explicit(&lanes->arrival_words[instrument], lanes->newest[instrument],
                               memory_order_release);
     }
     lanes->unpublished_count = 0;
@@ -185,7 +186,9 @@ hn_lanes_claim(HnLanes *lanes, uint32_t instrument, uint32_t kind)
         atomic_thread_fence(memory_order_release); /* no store to the row before it: see ring.h */
     }
     uint64_t *arrival = &lanes->arrivals[lane->group];
-    *arrival += lane->takes_arrivals;
+    if (lane->takes_arrivals) {
+        lanes->newest[instrument] = ++*arrival;
+    }
     memcpy(row, &sequence, sizeof sequence);
     memcpy(row + sizeof sequence, arrival, sizeof *arrival);
     return row;
@@ -232,6 +235,7 @@ lanes_dealloc(HnLanes *self)
 {
     lanes_close(self);
     PyMem_Free(self->arrivals);
+    PyMem_Free(self->newest);
     PyMem_Free(self->lanes);
     PyMem_Free(self->unpublished);
     Py_TYPE(self)->tp_free((PyObject *)self);
@@ -301,9 +305,10 @@ lanes_fill(HnLanes *self, PyObject *arrivals, PyObject *places, PyObject *groups
     }
     self->instrument_count = (uint32_t)count;
     self->arrivals = PyMem_Calloc((size_t)count, sizeof *self->arrivals);
+    self->newest = PyMem_Calloc((size_t)count, sizeof *self->newest);
     self->lanes = PyMem_Calloc((size_t)count * HN_KINDS, sizeof *self->lanes);
     self->unpublished = PyMem_Calloc((size_t)count * HN_KINDS, sizeof *self->unpublished);
-    if (!self->arrivals || !self->lanes || !self->unpublished) {
+    if (!self->arrivals || !self->newest || !self->lanes || !self->unpublished) {
         PyErr_NoMemory();
         return -1;
     }
@@ -312,6 +317,7 @@ lanes_fill(HnLanes *self, PyObject *arrivals, PyObject *places, PyObject *groups
         if (PyErr_Occurred()) {
             return -1;
         }
+        self->newest[index] = self->arrivals[index];
     }
     for (Py_ssize_t number = 0; number < count * HN_KINDS; number++) {
         if (lane_init(self, &self->lanes[number], PyList_GET_ITEM(places, number)) < 0) {

@@ -51,7 +51,6 @@ class _Lane:
     """
 
     __slots__ = (
-        "arrivals_taken",
         "batch_row_count_max",
         "facts_bytes",
         "group",
@@ -63,6 +62,7 @@ class _Lane:
         "offset",
         "position",
         "row_bytes",
+        "takes_arrivals",
     )
 
     def __init__(self, shared: Segment, layout: RingLayout, index: int, kind: Kind) -> None:
@@ -73,7 +73,7 @@ class _Lane:
         self.mask = layout.capacities[kind] - 1
         self.row_bytes = ROW_BYTES[kind]
         self.facts_bytes = FACTS[kind].size
-        self.arrivals_taken = int(kind < FIRST_ALIKE)
+        self.takes_arrivals = kind < FIRST_ALIKE
         self.offset = layout.lane_offset(index, kind)
         self.intent_word = layout.intent_word(index, kind)
         # a former writer may have died with rows begun above its head: its intent stays in force
@@ -82,7 +82,11 @@ class _Lane:
 
 
 class PlainLanes:
-    """In Python: on x86-64 other cores see stores in program order, and nothing else is needed."""
+    """In Python: on x86-64 other cores see stores in program order, and nothing else is needed.
+
+    `_arrivals`: numbers taken so far, by group: its first instrument's place. `_newest`: of the
+    newest row of each instrument.
+    """
 
     def __init__(
         self, shared: Segment, layout: RingLayout, epoch: int, arrivals: list[int]
@@ -90,6 +94,7 @@ class PlainLanes:
         self._view, self._words = shared.view, shared.words
         self._epoch = epoch
         self._arrivals = list(arrivals)
+        self._newest = list(arrivals)
         self._first_arrival_word = layout.arrival_word(0)
         indexes = range(len(layout.instruments))
         self._lanes = [[_Lane(shared, layout, index, kind) for index in indexes] for kind in Kind]
@@ -102,8 +107,9 @@ class PlainLanes:
         arrivals = self._arrivals
         # Facts from REST and from another socket come when they come and take no number; the
         # market's must be the same whenever that was.
-        group = lane.group
-        arrivals[group] = arrival = arrivals[group] + lane.arrivals_taken
+        arrival = arrivals[lane.group]
+        if lane.takes_arrivals:
+            arrivals[lane.group] = self._newest[instrument] = arrival = arrival + 1
         row = _head(lane.position, arrival) + facts
         _STORES[kind](self._view, offset, row, crc32(row))
 
@@ -135,7 +141,7 @@ class PlainLanes:
         # After the heads of all lanes: a reader takes rows up to here for complete in every lane of
         # the group, also in those of an instrument whose own arrival head it has seen before.
         for lane in lanes:
-            words[self._first_arrival_word + lane.index] = self._arrivals[lane.group]
+            words[self._first_arrival_word + lane.index] = self._newest[lane.index]
         lanes.clear()
         return True
 
@@ -147,8 +153,8 @@ class PlainLanes:
 
 
 def new_lanes(shared: Segment, layout: RingLayout, epoch: int, arrivals: list[int]) -> Lanes:
-    """The lanes of a segment whose writer has begun `epoch`; `arrivals`: numbers taken so far, by
-    instrument, of which the first of each group counts.
+    """The lanes of a segment whose writer has begun `epoch`; `arrivals`: the arrival heads, that of
+    a group's first instrument being the highest of the group.
     """
     if native.kernel is None:
         return PlainLanes(shared, layout, epoch, arrivals)

@@ -15,8 +15,8 @@
       ...   lanes, page aligned, instrument by instrument, kind by kind: capacity x row bytes
 
 All sizes follow from the constant part of the header, so a reader needs no configuration.
-Instruments of one group (mates) take their arrival numbers from one counter; each still has an
-arrival head of its own, so that one compare tells which of them has news.
+Instruments of one group (mates) take their arrival numbers from one counter. Each has an arrival
+head of its own, the number of its newest row: one compare tells which of them has news.
 """
 
 from __future__ import annotations

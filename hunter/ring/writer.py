@@ -71,13 +71,12 @@ class RingWriter:
         layout = self.layout
         self.check()
         self._words = self._segment.words
-        arrivals = [0] * len(layout.instruments)
-        for members in layout.members:
-            arrivals[members[0]] = self._adopted_arrival(members)
-        self.epoch = self._begin_epoch(now_wall_ns, sum(arrivals))
+        taken = {members[0]: self._adopted_arrival(members) for members in layout.members}
+        self.epoch = self._begin_epoch(now_wall_ns, sum(taken.values()))
+        arrivals = [taken[leader] for leader in layout.groups]
         first_arrival_word = layout.arrival_word(0)
-        for index, leader in enumerate(layout.groups):
-            self._words[first_arrival_word + index] = arrivals[leader]
+        for index, arrival in enumerate(arrivals):
+            self._words[first_arrival_word + index] = arrival
         self.lanes = new_lanes(self._segment, layout, self.epoch, arrivals)
         """Whoever else puts rows in this process does it by these: the compiled data path."""
         self._put = self.lanes.put

@@ -270,7 +270,8 @@ class Inspection:
                     plan.complain(f"{kind.name}: {len(rows)} rows readable, head {head}, {intent=}")
             if not all(is_whole(kind, row) for row in rows):
                 plan.complain(f"{kind.name}: a torn row is readable after a kill")
-            newest[index] = max([newest[index], *(int(row[1]) for row in rows[-1:])])
+            if kind in MERGED_KINDS:
+                newest[index] = max([newest[index], *(int(row[1]) for row in rows[-1:])])
         self.inside_batch += is_inside and killed
         self.between_heads += killed and any(
             newest[index] > words[plan.layout.arrival_word(index)] for index in newest
@@ -358,8 +359,8 @@ class Tormentor:
         """One bit of one of the newest rows, behind the writer's back."""
         index, kind = self._dice.choice(self._plan.lanes)
         head = self._plan.head(self._shared, (index, kind))
-        if not head:
-            return
+        if head < CAPACITY // 2:
+            return  # a lane whose every row is damaged cannot be gone on with, and is put aside
         size = ROW_BYTES[kind]
         position = head - 1 - self._dice.randrange(min(head, 8))
         start = self._plan.layout.lane_offset(index, kind) + (position & (CAPACITY - 1)) * size

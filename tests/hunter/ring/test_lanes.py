@@ -178,7 +178,7 @@ def test_mates_take_their_numbers_from_one_counter(
     make: Callable[..., Lanes], shm_dir: Path
 ) -> None:
     writable = fresh(shm_dir / "pair", PAIR_LAYOUT)
-    lanes = make(writable, PAIR_LAYOUT, [40, 0])
+    lanes = make(writable, PAIR_LAYOUT, [40, 7])
     order = [(0, Kind.TRADE), (1, Kind.BBO), (1, Kind.MARK), (0, Kind.TRADE), (1, Kind.BBO)]
     for index, kind in order:
         lanes.put(index, kind, facts_for(kind, 1))
@@ -194,10 +194,11 @@ def test_mates_take_their_numbers_from_one_counter(
     assert numbers(1, Kind.BBO) == [42, 44]
     assert numbers(1, Kind.MARK) == [42], "it takes none, and says which came before it"
     words = [PAIR_LAYOUT.arrival_word(index) for index in (0, 1)]
-    assert [writable.words[word] for word in words] == [44, 44]
+    assert [writable.words[word] for word in words] == [43, 44], "of the newest row of each"
     lanes.put(1, Kind.BBO, facts_for(Kind.BBO, 1))
+    lanes.put(0, Kind.MARK, facts_for(Kind.MARK, 1))
     lanes.publish()
-    assert [writable.words[word] for word in words] == [44, 45], "only its own says there is news"
+    assert [writable.words[word] for word in words] == [43, 45], "only its own says there is news"
     lanes.close()
     writable.close()
 
