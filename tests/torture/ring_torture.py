@@ -359,8 +359,8 @@ class Tormentor:
         """One bit of one of the newest rows, behind the writer's back."""
         index, kind = self._dice.choice(self._plan.lanes)
         head = self._plan.head(self._shared, (index, kind))
-        if not head:
-            return
+        if head < CAPACITY // 2:
+            return  # a lane whose every row is damaged cannot be gone on with, and is put aside
         size = ROW_BYTES[kind]
         position = head - 1 - self._dice.randrange(min(head, 8))
         start = self._plan.layout.lane_offset(index, kind) + (position & (CAPACITY - 1)) * size

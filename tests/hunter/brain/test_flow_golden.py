@@ -24,11 +24,11 @@ from hunter.signals.signal import encode_signal
 
 LIBRARY = "289c7077dee55e9524d615e9"
 DECISIONS = {
-    "plain": "e7f3a9e480d064f98c0c0dc1",
-    "spoiled": "bbf4b5b56b7005b5cd564d51",
-    "slow": "4050b878b9c9ed1880f12be3",
+    "plain": "06af2786c4f1191333f2f055",
+    "spoiled": "4cb25d52b9f374b19683b87a",
+    "slow": "a4417c0c471d1fc849e84887",
 }
-JOURNAL = "7a7e3a4c1f1b3fec616eb1f3"
+JOURNAL = "07baf823f49c32bd866587b2"
 INSTRUMENTS = ("BTC-USDT-SWAP", "ETH-USDT", "SOL-USDT-SWAP")
 
 
