@@ -7,6 +7,7 @@ import pytest
 
 from hunter.brain.drift import (
     CALM_LABELS,
+    WIDE_ABOVE,
     DriftMonitor,
     FeatureShift,
     Rung,
@@ -96,6 +97,7 @@ def test_confidence_that_is_not_kept_widens() -> None:
     ece, floor = monitor.calibration()
     assert ece > 2 * floor + 0.03
     assert monitor.rung >= Rung.WIDE
+    assert monitor._loss < WIDE_ABOVE
     assert Rung.WIDE in rungs
 
 

@@ -203,6 +203,17 @@ def test_hole_in_the_trade_chain_begins_flows_anew() -> None:
     assert said.features["trade_flow_1s"] < 0.0
 
 
+def test_lost_book_leaves_the_other_flows_also_after_a_restart() -> None:
+    brain = warmed(HEAVY_BID)
+    for row in (book(AT - 300 * MS), trade(AT - 200 * MS, size=50.0), book(AT - 100 * MS, valid=0)):
+        feed(brain, row)
+    other = fresh_flow(interval_ms=1_000)
+    other.restore(brain.snapshot())
+    found = [decided(one, trade(AT, size=1.0, trade_id=2)) for one in (brain, other)]
+    assert found[0] == found[1]
+    assert found[0].features["trade_flow_1s"] > 0.9
+
+
 @pytest.mark.parametrize(
     ("sides", "why"),
     [
