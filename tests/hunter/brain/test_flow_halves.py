@@ -1,4 +1,4 @@
-"""Both halves of the built-in brain decide alike, on rows made up and recorded, also after a restart.
+"""Both halves of the built-in brain decide alike, on rows made up and recorded, and restart.
 
 What needs the recordings skips without them.
 """
