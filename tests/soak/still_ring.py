@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from fakes.instance import HunterInstance, is_gone, wait_until
@@ -36,6 +36,14 @@ from hunter.simulator.market import Market
 from hunter.status import block, documents
 
 BRAIN = "brain-0"
+# The actor as it is, but for the pieces it reads in: the same ring, read in the same pieces, would
+# not show that what a brain says depends on them.
+PACED = """
+import runpy
+from hunter.brain import actor
+actor.ROWS_PER_TURN_MAX, actor.CHECKPOINT_EVERY_ROWS = {pace[0]}, {pace[1]}
+runpy.run_module("hunter.brain", run_name="__main__")
+"""
 SNAPSHOT_BYTES_MAX = 64 << 10
 START_NS = 1_790_000_000_000_000_000
 ALL_READ_S = 120.0
@@ -75,6 +83,13 @@ def timeless(lines: Sequence[bytes]) -> list[dict[str, Any]]:
         del item["decided_ts_ns"], item["latency_us"], item["quality"]["lag_ms"]
         found.append(item)
     return found
+
+
+class Pace(NamedTuple):
+    """How many rows of a lane a brain reads in a turn, and in all between two checkpoints."""
+
+    row_count_max: int
+    save_every_rows: int
 
 
 class StillRing:
@@ -127,10 +142,11 @@ class Room:
         """Brains that went on from a checkpoint, not from the beginning."""
         return self._log.read_text().count("restored from its checkpoint")
 
-    def start(self) -> None:
+    def start(self, pace: Pace | None = None) -> None:
         assert self.process is None
         self._generation = self.page.beat().generation
-        words = [sys.executable, "-m", "hunter.brain", BRAIN, str(self.config.runtime_dir)]
+        how = ["-m", "hunter.brain"] if pace is None else ["-c", PACED.format(pace=pace)]
+        words = [sys.executable, *how, BRAIN, str(self.config.runtime_dir)]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(words, stdout=log, stderr=log)
 
@@ -160,9 +176,9 @@ class Room:
 
     def kill_at(self, dice: random.Random, row_count: int) -> None:
         """Start it and kill it: at times while it begins, mostly while it reads the rest of so many
-        rows, and else when it rests.
+        rows, and else when it rests. Each reads in other pieces, with checkpoints elsewhere.
         """
-        self.start()
+        self.start(Pace(dice.choice((1, 3, 20, 512)), dice.choice((500, 3_000, 20_000))))
         if dice.random() < 0.1:
             time.sleep(dice.uniform(0.0, 0.3))
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from fakes.brain_stage import Head, put
 from hunter.brain import load as load_module
 from hunter.brain.checkpoint import Checkpoint, CheckpointStore
 from hunter.brain.flow import FlowBrain
-from hunter.brain.group import Missed, TrackedGroup
+from hunter.brain.group import Missed, TrackedGroup, introduce, row_handlers
 from hunter.brain.inputs import TradeRow
 from hunter.brain.protocol import StateError
 from hunter.brain.tracked import RingTracked
@@ -207,6 +208,18 @@ def test_gap_waits_for_a_row_of_its_own_instrument(
     assert (told, group_of(again).members[1].gap) == ([SWAP], False)
 
 
+def test_users_brains_are_given_named_rows_and_not_introduced() -> None:
+    def taken(row: object) -> Decision:
+        return Decision(direction="flat", probability_up=0.5, horizon_ms=1, reason=repr(row))
+
+    brain = SimpleNamespace(on_trade=taken, on_bbo=taken, on_ticker=taken, on_book=taken)
+    introduce(brain, brain)  # type: ignore[arg-type]
+    handlers = row_handlers(brain)  # type: ignore[arg-type]
+    said = [handlers[kind](tuple(range(size))) for kind, size in enumerate((11, 11, 17, 90))]
+    names = [one.reason.partition("(")[0] for one in said if one is not None]
+    assert names == ["TradeRow", "BboRow", "TickerRow", "BookRow"]
+
+
 def test_brain_without_a_state_gives_the_groups_part_up(
     there: Head, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,8 +228,11 @@ def test_brain_without_a_state_gives_the_groups_part_up(
 
     ring = ring_of(there)
     monkeypatch.setattr(MindfulBrain, "snapshot", refuse)
+    group_of(ring).counts()
     with pytest.raises(StateError):
-        group_of(ring).make_part()
+        ring.save()
+    assert group_of(ring).counted is None, "a brain may count that as an error"
+    assert not ring.is_saving
 
 
 @pytest.mark.parametrize("seed", range(4))
