@@ -7,7 +7,6 @@ outside experts. It sees feature vectors, mids and event time, no rows. Same inp
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import nan
 
 import msgspec
 
@@ -77,7 +76,7 @@ class Learned:
         self._shift = FeatureShift(len(WATCHED))
         self._coverage = Coverage(settings.coverage)
         # what the outside experts said at the newest sample; it holds until the next
-        self._outside: tuple[tuple[float, ...], ...] = ((nan,) * experts,) * len(horizons_ms)
+        self._outside: tuple[tuple[float, ...], ...] = ((ABSTAINS,) * experts,) * len(horizons_ms)
         self._looked_ns = 0  # when regimes and shift last looked
 
     @property
@@ -94,10 +93,7 @@ class Learned:
             self._regimes.see(conditions)
             self._shift.see(tuple([abs(vector[i]) for i in _WATCHED]))
         if self.panel:
-            asked = self.panel.ask(vector, self._settings.horizons_ms)
-            self._outside = tuple(
-                tuple(nan if one == ABSTAINS else one for one in some) for some in asked
-            )
+            self._outside = self.panel.ask(vector, self._settings.horizons_ms)
         numbers = [*vector, float(self._regimes.code(conditions))]
         odd = vector[:ODD_COUNT]
         for horizon, outside in zip(self.horizons, self._outside, strict=True):

@@ -25,7 +25,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fakes.instance import running, temporary_home, wait_until
+from fakes.instance import HunterInstance, running, temporary_home, wait_until
 from fakes.whole_tree import pids_of, wait_until_replaced, wait_until_running
 from soak.still_ring import (
     BRAIN,
@@ -101,7 +101,7 @@ def still_ring_of(home: Path, recordings: list[Path]) -> StillRing:
         return StillRing(home, instance)
 
 
-def wait_until_resting(instance: Any) -> None:
+def wait_until_resting(instance: HunterInstance) -> None:
     """No row has come for a while, and the brain has read them all."""
     before: list[Any] = [None, 0]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from soak.kill_brain import rounds, still_ring_of
-from soak.still_ring import SNAPSHOT_BYTES_MAX, pair_recording, told
+from soak.still_ring import SNAPSHOT_BYTES_MAX, pair_recording
 
 pytestmark = pytest.mark.system
 
@@ -23,9 +23,6 @@ def test_brain_of_mates_killed_for_real_leaves_the_journal_of_one_that_was_not(h
     try:
         assert still.layout.groups == (0, 0)
         expected = rounds(home, still, random.Random(SEED), 5, result)
-        with still.room("again") as room:
-            room.run_to_the_end(still.row_count)
-            assert told(room.config) == expected
     finally:
         still.close()
     assert result["failures"] == []

@@ -7,6 +7,7 @@ import pytest
 
 from hunter.brain.drift import (
     CALM_LABELS,
+    WIDE_ABOVE,
     DriftMonitor,
     FeatureShift,
     Rung,
@@ -86,17 +87,18 @@ def test_worse_than_queue_imbalance_falls_back_to_it_and_still_tells() -> None:
     assert Rung.RESET not in taken
 
 
-def test_confidence_that_is_not_kept_widens() -> None:
+def test_confidence_that_is_not_kept_widens_before_it_costs() -> None:
     dice, monitor = random.Random(1), DriftMonitor()
-    rungs = set()
-    for _ in range(600):
+    raised = []
+    for number in range(1_200):
         up = dice.random() < 0.68
-        rungs.add(label(monitor, 0.8, up))
-        rungs.add(label(monitor, 0.2, not up))
+        rung = label(monitor, 0.8, up) if number % 2 else label(monitor, 0.2, not up)
+        if rung == Rung.WIDE:
+            raised.append(monitor._loss)
     ece, floor = monitor.calibration()
     assert ece > 2 * floor + 0.03
     assert monitor.rung >= Rung.WIDE
-    assert Rung.WIDE in rungs
+    assert min(raised) < WIDE_ABOVE
 
 
 def test_monitor_state_goes_round_and_what_is_none_is_refused() -> None:

@@ -22,12 +22,10 @@ from fakes.brain_rows import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hunter.brain import mixture, movement, window
 from hunter.brain.features import FEATURES
 from hunter.brain.flow import FlowBrain
 from hunter.brain.protocol import StateError
 from hunter.brain.settings import BrainSettings
-from hunter.native import kernel
 from hunter.signals.decision import Decision
 
 PARITY = {name: parity for name, parity, _ in FEATURES}
@@ -201,6 +199,17 @@ def test_hole_in_the_trade_chain_begins_flows_anew() -> None:
     said = decided(brain, trade(AT + 1_000 * MS, size=1.0, side=-1, trade_id=9))
     assert said.reason.startswith("gap 0.0 s ago")
     assert said.features["trade_flow_1s"] < 0.0
+
+
+def test_lost_book_leaves_the_other_flows_also_after_a_restart() -> None:
+    brain = warmed(HEAVY_BID)
+    for row in (book(AT - 300 * MS), trade(AT - 200 * MS, size=50.0), book(AT - 100 * MS, valid=0)):
+        feed(brain, row)
+    other = fresh_flow(interval_ms=1_000)
+    other.restore(brain.snapshot())
+    found = [decided(one, trade(AT, size=1.0, trade_id=2)) for one in (brain, other)]
+    assert found[0] == found[1]
+    assert found[0].features["trade_flow_1s"] > 0.9
 
 
 @pytest.mark.parametrize(
@@ -462,32 +471,3 @@ def test_outlook_is_what_a_decision_would_say_and_changes_nothing() -> None:
     (_, cold, _) = fresh_flow().outlook(AT)
     assert (cold.direction, cold.probability_up) == ("flat", 0.5)
     assert cold.reason == "no quote yet"
-
-
-def python_half(monkeypatch: pytest.MonkeyPatch, **options: Any) -> FlowBrain:
-    """A brain of which nothing is compiled."""
-    with monkeypatch.context() as patch:
-        for module in (window, mixture, movement):
-            patch.setattr(module, "kernel", None)
-        return fresh_flow(**options)
-
-
-@pytest.mark.skipif(kernel is None, reason="there is no compiled half here")
-@pytest.mark.parametrize("seed", range(3))
-def test_both_halves_decide_alike_and_go_on_from_each_others_state(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = random_rows(50 + seed, 400, spoil=bool(seed))
-    plain, compiled = python_half(monkeypatch, **QUICK), fresh_flow(**QUICK)
-    assert type(plain._window) is not type(compiled._window)
-    assert decisions(plain, rows[:200]) == decisions(compiled, rows[:200])
-    assert plain.snapshot() == compiled.snapshot()
-    before = plain.snapshot()
-    with monkeypatch.context() as patch:
-        patch.setattr(window, "kernel", None)
-        patch.setattr(mixture, "kernel", None)
-        patch.setattr(movement, "kernel", None)
-        plain.restore(compiled.snapshot())
-    compiled.restore(before)
-    assert decisions(plain, rows[200:]) == decisions(compiled, rows[200:])
-    assert plain.snapshot() == compiled.snapshot()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from math import exp, log
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,40 @@ def test_ladder_falls_back_and_resets_what_it_is_about() -> None:
     assert (Rung.PRIOR, True) in weights
     assert (Rung.RESET, True) not in weights
     assert made.drift.resets >= 1
+
+
+class Told:
+    """A mixture that always says up, and remembers what it is asked to do."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+
+    def assess(self, x: Any, outside: Any) -> tuple[float, float, tuple[float, ...], Any]:
+        return 2.0, 0.88, (1.0, 0.0, 0.0, 0.0), (0.1, 0.2, 0.3, 0.4)
+
+    def learn(self, x: Any, outside: Any, move: int, weight: float, said: Any) -> None:
+        self.calls.append(("learn", (outside, move, weight, said)))
+
+    def reset(self) -> None:
+        self.calls.append(("reset", None))
+
+    def fall_back(self, on: bool) -> None:
+        self.calls.append(("fall_back", on))
+
+
+def test_mixture_is_told_what_it_said_then_and_what_the_ladder_asks_for() -> None:
+    made, told = horizon(), Told()
+    made.mixture = told  # type: ignore[assignment]
+    for second in range(12):
+        teach(made, second * S, 0.5, -0.5)
+    assert told.calls.count(("learn", ((), -1, 0.1, (0.1, 0.2, 0.3, 0.4)))) == 12
+    asked = [call for call in told.calls if call[0] != "learn"]
+    assert asked == [
+        ("fall_back", False),
+        ("fall_back", True),
+        ("reset", None),
+        ("fall_back", False),
+    ]
 
 
 def test_outside_experts_are_part_of_what_is_kept() -> None:

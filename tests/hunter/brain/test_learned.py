@@ -81,6 +81,7 @@ def test_expert_that_abstains_has_no_vote_and_one_that_speaks_is_named_in_the_te
             made.sample(T0 + 2 * second * S, 100.0, 0.5, vector())
             made.resolve(T0 + (2 * second + 1) * S + 1, 100.5 if up else 99.5, NEVER_NS)
         made.sample(T0 + 999 * S, 100.0, 0.5, vector())
+        assert isnan(made._outside[0][0]) == (answer is None)
         (opinion, _, _) = made.opinions(vector())
         assert (opinion.weights[4] > 0.1) == heard
         assert (opinion.probability_up < 0.4) == heard
@@ -96,6 +97,17 @@ def test_judgement_names_what_speaks_against_it() -> None:
         made._regimes.learn(13, log(2) + 0.1)
     assert made.judge(made.own, opinion, 13, None)[1].startswith("regime steady/usual/normal")
     assert made.judge(made.own - 1, opinion, 13, None) == ("up", "")
+
+
+def test_coverage_is_of_the_own_horizon_and_of_all_decisions_counted() -> None:
+    made = learned()
+    sure, less = (made.opinions(vector(queue_imbalance=one))[made.own] for one in (0.9, 0.6))
+    assert made.judge(made.own, less, 13, None) == ("up", "")
+    for _ in range(60):
+        made.count(sure)
+    assert made.judge(made.own, less, 13, None)[1].startswith("coverage: ")
+    assert made.judge(made.own, sure, 13, None) == ("up", "")
+    assert made.judge(made.own - 1, less, 13, None) == ("up", "")
 
 
 def test_drift_of_a_shorter_horizon_asks_the_longer_ones_for_more() -> None:

@@ -40,6 +40,18 @@ def test_nothing_is_low_or_high_before_enough_was_seen_or_when_all_is_the_same()
     assert regimes.code(Conditions(0.0, 0.5, 3.0)) == MIDDLE
 
 
+def test_spread_of_a_tick_is_usual_where_it_is_nearly_always_a_tick() -> None:
+    dice, regimes = random.Random(4), Regimes()
+    codes = set()
+    for number in range(3_000):
+        spread = 0.5 if dice.random() < 0.95 else 1.5
+        regimes.see(Conditions(0.0, spread, 0.0))
+        if number > 300:
+            codes.add(name_of(regimes.code(Conditions(0.0, 0.5, 0.0))))
+    assert codes == {"steady/usual/normal"}
+    assert name_of(regimes.code(Conditions(0.0, 1.5, 0.0))) == "steady/wide/normal"
+
+
 def test_regime_that_loses_is_one_to_abstain_in_until_it_wins() -> None:
     regimes = Regimes()
     for _ in range(29):
