@@ -36,6 +36,9 @@ from hunter.status.page import ActorState
 ROWS_PER_TURN_MAX: Final = 512
 CHECKPOINT_EVERY_NS: Final = 1_000_000_000
 CHECKPOINT_EVERY_ROWS: Final = 20_000
+CHECKPOINT_BYTES_PER_S: Final = 2_000_000
+"""Large ones come less often: 300 instruments are 13 MB, whose writing each second would hold up
+one signal in fifty for 20 ms."""
 RECEIVED_PLACES: Final = tuple(place_of(kind, "received_ts_ns") for kind in MERGED_KINDS)
 CHECKPOINT_PARTS_PER_TURN: Final = 2
 """A part is a group's, 0.06 ms an instrument: a checkpoint of 300 at once would hold up what comes
@@ -70,6 +73,7 @@ class BrainActor:
         self._save_troubles: list[str] = []
         self._began_wall_ns = 0
         self._save_due_ns = 0
+        self._save_again_ns = 0
         self._retry_due_ns = 0
         self._halve_due_ns = 0
         self._note = ""
@@ -105,7 +109,11 @@ class BrainActor:
             self._retry_due_ns = now_ns + RETRY_EVERY_NS
             self._retry()
         # not on each turn while it cannot be written
-        many = self._rows_since_save >= CHECKPOINT_EVERY_ROWS and not self._checkpoint_trouble
+        many = (
+            self._rows_since_save >= CHECKPOINT_EVERY_ROWS
+            and now_ns >= self._save_again_ns
+            and not self._checkpoint_trouble
+        )
         if self._saving:
             self._save_some()
         elif many or now_ns >= self._save_due_ns:
@@ -234,7 +242,9 @@ class BrainActor:
 
     def _save(self, now_ns: int) -> None:
         """Begin a checkpoint of each ring, if there is anything new to say."""
-        self._save_due_ns = now_ns + CHECKPOINT_EVERY_NS
+        size_bytes = sum(ring.store.size_bytes for ring in self._rings)
+        self._save_again_ns = now_ns + size_bytes * 1_000_000_000 // CHECKPOINT_BYTES_PER_S
+        self._save_due_ns = max(now_ns + CHECKPOINT_EVERY_NS, self._save_again_ns)
         if not self._rows_since_save or self._journal.waiting:
             return
         self._begin_save()

@@ -104,6 +104,8 @@ class CheckpointStore:
         self.foreign = 0
         """Whole files of another configuration or ring."""
         self.write_errors = 0
+        self.size_bytes = 0
+        """Of the file written last."""
         self.trouble = ""
         """Why the last one could not be written; "" when it could."""
 
@@ -132,6 +134,7 @@ class CheckpointStore:
                 self._temporary.unlink(missing_ok=True)
             return False
         self.trouble = ""
+        self.size_bytes = len(whole)
         self._generation = generation
         return True
 

@@ -14,6 +14,7 @@ from fakes.brain_stage import Head, put
 from fakes.instance import wait_until
 
 from hunter.brain.actor import (
+    CHECKPOINT_BYTES_PER_S,
     CHECKPOINT_EVERY_NS,
     LATENCY_WINDOW_NS,
     RETRY_EVERY_NS,
@@ -149,6 +150,18 @@ def test_brain_goes_on_counting_signals(head: Callable[..., Head]) -> None:
     there.write(ROWS)
     there.read(actor)
     assert actor.document().signals == 41 + len(there.journal())
+
+
+def test_large_checkpoints_come_less_often(head: Callable[..., Head]) -> None:
+    there = head()
+    actor = there.start()
+    for second in range(12):
+        there.write(ROWS[second * 10 : second * 10 + 10])
+        there.clock.skip(CHECKPOINT_EVERY_NS / 1e6)
+        there.read(actor)
+        actor._rings[0].store.size_bytes = 5 * CHECKPOINT_BYTES_PER_S
+    written = max(CheckpointStore.read(path)[0] for path in there.checkpoints())
+    assert written == 4, "two at once, before any was large, then one in 5 s"
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", None])

@@ -61,7 +61,7 @@ class Disk:
 
     def sound(self) -> dict[int, Path]:
         """Checkpoints that can be read, by generation."""
-        found = {CheckpointStore._read(path)[0]: path for path in self._there.checkpoints()}
+        found = {CheckpointStore.read(path)[0]: path for path in self._there.checkpoints()}
         found.pop(0, None)
         return found
 

@@ -94,7 +94,7 @@ def test_brain_goes_on_from_an_anchor_where_the_other_was(
     config = config_of(tmp_path)
     whole = recompute(config, recording)
     rows = list(recorded_rows(recording, RowCounts()))
-    for cut in (CUT, CUT + 1, CUT + 7, len(rows) - 50):
+    for cut in (CUT, CUT + 1, CUT + 7, len(rows) - 200):
         rest = recompute(config, recording, [anchor_after(config, rows[:cut])])
         assert rest.rows == len(rows) - cut
         assert rest.signals
