@@ -12,21 +12,27 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+ML_VENV := .venv-ml
+ML_STAMP := $(ML_VENV)/.installed
+ML_PIP := $(ML_VENV)/bin/python -m pip --disable-pip-version-check --quiet
+ML_TESTS := tests/hunter/brain/adapters tests/hunter/brain/test_outside_in_flow.py \
+  tests/system/test_plugins.py
 # .ci/run measures coverage with this very recipe by putting another runner here.
 PYTEST ?= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench benchmarks peers soak lock clean
+.PHONY: help demo test test-ml check bench benchmarks peers soak lock clean
 
 help:
 	@echo "make demo    start everything against the embedded exchange; no network, no account"
 	@echo "make test    run the whole default test suite"
+	@echo "make test-ml the tests of the adapters for models, with their libraries, in .venv-ml"
 	@echo "make check   style, types and import contracts"
 	@echo "make bench   hunter bench: what it costs and carries on this machine"
 	@echo "make benchmarks  run every benchmark in tests/benchmarks"
 	@echo "make peers   environments in .bench-peers for: hunter bench --peers (Python 3.11)"
 	@echo "make soak    tests/soak/nemesis.py, 1,000 kills; ARGS='--kills 10000', or another:"
-	@echo "             SOAK=storm|outage|quiet|fuzz|memory|kill_actors|supervisor_kills"
+	@echo "             SOAK=storm|outage|quiet|fuzz|memory|kill_actors|kill_brain|supervisor_kills"
 	@echo "make lock    resolve requirements/*.lock anew from pyproject.toml"
 	@echo "make clean   remove the environment and the tools' caches; data/ stays"
 
@@ -36,6 +42,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@exec $(PYTEST) $(ARGS)
+
+# The libraries weigh ten times what hunter needs: a lock and an environment of their own.
+test-ml: $(ML_STAMP)
+	@exec $(ML_VENV)/bin/python -m pytest $(ML_TESTS) $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -77,6 +87,13 @@ $(STAMP): requirements/dev.lock pyproject.toml $(wildcard hunter/native/*.[ch])
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(ML_STAMP): requirements/ml.lock pyproject.toml | $(STAMP)
+	@echo "installing the libraries for models into $(ML_VENV)"
+	@$(BIN)/python -m venv --clear $(ML_VENV)
+	@$(ML_PIP) install --require-hashes --no-deps -r requirements/ml.lock
+	@$(ML_PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
 # A working environment is kept; one that is missing, broken or too old is made again.
 define check-or-make-venv
 is_recent='import sys; sys.exit(sys.version_info < (3, 11))'; \
@@ -97,7 +114,7 @@ echo "making $(VENV) with $$("$$found" --version)"; \
 "$$found" -m venv --clear $(VENV)
 endef
 
-# The development lock is resolved first and constrains the other, so that the versions people
+# The development lock is resolved first and constrains the others, so that the versions people
 # run are the versions the tests ran. One version for all Pythons; hashes of all platforms' files.
 UV_COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
   --fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -106,10 +123,12 @@ lock: $(STAMP)
 	$(PIP) install uv
 	$(UV_COMPILE) --upgrade --group dev --output-file requirements/dev.lock
 	$(UV_COMPILE) --upgrade --constraints requirements/dev.lock --output-file requirements/runtime.lock
+	$(UV_COMPILE) --upgrade --constraints requirements/dev.lock --extra ml --group dev \
+	  --group ml-tests --output-file requirements/ml.lock
 	@touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) .bench-peers build dist htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(ML_VENV) .bench-peers build dist htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -f hunter/native/_kernel*.so
 	rm -rf .import_linter_cache .coverage .coverage.* coverage.xml *.egg-info
 	find hunter supervisor tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -11,7 +11,7 @@ under the caller's hands.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -20,11 +20,13 @@ from hunter import clock
 from hunter.clock import SystemClock
 from hunter.config import Config, find_file, load
 from hunter.errors import NotFound, NotRunning, SegmentError
+from hunter.market.bars import BARS, BarTrade, TradeBar, bars_array, bars_of
+from hunter.market.contract import Contract, contract_of
 from hunter.ring import segment
 from hunter.ring.adopt import open_ring, unusable_text
 from hunter.ring.layout import WRITER_PID_WORD, RingLayout
 from hunter.ring.reader import LaneReader, Row
-from hunter.ring.rows import Kind, numpy_dtype, place_of
+from hunter.ring.rows import Kind, TradeFlag, numpy_dtype, place_of
 from hunter.status import block, report
 from hunter.status.page import process_start_ticks
 
@@ -49,6 +51,10 @@ _CHANNELS: Final = {
 }
 _BAR_S: Final = place_of(Kind.CANDLE, "bar_s")
 _UTC: Final = place_of(Kind.CANDLE, "utc")
+_CONTRACT_FIELDS: Final = [
+    place_of(Kind.INSTRUMENT, name)
+    for name in ("contract_type", "contract_value", "contract_multiplier")
+]
 
 
 class Lane:
@@ -221,6 +227,35 @@ class Instance:
         reader = self._fed(instrument, Kind.CANDLE, "" if bar is None else f"candle{bar}")
         return Lane(reader) if found is None else BarLane(reader, found)
 
+    def bars(self, instrument: str, bar: str) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+        """Bars made here of all trades that the ring still holds, oldest first; hunter.market.bars
+        says by which rules. `bar` is 1s, 1m, 5m, 15m or 1h. Channel trades or trades-all.
+
+        A structured array of shape (bars,): open_ts_ns, open, high, low, close, volume, buy_volume,
+        sell_volume (contracts; base currency for spot), volume_base, volume_quote (NaN while a
+        contract's value is not known), vwap, cvd and cvd_running (as volume), matches,
+        first_trade_id, last_trade_id, misplaced, flags, complete. The first bar is cut off where
+        the ring begins and the last one is under way: neither is `complete`. A bar in which nothing
+        was traded is not there. The exchange's own bars are `candles`.
+        """
+        return bars_array(self.trade_bars(instrument, bar))
+
+    def trade_bars(self, instrument: str, bar: str) -> list[TradeBar]:
+        """The same as objects, None where a contract's value is not known; needs no numpy."""
+        if bar not in BARS:
+            raise NotFound(f'no bar "{bar}"; there are {", ".join(BARS)}')
+        reader = self._fed(instrument, Kind.TRADE)
+        rows = reader.last(reader.capacity)
+        return list(bars_of(bar_trades(rows), BARS[bar], self.contract(instrument)))
+
+    def contract(self, instrument: str) -> Contract:
+        """What sizes of the instrument are worth, as far as the exchange has said so."""
+        rows = self.lane(instrument, Kind.INSTRUMENT).last_rows(1)
+        if not rows:
+            return contract_of(instrument)
+        kind, value, multiplier = (rows[0][place] for place in _CONTRACT_FIELDS)
+        return contract_of(instrument, int(kind), value, multiplier)
+
     def lane(self, instrument: str, kind: Kind) -> Lane:
         """Rows of any kind; none, if no channel feeds them.
 
@@ -276,6 +311,21 @@ class Instance:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def bar_trades(rows: Iterable[Row]) -> Iterator[BarTrade]:
+    """Rows of a trade lane as hunter.market.bars takes them."""
+    for _, _, trade_id, exchange_ts_ns, received_ts_ns, price, size, count, side, flags, _ in rows:
+        yield BarTrade(
+            int(trade_id),
+            int(count),
+            int(exchange_ts_ns),
+            int(received_ts_ns),
+            price,
+            size,
+            int(side),
+            after_loss=bool(int(flags) & TradeFlag.AFTER_LOSS),
+        )
 
 
 def journal_signals(

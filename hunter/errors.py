@@ -5,6 +5,7 @@
     +-- NotRunning              3           nobody: the instance is down
     +-- NotFound                4           the caller: no such actor, instrument or recording
     +-- TimedOut                6           a part did not answer in time
+    +-- VerificationDiffers     7           two runs over the same rows told different signals
     +-- AlreadyRunning          11          the caller: the instance is up
     +-- SegmentError            1           shared memory that is missing, foreign or damaged
     |   +-- SegmentUnusable     78          shared memory cannot be had at all (full, wrong owner)
@@ -39,6 +40,10 @@ class NotFound(HunterError):
 
 class TimedOut(HunterError):
     exit_code = 6
+
+
+class VerificationDiffers(HunterError):
+    exit_code = 7
 
 
 class AlreadyRunning(HunterError):

@@ -22,8 +22,8 @@ from hunter.bench.compiled import CHANNELS, PASSES, CompiledPass
 from hunter.bench.oneprocess import receive
 from hunter.bench.traffic import Traffic, TrafficPlan
 from hunter.brain.flow import FlowBrain
+from hunter.brain.group import row_handlers
 from hunter.brain.settings import BrainSettings
-from hunter.brain.tracked import row_handlers
 from hunter.bus.sockets import SignalPublisher, WakeReceiver, WakeSender
 from hunter.clock import SystemClock
 from hunter.errors import HunterError

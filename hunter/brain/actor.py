@@ -1,4 +1,4 @@
-"""The brain process's duty cycle: new rows of every instrument -> brain -> rule -> journal and bus.
+"""The brain process's duty cycle: new rows of every group -> brain -> rule -> journal and bus.
 
 Reads nothing but rings. Order per signal: journal first, then bus; the checkpoint comes after the
 journal, and does not come at all while the disk lets signals wait. So a brain killed anywhere
@@ -9,17 +9,20 @@ that the brain is told of before it sees the next row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from hunter.brain.group import Member, Missed, TrackedCounts, TrackedGroup
 from hunter.brain.protocol import StateError
-from hunter.brain.tracked import RingTracked, Tracked, TrackedCounts
+from hunter.brain.tracked import RingTracked
+from hunter.brain.troubles import Troubles
 from hunter.bus.sleep import SleepWord
 from hunter.bus.sockets import SignalPublisher, WakeReceiver
 from hunter.errors import SegmentError
 from hunter.ring.layout import INSTRUMENTS_MAX
-from hunter.ring.merge import MERGED_KINDS
+from hunter.ring.merge import MERGED_KIND_COUNT, MERGED_KINDS
 from hunter.ring.reader import Row
-from hunter.ring.rows import Kind, place_of
+from hunter.ring.rows import place_of
 from hunter.runtime.actor import Context
 from hunter.signals.decision import Decision
 from hunter.signals.disksync import DiskSync
@@ -33,9 +36,14 @@ from hunter.status.page import ActorState
 ROWS_PER_TURN_MAX: Final = 512
 CHECKPOINT_EVERY_NS: Final = 1_000_000_000
 CHECKPOINT_EVERY_ROWS: Final = 20_000
+CHECKPOINT_BYTES_PER_S: Final = 2_000_000
+"""Large ones come less often: 300 instruments are 13 MB, whose writing each second would hold up
+one signal in fifty for 20 ms."""
 RECEIVED_PLACES: Final = tuple(place_of(kind, "received_ts_ns") for kind in MERGED_KINDS)
-CHECKPOINT_PARTS_PER_TURN: Final = 8
-"""Some 0.1 ms: a checkpoint of 300 instruments at once would hold up what comes meanwhile."""
+CHECKPOINT_PARTS_PER_TURN: Final = 2
+"""A part is a group's, 0.06 ms an instrument: a checkpoint of 300 at once would hold up what comes
+meanwhile.
+"""
 RETRY_EVERY_NS: Final = 250_000_000
 LATENCY_WINDOW_NS: Final = 60_000_000_000
 
@@ -48,12 +56,13 @@ class BrainActor:
         self._log = context.log
         config = context.config
         self._rings: list[RingTracked] = []
-        self._pending: dict[str, Tracked] = {}
+        self._pending: dict[TrackedGroup, None] = {}
         sleep = SleepWord(context.page.sleep_words, 0)
         self._wake = WakeReceiver(config.runtime_dir, context.name, sleep)
         self._publisher = SignalPublisher(config.runtime_dir)
         self._disk_sync = DiskSync()
         self._journal = Journal(config.data_dir / "signals", disk_sync=self._disk_sync)
+        self._plugin_troubles = Troubles(context.log)
         self._troubles_told: dict[tuple[str, str], str] = {}
         self._checkpoint_trouble = ""
         self._latency_us = Histogram()
@@ -64,6 +73,7 @@ class BrainActor:
         self._save_troubles: list[str] = []
         self._began_wall_ns = 0
         self._save_due_ns = 0
+        self._save_again_ns = 0
         self._retry_due_ns = 0
         self._halve_due_ns = 0
         self._note = ""
@@ -91,15 +101,19 @@ class BrainActor:
     def do_work(self, now_ns: int) -> int:
         work = 0
         for ring in self._rings:
-            for tracked in ring.changed():
-                self._pending[tracked.name] = tracked
-        for tracked in list(self._pending.values()):
-            work += self._read(tracked)
+            for group in ring.changed():
+                self._pending[group] = None
+        for group in list(self._pending):
+            work += self._read(group)
         if now_ns >= self._retry_due_ns:
             self._retry_due_ns = now_ns + RETRY_EVERY_NS
             self._retry()
         # not on each turn while it cannot be written
-        many = self._rows_since_save >= CHECKPOINT_EVERY_ROWS and not self._checkpoint_trouble
+        many = (
+            self._rows_since_save >= CHECKPOINT_EVERY_ROWS
+            and now_ns >= self._save_again_ns
+            and not self._checkpoint_trouble
+        )
         if self._saving:
             self._save_some()
         elif many or now_ns >= self._save_due_ns:
@@ -134,10 +148,12 @@ class BrainActor:
         return ActorState.READY
 
     def document(self) -> documents.BrainDocument:
-        every = [tracked for ring in self._rings for tracked in ring.tracked]
-        counts = TrackedCounts(
-            *map(sum, zip(*(tracked.counts() for tracked in every), strict=True))
-        )
+        every = [group for ring in self._rings for group in ring.groups]
+        counts = TrackedCounts(*map(sum, zip(*(group.counts() for group in every), strict=True)))
+        members = [member for group in every for member in group.members]
+        troubles: tuple[str, ...] = ()
+        if self._context.config.brain.has_plugins:
+            troubles = self._plugin_troubles.look((one.name, one.brain) for one in members)
         latency = self._latency_us.percentiles(0.5, 0.99, 0.999)
         return documents.BrainDocument(
             inputs=documents.BrainInputs(counts.trades, counts.tickers, counts.books, counts.bbo),
@@ -145,7 +161,7 @@ class BrainActor:
             signals=self._signals_before + self._journal.written,
             lapped=counts.lapped,
             damaged=counts.damaged,
-            warm=bool(every) and all(tracked.brain.warm for tracked in every),
+            warm=bool(members) and all(member.brain.warm for member in members),
             latency_us=documents.Percentiles(*latency),
             journal_errors=self._journal.refused,
             journal_waiting=self._journal.waiting,
@@ -153,56 +169,60 @@ class BrainActor:
             journal_trouble=self._journal.trouble,
             checkpoint_trouble=self._checkpoint_trouble,
             failures=counts.failures,
+            overruns=self._plugin_troubles.overruns,
+            plugin_troubles=troubles,
             note=self._note,
             write_through_trouble=self._disk_sync.error,
         )
 
-    def _read(self, tracked: Tracked) -> int:
-        """Some of an instrument's new rows; the rest stays pending for the next turn."""
+    def _read(self, group: TrackedGroup) -> int:
+        """Some of a group's new rows; the rest stays pending for the next turn."""
         try:
-            rows, missed = tracked.poll(ROWS_PER_TURN_MAX)
+            rows, missed = group.poll(ROWS_PER_TURN_MAX)
         except SegmentError as error:
-            raise SegmentError(f"{tracked.name}: {error}") from error
-        if missed.lapped:
-            self._log.warning(
-                "%s: %d rows went by unread; raise ring.capacity", tracked.name, missed.lapped
-            )
-        if missed.damaged:
-            self._log.error(
-                "%s: left out %d damaged rows of the ring", tracked.name, missed.damaged
-            )
+            raise SegmentError(f"{group.name}: {error}") from error
+        if missed:
+            self._tell_missed(missed)
         if not rows:
-            self._pending.pop(tracked.name, None)
+            self._pending.pop(group, None)
             return 0
         self._record_age(*rows[0], len(rows))
-        handlers = tracked.handlers
-        for kind, row in rows:
-            decision = handlers[kind](row)
+        handlers = group.handlers
+        for place, row in rows:
+            decision = handlers[place](row)
             if decision is not None:
-                self._tell(tracked, decision)
-        if tracked.arrival == tracked.reader.arrival_head:
-            self._pending.pop(tracked.name, None)
+                self._tell(group.member_of(place), decision)
+        if group.arrival == group.reader.arrival_head:
+            self._pending.pop(group, None)
         self._rows_since_save += len(rows)
         return len(rows)
 
-    def _record_age(self, kind: Kind, row: Row, row_count: int) -> None:
+    def _tell_missed(self, missed: Sequence[Missed]) -> None:
+        for name, lapped, damaged in missed:
+            if lapped:
+                self._log.warning("%s: %d rows went by unread; raise ring.capacity", name, lapped)
+            if damaged:
+                self._log.error("%s: left out %d damaged rows of the ring", name, damaged)
+
+    def _record_age(self, place: int, row: Row, row_count: int) -> None:
         """Of all rows of a batch the first one's: the others are not older."""
-        received_ts_ns = int(row[RECEIVED_PLACES[kind]])
+        received_ts_ns = int(row[RECEIVED_PLACES[place % MERGED_KIND_COUNT]])
         if received_ts_ns >= self._began_wall_ns:  # else it is read again after a restart
             age_ns = self._context.clock.wall_ns() - received_ts_ns
             self._context.latencies.record(Stage.RECEIVE_TO_BRAIN, age_ns, row_count)
 
-    def _tell(self, tracked: Tracked, decision: Decision) -> None:
+    def _tell(self, member: Member, decision: Decision) -> None:
         latency_ns = self._context.clock.wall_ns() - decision.decided_ts_ns
         latency_us = latency_ns / 1_000
         self._latency_us.record(int(latency_us))
         if decision.decided_ts_ns >= self._began_wall_ns:
             self._context.latencies.record(Stage.RECEIVE_TO_SIGNAL, latency_ns)
-        if tracked.brain.errors != tracked.errors_told:
-            if not tracked.errors_told:
-                self._log.error("%s: the brain failed: %s", tracked.name, decision.reason)
-            tracked.errors_told = tracked.brain.errors
-        signal = tracked.rule.apply(decision, round(latency_us, 1))
+        if member.brain.errors != member.errors_told:
+            if not member.errors_told:
+                why = member.brain.failure or decision.reason
+                self._log.error("%s: the brain failed: %s", member.name, why)
+            member.errors_told = member.brain.errors
+        signal = member.rule.apply(decision, round(latency_us, 1))
         if signal is not None:
             if self._journal.append(signal):
                 self._publish(signal)
@@ -222,7 +242,9 @@ class BrainActor:
 
     def _save(self, now_ns: int) -> None:
         """Begin a checkpoint of each ring, if there is anything new to say."""
-        self._save_due_ns = now_ns + CHECKPOINT_EVERY_NS
+        size_bytes = sum(ring.store.size_bytes for ring in self._rings)
+        self._save_again_ns = now_ns + size_bytes * 1_000_000_000 // CHECKPOINT_BYTES_PER_S
+        self._save_due_ns = max(now_ns + CHECKPOINT_EVERY_NS, self._save_again_ns)
         if not self._rows_since_save or self._journal.waiting:
             return
         self._begin_save()

@@ -1,8 +1,8 @@
-"""Checkpoints of a brain process: how far it read and what it knew, for every instrument.
+"""Checkpoints of a brain process: how far it read and what it knew, for every group of instruments.
 
     file    magic 8s | version u4 | generation u8 | body length u4 | body | crc32 u4 of all before
-    body    msgpack: config hash, ring id, instruments (name, arrival, positions, brain, rule,
-            whether rows are missing after `arrival`)
+    body    msgpack: config hash, ring id, groups (arrival, instruments (name, positions, brain,
+            rule, whether rows are missing after `arrival`))
 
 Two files, NAME.0 and NAME.1, written in turn, each under a temporary name and renamed: a death at
 any instruction leaves at least the generation before. They are not written through to the disk:
@@ -24,7 +24,7 @@ import msgspec
 from hunter.files import private_opener
 
 MAGIC = b"HUNTBRN\0"
-VERSION = 2
+VERSION = 4
 FILE_BYTES_MAX = 64 * 1024 * 1024
 
 _HEADER = struct.Struct("<8sIQI")
@@ -34,43 +34,59 @@ assert _CRC.size == 4
 
 
 class InstrumentCheckpoint(msgspec.Struct, frozen=True, array_like=True):
-    """One instrument: rows up to `arrival` are in `brain`; `positions` are the lanes' cursors; with
-    a `gap`, rows before them went by unread and `brain` does not know it yet.
+    """One instrument: `positions` are the lanes' cursors; with a `gap`, rows before them went by
+    unread and `brain` does not know it yet.
     """
 
     instrument: str
-    arrival: int
     positions: tuple[int, int, int, int]
     brain: bytes
     rule: bytes
     gap: bool
+    newest: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Trade id, the quote's seq id, the ticker's stamp and the book's seq id of the newest rows in
+    `brain`, by which a recording knows them; 0 where there is none, or none is known."""
+
+
+class GroupCheckpoint(msgspec.Struct, frozen=True, array_like=True):
+    """Instruments whose brains know of each other, at one moment: the group's rows up to `arrival`
+    are in them.
+    """
+
+    arrival: int
+    members: tuple[InstrumentCheckpoint, ...]
 
 
 class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
-    """A brain process; each instrument at a moment of its own."""
+    """A brain process; each group at a moment of its own."""
 
     config_hash: bytes
     ring_id: str
-    instruments: tuple[InstrumentCheckpoint, ...]
+    groups: tuple[GroupCheckpoint, ...]
 
 
 class EncodedCheckpoint(msgspec.Struct, frozen=True, array_like=True):
-    """The same in the file, of instruments that `encode_part` has encoded: what did not change
-    since the last one costs nothing.
+    """The same in the file, of groups that `encode_part` has encoded: what did not change since the
+    last one costs nothing.
     """
 
     config_hash: bytes
     ring_id: str
-    instruments: tuple[msgspec.Raw, ...]
+    groups: tuple[msgspec.Raw, ...]
 
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Checkpoint)
 
 
-def encode_part(part: InstrumentCheckpoint) -> msgspec.Raw:
+def encode_part(part: GroupCheckpoint) -> msgspec.Raw:
     """For an EncodedCheckpoint."""
     return msgspec.Raw(_ENCODER.encode(part))
+
+
+def read_checkpoint(path: Path) -> Checkpoint | None:
+    """Of whatever configuration and ring; None when it is no whole checkpoint of this version."""
+    return CheckpointStore.read(path)[1]
 
 
 class CheckpointStore:
@@ -82,12 +98,14 @@ class CheckpointStore:
             path.with_name(path.name + ".1"),
         )
         self._temporary = path.with_name(path.name + ".tmp")
-        self._generation = max((self._read(p)[0] for p in self._paths), default=0)
+        self._generation = max((self.read(p)[0] for p in self._paths), default=0)
         self.damaged = 0
         """Files that were torn, altered or of another version."""
         self.foreign = 0
         """Whole files of another configuration or ring."""
         self.write_errors = 0
+        self.size_bytes = 0
+        """Of the file written last."""
         self.trouble = ""
         """Why the last one could not be written; "" when it could."""
 
@@ -116,6 +134,7 @@ class CheckpointStore:
                 self._temporary.unlink(missing_ok=True)
             return False
         self.trouble = ""
+        self.size_bytes = len(whole)
         self._generation = generation
         return True
 
@@ -126,7 +145,7 @@ class CheckpointStore:
 
     def load(self, config_hash: bytes, ring_id: str) -> Checkpoint | None:
         """The newest checkpoint that fits, or None: start cold."""
-        found = [self._read(path) for path in self._paths if path.exists()]
+        found = [self.read(path) for path in self._paths if path.exists()]
         self.damaged += sum(checkpoint is None for _, checkpoint in found)
         for _, checkpoint in sorted(found, key=lambda item: -item[0]):
             if checkpoint is None:
@@ -138,7 +157,7 @@ class CheckpointStore:
         return None
 
     @staticmethod
-    def _read(path: Path) -> tuple[int, Checkpoint | None]:
+    def read(path: Path) -> tuple[int, Checkpoint | None]:
         """(generation, content); generation 0 and None for what is no whole checkpoint."""
         try:
             with path.open("rb") as file:

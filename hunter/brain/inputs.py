@@ -1,8 +1,9 @@
 """The rows a brain consumes, one named tuple per lane of the ring.
 
 Invariants: rows of one instrument reach a brain merged in arrival order. `sequence` counts in the
-row's lane, `arrival` over all lanes of the instrument. A missing price is NaN and its size 0: an
-empty side. Anybody may build them; only the brain and the tests read them.
+row's lane, `arrival` over all lanes of the instrument and, if that is followed too, of its mate. A
+missing price is NaN and its size 0: an empty side. Anybody may build them; only the brain and the
+tests read them.
 """
 
 from __future__ import annotations

@@ -63,6 +63,7 @@ class Intake:
         "bbo",
         "book_valid",
         "books",
+        "gap_count",
         "next_boundary_ns",
         "quote_seen",
         "tickers",
@@ -85,6 +86,8 @@ class Intake:
         self.quote_seen = False
         self._gaps: deque[int] = deque(maxlen=GAPS_MAX)
         self._gaps_without_time = 0
+        self.gap_count = 0
+        """Gaps so far; a restart begins at 0 again."""
 
     def on_trade(self, row: TradeRow) -> int:
         """Also finds holes in the chain: a row covers (trade_id - count, trade_id]."""
@@ -96,6 +99,7 @@ class Intake:
         hole = self.trades and trade_id - count > self._trade_id
         if hole or flags & _AFTER_LOSS:
             self._gaps_without_time += 1
+            self.gap_count += 1
         if self._gaps_without_time:
             self._time_gaps()
         self._trade_id = trade_id
@@ -108,6 +112,7 @@ class Intake:
         One gap, whatever else shows it: the next trade is not held against the last one seen.
         """
         self._gaps_without_time += 1
+        self.gap_count += 1
         self._trade_id = _NEXT_TRADE_FITS
 
     def on_bbo(self, row: BboRow) -> int:
@@ -131,6 +136,7 @@ class Intake:
             self._start(now_ns)
         if self.book_valid:
             self._gaps_without_time += 1
+            self.gap_count += 1
         if self._gaps_without_time:
             self._time_gaps()
         self.book_valid = False
@@ -177,6 +183,13 @@ class Intake:
         return self.books > 0 and not self.book_valid
 
     @property
+    def gap_age_ns(self) -> int | None:
+        """Time since the last gap; None when none is remembered."""
+        if self._gaps_without_time:
+            return 0
+        return self._clock.now_ns - self._gaps[-1] if self._gaps else None
+
+    @property
     def quote_age_ns(self) -> int:
         """Age of the newest quote of any lane, by its own stamp."""
         return self._clock.now_ns - self._quote_stamp_ns
@@ -216,7 +229,11 @@ class Intake:
         lag_ms = (received_ts_ns - exchange_ts_ns) / 1e6
         gap_count = min(len(gaps) + self._gaps_without_time, GAPS_MAX)
         return Quality(
-            feed=feed, book_valid=self.book_valid, lag_ms=lag_ms, gaps_in_window=gap_count
+            feed=feed,
+            book_valid=self.book_valid,
+            lag_ms=lag_ms,
+            gaps_in_window=gap_count,
+            data_age_ms=self.quote_age_ns / 1e6 if self.quote_seen else None,
         )
 
     def state(self) -> IntakeState:

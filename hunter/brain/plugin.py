@@ -3,7 +3,10 @@
 Trades are handed over in batches: all that came in a row, up to a decision boundary, a row of
 another kind or BATCH_ROWS_MAX. Whatever goes wrong in the user's code is counted in `errors` and
 makes the next decision a flat one that says so: this is the one place of the brain that catches
-everything, because the code it calls is not ours. Owned by the brain actor, one per instrument.
+everything, because the code it calls is not ours. Three such decisions put the brain in shadow: it
+is fed and asked on, but what is told is flat and says why, until 600 decisions in a row did not
+fail. A call beyond the time budget is counted and told, and changes no decision. Owned by the brain
+actor, one per instrument.
 """
 
 from __future__ import annotations
@@ -14,16 +17,19 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from hunter.brain.budget import Budget, Strikes
 from hunter.brain.inputs import BboRow, BookRow, TickerRow, TradeRow
 from hunter.brain.intake import Intake, IntakeState
-from hunter.brain.protocol import StateError, UserBrain
+from hunter.brain.protocol import Outlook, StateError, UserBrain
 from hunter.brain.settings import BrainSettings
+from hunter.clock import SystemClock
 from hunter.signals.decision import Decision, Quality
 from hunter.text import printable
 
 BATCH_ROWS_MAX = 1_024
 FAILURE_CHARACTERS_MAX = 500
-STATE_VERSION = 2
+BUDGET_US = 200
+STATE_VERSION = 3
 
 
 class Outcome(NamedTuple):
@@ -46,7 +52,7 @@ def attempt(function: Callable[..., Any], *arguments: object) -> Outcome:
         return Outcome(None, error)
 
 
-def _failure_text(error: object) -> str:
+def failure_text(error: object) -> str:
     """What foreign code raised, in characters that can be written anywhere, and not endless."""
     text, wrong = attempt(str, error)
     if wrong is not None:
@@ -65,6 +71,7 @@ class PluginState(msgspec.Struct, array_like=True):
     decisions: int
     errors: int
     failure: str
+    strikes: tuple[int, int, str]
     user: bytes
 
 
@@ -77,10 +84,12 @@ class PluginBrain:
 
     __slots__ = (
         "_batch",
+        "_budget",
         "_failure",
         "_intake",
         "_on_bbo",
         "_settings",
+        "_strikes",
         "_user",
         "decisions",
         "errors",
@@ -89,7 +98,12 @@ class PluginBrain:
     )
 
     def __init__(
-        self, instrument: str, user: UserBrain, name: str, settings: BrainSettings | None = None
+        self,
+        instrument: str,
+        user: UserBrain,
+        name: str,
+        settings: BrainSettings | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.instrument = instrument
         self.name = name
@@ -97,6 +111,8 @@ class PluginBrain:
         self._on_bbo: Callable[[BboRow], None] | None = getattr(user, "on_bbo", None)
         self._settings = settings or BrainSettings()
         self._intake = Intake(self._settings)
+        self._budget = budget or Budget(SystemClock(), BUDGET_US)
+        self._strikes = Strikes()
         self._batch: list[TradeRow] = []
         self._failure = ""  # of the user's code since the last decision
         self.decisions = 0
@@ -106,6 +122,19 @@ class PluginBrain:
     @property
     def warm(self) -> bool:
         return self._intake.warm
+
+    @property
+    def failure(self) -> str:
+        return self._strikes.why
+
+    @property
+    def overruns(self) -> int:
+        return self._budget.overruns
+
+    @property
+    def trouble(self) -> str:
+        why = self._strikes.trouble or self._budget.trouble
+        return f"{self.name}: {why}" if why else ""
 
     @property
     def inputs(self) -> dict[str, int]:
@@ -156,27 +185,22 @@ class PluginBrain:
             self._call("on_trades", batch)
 
     def _call(self, method: str, argument: object) -> Any:
+        began_ns = self._budget.begin()
         value, error = attempt(getattr(self._user, method), argument)
+        self._budget.end(method, began_ns)
         if error is not None:
-            self._fail(f"{method} raised {type(error).__name__}: {_failure_text(error)}")
+            self._fail(f"{method} raised {type(error).__name__}: {failure_text(error)}")
         return value
 
     def _fail(self, what: str) -> None:
         self.errors += 1
-        self._failure = self._failure or _failure_text(what)
+        self._failure = self._failure or failure_text(what)
 
     def _decide(self, exchange_ts_ns: int, received_ts_ns: int) -> Decision | None:
         intake = self._intake
         boundary_ms = intake.pass_boundary()
-        said = None
         if intake.warm or self._failure:
-            # A brain that failed since is not asked: it did not take in all rows.
-            said = None if self._failure else self._call("decide", intake.now_ns)
-            if said is not None:
-                said = self._checked(said)
-            if self._failure:
-                said = self._abstention(f"{self.name} failed: {self._failure}")
-                self._failure = ""
+            said = self._ask()
         else:
             warm_s = self._settings.warm_ms / 1e3
             said = self._abstention(f"warming up: {intake.seen_ns / 1e9:.1f} s of {warm_s:.1f} s")
@@ -195,16 +219,43 @@ class PluginBrain:
             boundary_ms=boundary_ms,
         )
 
-    def _checked(self, said: object) -> Decision | None:
-        """A decision that may be published, or None and a failure."""
-        if not isinstance(said, Decision):
-            self._fail(f"decide returned {type(said).__name__}, expected Decision or None")
-            return None
-        wrong = attempt(_fault, said)
-        if wrong.error is not None or wrong.value:
-            self._fail(f"decide returned {wrong.value or _failure_text(wrong.error)}")
-            return None
-        return said
+    def _ask(self) -> Decision | None:
+        """What is to be told; the user's, if nothing failed of late."""
+        # A brain that failed since is not asked: it did not take in all rows.
+        said = None if self._failure else self._call("decide", self._intake.now_ns)
+        if said is not None and (fault := _fault_of(said)):
+            self._fail(f"decide returned {fault}")
+        failure, self._failure = self._failure, ""
+        strikes = self._strikes
+        if failure:
+            strikes.strike(failure)
+        else:
+            strikes.passed()
+        if strikes.in_shadow:
+            return self._abstention(f"{self.name}: {strikes.trouble}")
+        if failure:
+            return self._abstention(f"{self.name} failed: {failure}")
+        checked: Decision | None = said
+        return checked
+
+    def outlook(self, now_ns: int) -> tuple[Outlook, ...]:
+        """The user's `decide`, asked besides the intervals: what came is handed over first. It is
+        neither timed nor counted."""
+        self._hand_over()
+        said = self._abstention(self._failure or self._strikes.trouble or "warming up")
+        if self.warm and not (self._failure or self._strikes.in_shadow):
+            value, error = attempt(self._user.decide, max(now_ns, self._intake.now_ns))
+            if error is not None:
+                why = f"decide raised {type(error).__name__}: {failure_text(error)}"
+                said = self._abstention(f"{self.name} failed: {why}")
+            elif value is None:
+                said = self._abstention("nothing to say")
+            elif fault := _fault_of(value):
+                said = self._abstention(f"{self.name} failed: decide returned {fault}")
+            else:
+                said = value
+        p, horizon_ms = said.probability_up, said.horizon_ms
+        return (Outlook(horizon_ms, p, None, None, said.direction, said.reason),)
 
     def _abstention(self, reason: str) -> Decision:
         return Decision(
@@ -219,7 +270,7 @@ class PluginBrain:
         value, error = attempt(self._user.snapshot)
         if not isinstance(value, bytes):
             self.errors += 1
-            why = _failure_text(error or type(value))
+            why = failure_text(error or type(value))
             raise StateError(f"{self.name}: snapshot returned no bytes: {why}")
         return _ENCODER.encode(
             PluginState(
@@ -231,6 +282,7 @@ class PluginBrain:
                 decisions=self.decisions,
                 errors=self.errors,
                 failure=self._failure,
+                strikes=self._strikes.state(),
                 user=value,
             )
         )
@@ -250,11 +302,23 @@ class PluginBrain:
         _, failure = attempt(self._user.restore, found.user)
         if failure is not None:
             raise StateError(f"{self.name}: restore raised {failure!r}; start cold") from failure
+        try:
+            self._strikes.load(found.strikes)
+        except ValueError as error:
+            raise StateError(f"{self.name}: {error}; start cold") from error
         self._intake.load(found.intake)
         self._batch = found.batch
         self.decisions = found.decisions
         self.errors = found.errors
         self._failure = found.failure
+
+
+def _fault_of(said: object) -> str:
+    """Why this is no decision that may be published; "" if it is one."""
+    if not isinstance(said, Decision):
+        return f"{type(said).__name__}, expected Decision or None"
+    fault, error = attempt(_fault, said)
+    return failure_text(error) if error is not None else str(fault)
 
 
 def _fault(said: Decision) -> str:

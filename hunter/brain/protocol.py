@@ -9,11 +9,29 @@ brain that asks a clock or rolls dice gives up exact replays.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hunter.brain.inputs import BboRow, BookRow, TickerRow, TradeRow
 from hunter.errors import HunterError
-from hunter.signals.decision import Decision
+from hunter.signals.decision import Decision, Direction
+
+
+class Outlook(NamedTuple):
+    """What a brain thinks at one moment of one horizon; asking for it changes nothing.
+
+    `probability_up` is P(the mid is higher after the horizon | it moved); exactly 1/2 when the
+    input allows no opinion. It is the model's own also where `direction` is flat because the brain
+    would not act on it; `reason` says why then.
+    """
+
+    horizon_ms: int
+    probability_up: float
+    probability_move: float | None
+    """P(the mid moves at all within the horizon); None from a brain that does not say."""
+    edge_bp: float | None
+    """(2 p - 1) * P(move) * E|move|, in basis points of the mid, before any cost."""
+    direction: Direction
+    reason: str
 
 
 class StateError(HunterError):
@@ -44,7 +62,19 @@ class Brain(Protocol):
 
     @property
     def errors(self) -> int:
-        """Decisions that failed; always 0 for a built-in brain."""
+        """Calls of plug-ins that failed: of a user's brain, or of experts beside the built-in."""
+
+    @property
+    def failure(self) -> str:
+        """The newest failure of a plug-in that is not forgiven yet, in words; "" without one."""
+
+    @property
+    def overruns(self) -> int:
+        """Calls of plug-ins that took longer than brain.budget_us; not the same at a replay."""
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with a plug-in now, in words; "" when nothing is."""
 
     def on_trade(self, row: TradeRow) -> Decision | None:
         """Consume a trade row; the decision, if a boundary was passed."""
@@ -60,6 +90,9 @@ class Brain(Protocol):
 
     def on_book(self, row: BookRow) -> Decision | None:
         """Consume a top of the book."""
+
+    def outlook(self, now_ns: int) -> tuple[Outlook, ...]:
+        """What it thinks at event time `now_ns`, by horizon, shortest first; changes nothing."""
 
     def snapshot(self) -> bytes:
         """All state; a brain that restores it goes on bit for bit."""

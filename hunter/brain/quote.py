@@ -2,14 +2,14 @@
 
 Sources in order of trust: the bbo lane, the top of the book, the ticker. A row of a lesser source
 becomes the quote only when the better one has been silent for `stale_ms` of event time; the better
-one takes over again with its next row. A quote is usable when both sides are there and the bid is
-below the ask.
+one takes over again with its next row. A quote is usable when both sides are there, with sizes that
+are numbers, and the bid is below the ask.
 """
 
 from __future__ import annotations
 
 import enum
-from math import nan
+from math import inf, nan
 
 
 class Source(enum.IntEnum):
@@ -23,6 +23,8 @@ class Source(enum.IntEnum):
 
 class BestQuote:
     """Written only by FlowWindow; anybody may read the fields."""
+
+    FORMAT = "qqdddd"
 
     __slots__ = (
         "ask",
@@ -57,18 +59,17 @@ class BestQuote:
         return now_ns - self.stamp_ns > self.stale_ns
 
     def update(
-        self, stamp_ns: int, source: int, bid: tuple[float, ...], ask: tuple[float, ...]
+        self, stamp_ns: int, source: int, *touch: *tuple[float, float, float, float]
     ) -> None:
-        """Take over (price, size) of both sides."""
+        """Take over bid, bid size, ask and ask size."""
         self.source = source
         self.stamp_ns = stamp_ns
-        self.bid, self.bid_size = bid
-        self.ask, self.ask_size = ask
+        self.bid, self.bid_size, self.ask, self.ask_size = touch
         # NaN compares false: an absent side is neither usable nor crossed.
-        both = self.bid_size > 0.0 and self.ask_size > 0.0
-        self.usable = both and self.bid < self.ask
-        self.crossed = both and self.bid >= self.ask
+        both = 0.0 < self.bid_size < inf and 0.0 < self.ask_size < inf
         self.mid = (self.bid + self.ask) / 2.0
+        self.usable = both and self.bid < self.ask and -inf < self.mid < inf
+        self.crossed = both and self.bid >= self.ask
 
     def state(self) -> tuple[int, int, float, float, float, float]:
         """For the snapshot."""
@@ -77,5 +78,5 @@ class BestQuote:
 
     def load(self, state: tuple[int, int, float, float, float, float]) -> None:
         """Continue from `state()`."""
-        source, stamp_ns, bid, bid_size, ask, ask_size = state
-        self.update(stamp_ns, source, (bid, bid_size), (ask, ask_size))
+        source, stamp_ns, *touch = state
+        self.update(stamp_ns, source, *touch)

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "status": ("status", "status", "What runs, how well, and what to do about it."),
     "trades": ("market", "trades", "Newest trades of an instrument."),
     "book": ("market", "book", "Order book of an instrument."),
+    "candles": ("candles", "candles", "Bars of an instrument's trades: volumes, VWAP, CVD."),
     "signals": ("signals", "signals", "Newest signals."),
     "logs": ("logs", "logs", "Log lines of all actors, or of one."),
     "deaths": ("deaths", "deaths", "What ended, when and why, with its last log lines."),
@@ -30,6 +31,9 @@ COMMANDS: Final = {
     "sim": ("sim", "sim", "Run the exchange look-alike by itself."),
     "record": ("record", "record", "Record the market into packed files."),
     "replay": ("replay", "replay", "Play a recording through the whole system."),
+    "train": ("train", "train_", "Fit the brain's prior on recordings."),
+    "import": ("imports", "import_", "Turn other recordings into one of hunter."),
+    "evaluate": ("evaluate", "evaluate", "How good a brain's signals are, on recordings."),
     "bench": ("bench", "bench", "What it costs and carries on this machine."),
 }
 EXIT_CODES: Final = """\b

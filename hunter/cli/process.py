@@ -17,6 +17,8 @@ import msgspec
 import setproctitle
 
 from hunter import clock, native
+from hunter.brain.modelfile import named_model
+from hunter.brain.pinned import check_experts
 from hunter.cli.logs import newest_lines
 from hunter.cli.options import colour, config_option, duration, load_config
 from hunter.cli.status import read
@@ -78,6 +80,8 @@ def start(
             err=True,
         )
     check_places(config)
+    check_experts(config.brain.experts, Path(config.base_dir))
+    named_model(config.brain.model_file, Path(config.base_dir))
     refuse_running(config)
     if detach:
         arguments = ["--background", *(["--demo"] if demo else [])]

@@ -18,12 +18,14 @@ from hunter.cli.options import config_option, duration, load_config
 from hunter.cli.progress import Progress
 from hunter.clock import SystemClock
 from hunter.errors import HunterError
+from hunter.recorder.anchor import Anchors
 from hunter.recorder.backlog import Backlog
 from hunter.recorder.receiver import Receiver
 from hunter.recorder.segments import BudgetUsed, Segments, compact_utc, recorded_bytes
 from hunter.recorder.writing import WriterThread
 
 WAIT_MS: Final = 100
+_LOOK_EVERY_NS: Final = 500_000_000
 _MB: Final = 1_000_000
 _UNITS_S: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -87,7 +89,8 @@ def record(
         )
     directory = output or place / f"{compact_utc(clock.wall_ns())}-{name}"
     segments = Segments(directory, name, int(segment_mb * _MB), budget_bytes)
-    recording = _Recording(segments, Progress(sys.stderr, clock.monotonic_ns()), clock)
+    anchors = Anchors(config.data_dir / "checkpoints", directory, config.stream.shards)
+    recording = _Recording(segments, anchors, Progress(sys.stderr, clock.monotonic_ns()), clock)
     receiver = Receiver(config, recording.backlog, clock, recording.progress.say)
     try:
         recording.run(receiver, for_s)
@@ -108,11 +111,16 @@ def record(
 class _Recording:
     """The parts that run together, and what a person sees of them."""
 
-    def __init__(self, segments: Segments, progress: Progress, clock: SystemClock) -> None:
+    def __init__(
+        self, segments: Segments, anchors: Anchors, progress: Progress, clock: SystemClock
+    ) -> None:
         self.progress = progress
         self.backlog = Backlog()
         self.writer = WriterThread(self.backlog, segments, clock)
         self._segments = segments
+        self._anchors = anchors
+        self._whole_wall_ns = 0  # since when every channel has been recorded
+        self._look_due_ns = 0
         self._clock = clock
         self._stopping = False
         self._started_ns = clock.monotonic_ns()
@@ -129,8 +137,17 @@ class _Recording:
             if end_ns is not None and now_ns >= end_ns:
                 break
             receiver.step(now_ns)
+            if now_ns >= self._look_due_ns and not self._anchors.is_complete:
+                self._look_due_ns = now_ns + _LOOK_EVERY_NS
+                self._keep_anchors(receiver)
             self.progress.show(now_ns, lambda: self._line(receiver))
             receiver.wait(WAIT_MS)
+
+    def _keep_anchors(self, receiver: Receiver) -> None:
+        if not self._whole_wall_ns and receiver.is_whole:
+            self._whole_wall_ns = self._clock.wall_ns()
+        if self._whole_wall_ns:
+            self._anchors.look(self._whole_wall_ns)
 
     def summary(self, receiver: Receiver) -> str:
         segments, counts = self._segments, receiver.data_counts

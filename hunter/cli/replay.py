@@ -18,6 +18,7 @@ import msgspec
 from hunter.cli.console import Console
 from hunter.cli.options import colour, config_option, duration, json_option, load_config
 from hunter.cli.progress import Progress
+from hunter.cli.replay_verify import tell, verify
 from hunter.cli.replay_watch import ReplayWatch
 from hunter.cli.sim import Speed
 from hunter.clock import SystemClock
@@ -78,6 +79,18 @@ class ReplaySummary(msgspec.Struct):
     metavar="DIR",
     help="For signals and logs; default: a temporary folder.",
 )
+@click.option(
+    "--verify",
+    "is_verified",
+    is_flag=True,
+    help="Compute a run's signals once more and compare them; exit code 7 when they differ.",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The run to verify: its data_dir; default: that of the configuration.",
+)
 @json_option
 @click.pass_context
 def replay(
@@ -87,6 +100,8 @@ def replay(
     speed: float | None,
     overrides: tuple[str, ...],
     output: Path | None,
+    is_verified: bool,
+    against: Path | None,
     as_json: bool,
 ) -> None:
     """Play RECORDING... (files, or folders of segments) through the whole system.
@@ -95,6 +110,13 @@ def replay(
     recording's, everything else is the configuration's. Exit code 1 when anything was lost.
     """
     config = load_config(config_file, overrides)
+    if is_verified:
+        if output is not None or speed is not None:
+            raise click.UsageError("--verify starts nothing: leave out -o and --speed")
+        tell(verify(config, recording, against), as_json)
+        return
+    if against is not None:
+        raise click.UsageError("--against goes with --verify")
     contents = read_contents(recording_files(recording))
     data_dir = _output_dir(output)
     runtime_dir = Path(tempfile.mkdtemp(prefix="hunter-run-"))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from hunter.brain.modelfile import named_model
+from hunter.brain.pinned import check_experts
 from hunter.cli.options import config_option, load_config
 from hunter.config import find_file, to_toml
 
@@ -17,7 +21,9 @@ def config() -> None:
 @config_option
 def check(config_file: str | None) -> None:
     """Say whether the configuration is good; exit 78 with the place when it is not."""
-    load_config(config_file)
+    config = load_config(config_file)
+    check_experts(config.brain.experts, Path(config.base_dir))
+    named_model(config.brain.model_file, Path(config.base_dir))
     click.echo(f"{find_file(config_file) or 'defaults'}: good")
 
 

@@ -10,6 +10,7 @@ from hunter.clock import utc_text
 from hunter.errors import NotFound
 from hunter.signals.signal import Signal, encode_signal
 
+_AHEAD_WIDTH = len("10 s ahead")
 _COLOURS = {"up": "green", "down": "red", "flat": "yellow"}
 
 
@@ -40,10 +41,22 @@ def signals(
 
 
 def line(signal: Signal) -> str:
-    """One signal on one line."""
+    """One signal on one line, the reason last."""
+    ahead = "" if signal.direction == "flat" else f"{signal.horizon_ms / 1000:g} s ahead"
     direction = colour(f"{signal.direction:4}", _COLOURS[signal.direction])
-    return (
-        f"{utc_text(signal.decided_ts_ns)}  {signal.instrument}  {direction}"
-        f"  p(up) {signal.probability_up:.3f}  in {signal.horizon_ms / 1000:g} s"
-        f"  {signal.regime}  {signal.reason}"
-    )
+    parts = [
+        utc_text(signal.decided_ts_ns),
+        signal.instrument,
+        f"{direction} {ahead:{_AHEAD_WIDTH}}",
+        f"p(up) {signal.probability_up:.3f}",
+    ]
+    if len(signal.outlook) > 1:
+        said = (f"{int(ms) / 1000:g} s {p:.2f}" for ms, p in signal.outlook.items())
+        parts.append(f"({', '.join(said)})")
+    if signal.probability_move is not None:
+        parts.append(f"p(move) {signal.probability_move:.2f}")
+    if signal.edge_bp is not None and signal.edge_after_fee_bp is not None:
+        parts.append(f"edge {signal.edge_bp:+.2f} bp, {signal.edge_after_fee_bp:+.2f} after fees")
+    if signal.regime:
+        parts.append(signal.regime)
+    return "  ".join([*parts, signal.reason])

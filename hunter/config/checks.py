@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from hunter.config.cpus import host_cpu_count, parse_cpus
 from hunter.config.places import Places
+from hunter.config.plugins import experts_fault, kind_fault
 from hunter.config.schema import ACTORS_MAX, CHANNELS, INSTRUMENTS_MAX, Config
 from hunter.config.wording import nearest, told
 from hunter.errors import ConfigError
@@ -65,9 +66,12 @@ def check(config: Config, places: Places) -> None:
     for section, cpus in (("stream", config.stream.cpus), ("brain", config.brain.cpus)):
         if why := _cpus_fault(cpus):
             refuse(section, "cpus", why)
-    kind = config.brain.kind
-    if kind != "flow" and not re.fullmatch(r"[\w.]+:\w+", kind):
-        refuse("brain", "kind", f'"{told(kind)}" is no brain; write "flow" or "module:Class"')
+    if why := kind_fault(config.brain.kind):
+        refuse("brain", "kind", why)
+    if config.brain.experts and config.brain.kind != "flow":
+        refuse("brain", "experts", 'vote in the built-in brain: they need kind = "flow"')
+    if why := experts_fault(config.brain.experts):
+        refuse("brain", "experts", why)
 
 
 def _cpus_fault(text: str) -> str:

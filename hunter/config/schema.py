@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from hunter.config.dealing import deal
+
 INSTRUMENTS_MAX: Final = 300
 SHARDS_MAX: Final = 64
 ACTORS_MAX: Final = 56  # processes of one instance; each has a page of the status block
@@ -119,13 +121,35 @@ class RingSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BrainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[brain]`: who decides, how often, and how far ahead; the last two keys as of the stream."""
+    """`[brain]`: who decides, how often, and how far ahead; the last two keys as of the stream.
+
+    The built-in brain abstains below: threshold, |2 p - 1|; coverage, the most confident share;
+    min_edge_bp, the expected move before fees. It shows it after fee_bp, a round trip's cost.
+    warm_ms: silent until so much market was seen. stale_ms: a quote older than that is no input.
+    experts: models beside the built-in brain's own (see hunter.config.plugins). budget_us: what a
+    call of a plug-in may take before that is told. model_file: what `hunter train` wrote, relative
+    to the configuration; "" = the published prior.
+    """
 
     kind: str = "flow"
+    experts: tuple[str, ...] = ()
+    budget_us: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
     interval_ms: Annotated[int, Meta(ge=10, le=3_600_000)] = 1_000
     horizon_ms: Annotated[int, Meta(ge=100, le=600_000)] = 5_000
+    threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.10
+    coverage: Annotated[float, Meta(gt=0, le=1)] = 0.2
+    min_edge_bp: Annotated[float, Meta(ge=0, le=1_000)] = 0.0
+    fee_bp: Annotated[float, Meta(ge=0, le=1_000)] = 10.0
+    warm_ms: Annotated[int, Meta(ge=0, le=3_600_000)] = 30_000
+    stale_ms: Annotated[int, Meta(ge=100, le=600_000)] = 5_000
+    model_file: str = ""
     cpus: str = ""
     busy_poll_us: BusyPollMicroseconds = 0
+
+    @property
+    def has_plugins(self) -> bool:
+        """Whether code that is not hunter's runs in the brain's process."""
+        return self.kind != "flow" or bool(self.experts)
 
 
 class WatchdogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,9 +197,18 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def log_dir(self) -> Path:
         return self._resolve(self.hunter.log_dir) if self.hunter.log_dir else self.data_dir / "logs"
 
+    @property
+    def model_path(self) -> Path | None:
+        """The model that the built-in brain begins from; None: the published prior."""
+        return self._resolve(self.brain.model_file) if self.brain.model_file else None
+
     def shard_instruments(self, shard: int) -> tuple[str, ...]:
-        """Instruments of stream process `shard`: dealt out in turn, so that each gets its share."""
-        return self.okx.instruments[shard :: self.stream.shards]
+        """Instruments of stream process `shard`, in the order of the configuration. Mates stay
+        together, so that their rows have one order, unless there are fewer groups than processes.
+        """
+        names = self.okx.instruments
+        dealt = deal(names, self.stream.shards)
+        return tuple(name for name, its in zip(names, dealt, strict=True) if its == shard)
 
     def _resolve(self, text: str) -> Path:
         return (Path(self.base_dir) / Path(text).expanduser()).resolve()

@@ -6,7 +6,9 @@
  *   ring.c      rows                -> lanes of the segment; and back, for readers
  *   fastpath.c  all of these, frame by frame, for what is ordinary
  *   records.c   the small records that both halves count in
+ *   learner.c   what the brain learns with: mixtures of experts, P(move)
  *   stages.c    the first of these without the later ones, for measurement
+ *   window.c    rows                -> the features that the brain learns from
  *
  * The rule of all of it: a frame is either taken whole, with the effect that the Python code would
  * have had, or declined before anything has changed. Nothing is decided here that Python does not
@@ -221,5 +223,7 @@ int hn_add_book(PyObject *module);
 int hn_add_ring(PyObject *module);
 int hn_add_fastpath(PyObject *module);
 int hn_add_stages(PyObject *module);
+int hn_add_learner(PyObject *module);
+int hn_add_window(PyObject *module);
 
 #endif

@@ -6,7 +6,8 @@ kernel_exec(PyObject *module)
 {
     if (hn_add_json(module) < 0 || hn_add_frames(module) < 0 || hn_add_records(module) < 0
         || hn_add_book(module) < 0 || hn_add_ring(module) < 0 || hn_add_fastpath(module) < 0
-        || hn_add_stages(module) < 0) {
+        || hn_add_stages(module) < 0 || hn_add_learner(module) < 0
+        || hn_add_window(module) < 0) {
         return -1;
     }
     return 0;

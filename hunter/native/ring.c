@@ -17,6 +17,7 @@ typedef struct {
     uint32_t row_bytes;
     uint32_t batch_row_count_max; /* 0: no such lane */
     uint32_t instrument;
+    uint32_t group;
     bool takes_arrivals;
 } Lane;
 
@@ -26,7 +27,8 @@ struct HnLanes {
     HnWord *epoch_word;
     HnWord *arrival_words;
     uint64_t epoch;
-    uint64_t *arrivals; /* numbers taken so far, by instrument */
+    uint64_t *arrivals; /* numbers taken so far, by group: its first instrument's place */
+    uint64_t *newest;   /* number of the newest row, by instrument */
     Lane *lanes;        /* by instrument, then kind */
     Lane **unpublished;
     uint32_t unpublished_count;
@@ -133,10 +135,11 @@ hn_lanes_publish(HnLanes *lanes)
         lane->head = lane->position;
         atomic_store_explicit(&lane->words[1], lane->head, memory_order_release);
     }
-    /* After the heads of all lanes: a reader takes rows up to here for complete in every lane. */
+    /* After the heads of all lanes: a reader takes rows up to here for complete in every lane of
+     * the group, also in those of an instrument whose own arrival head it has seen before. */
     for (uint32_t place = 0; place < lanes->unpublished_count; place++) {
         uint32_t instrument = lanes->unpublished[place]->instrument;
-        atomic_store_explicit(&lanes->arrival_words[instrument], lanes->arrivals[instrument],
+        atomic_store_explicit(&lanes->arrival_words[instrument], lanes->newest[instrument],
                               memory_order_release);
     }
     lanes->unpublished_count = 0;
@@ -182,11 +185,12 @@ hn_lanes_claim(HnLanes *lanes, uint32_t instrument, uint32_t kind)
         atomic_store_explicit(&lane->words[0], sequence, memory_order_relaxed);
         atomic_thread_fence(memory_order_release); /* no store to the row before it: see ring.h */
     }
+    uint64_t *arrival = &lanes->arrivals[lane->group];
     if (lane->takes_arrivals) {
-        lanes->arrivals[instrument]++;
+        lanes->newest[instrument] = ++*arrival;
     }
     memcpy(row, &sequence, sizeof sequence);
-    memcpy(row + sizeof sequence, &lanes->arrivals[instrument], sizeof(uint64_t));
+    memcpy(row + sizeof sequence, arrival, sizeof *arrival);
     return row;
 }
 
@@ -231,6 +235,7 @@ lanes_dealloc(HnLanes *self)
 {
     lanes_close(self);
     PyMem_Free(self->arrivals);
+    PyMem_Free(self->newest);
     PyMem_Free(self->lanes);
     PyMem_Free(self->unpublished);
     Py_TYPE(self)->tp_free((PyObject *)self);
@@ -269,19 +274,41 @@ lane_init(HnLanes *self, Lane *lane, PyObject *place)
     return 0;
 }
 
+/* `groups`: for each instrument the place of the first of its group. */
 static int
-lanes_fill(HnLanes *self, PyObject *arrivals, PyObject *places)
+lanes_group(HnLanes *self, PyObject *groups)
+{
+    for (uint32_t index = 0; index < self->instrument_count; index++) {
+        unsigned long leader = PyLong_AsUnsignedLong(PyList_GET_ITEM(groups, (Py_ssize_t)index));
+        if (leader == (unsigned long)-1 && PyErr_Occurred()) {
+            return -1;
+        }
+        if (leader > index) {
+            PyErr_SetString(PyExc_ValueError, "a group begins with its first instrument");
+            return -1;
+        }
+        for (uint32_t kind = 0; kind < HN_KINDS; kind++) {
+            self->lanes[index * HN_KINDS + kind].group = (uint32_t)leader;
+        }
+    }
+    return 0;
+}
+
+static int
+lanes_fill(HnLanes *self, PyObject *arrivals, PyObject *places, PyObject *groups)
 {
     Py_ssize_t count = PyList_GET_SIZE(arrivals);
-    if (count < 1 || count > 1024 || PyList_GET_SIZE(places) != count * HN_KINDS) {
-        PyErr_SetString(PyExc_ValueError, "eleven lanes are wanted for each instrument");
+    if (count < 1 || count > 1024 || PyList_GET_SIZE(places) != count * HN_KINDS
+        || PyList_GET_SIZE(groups) != count) {
+        PyErr_SetString(PyExc_ValueError, "eleven lanes and a group are wanted for each instrument");
         return -1;
     }
     self->instrument_count = (uint32_t)count;
     self->arrivals = PyMem_Calloc((size_t)count, sizeof *self->arrivals);
+    self->newest = PyMem_Calloc((size_t)count, sizeof *self->newest);
     self->lanes = PyMem_Calloc((size_t)count * HN_KINDS, sizeof *self->lanes);
     self->unpublished = PyMem_Calloc((size_t)count * HN_KINDS, sizeof *self->unpublished);
-    if (!self->arrivals || !self->lanes || !self->unpublished) {
+    if (!self->arrivals || !self->newest || !self->lanes || !self->unpublished) {
         PyErr_NoMemory();
         return -1;
     }
@@ -290,25 +317,26 @@ lanes_fill(HnLanes *self, PyObject *arrivals, PyObject *places)
         if (PyErr_Occurred()) {
             return -1;
         }
+        self->newest[index] = self->arrivals[index];
     }
     for (Py_ssize_t number = 0; number < count * HN_KINDS; number++) {
         if (lane_init(self, &self->lanes[number], PyList_GET_ITEM(places, number)) < 0) {
             return -1;
         }
     }
-    return 0;
+    return lanes_group(self, groups);
 }
 
 static PyObject *
 lanes_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     static char *names[] = {"view", "epoch", "epoch_word", "arrival_word", "arrivals", "places",
-                            NULL};
-    PyObject *view, *arrivals, *places;
+                            "groups", NULL};
+    PyObject *view, *arrivals, *places, *groups;
     unsigned long long epoch, epoch_word, arrival_word;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OKKKO!O!", names, &view, &epoch, &epoch_word,
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OKKKO!O!O!", names, &view, &epoch, &epoch_word,
                                      &arrival_word, &PyList_Type, &arrivals, &PyList_Type,
-                                     &places)) {
+                                     &places, &PyList_Type, &groups)) {
         return NULL;
     }
     HnLanes *self = (HnLanes *)type->tp_alloc(type, 0);
@@ -320,7 +348,7 @@ lanes_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         || !(self->epoch_word = hn_segment_words(&self->segment, epoch_word, 1))
         || !(self->arrival_words = hn_segment_words(&self->segment, arrival_word,
                                                     (uint64_t)PyList_GET_SIZE(arrivals)))
-        || lanes_fill(self, arrivals, places) < 0) {
+        || lanes_fill(self, arrivals, places, groups) < 0) {
         Py_DECREF(self);
         return NULL;
     }

@@ -12,7 +12,9 @@
  *            rows       plain stores
  *            heads      release stores  without: a head is seen before the row it names
  *            arrivals   release stores  without: a merged reader sees the number before the head of
- *                                       another lane, and takes that lane for complete
+ *                                       another lane, and takes that lane for complete. They come
+ *                                       after the heads of all instruments: mates count together,
+ *                                       and the number of one speaks for the lanes of both
  *   reader   arrival, head  acquire     without: rows are loaded before the head that allows it
  *            intent     acquire load
  *            rows       plain copy      then an acquire fence: without it the second look may be

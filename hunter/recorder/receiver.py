@@ -34,6 +34,7 @@ _MS: Final = 1_000_000
 _SILENCE_NS_MAX: Final = BOOK_KEEPALIVE_NS * 5 // 4
 # Where no channel promises anything, as candles in a market that rests.
 _UNPROMISED_NS_MAX: Final = 600_000_000_000
+_BRINGING: Final = {SubscriptionState.ACKED, SubscriptionState.LIVE, SubscriptionState.PARKED}
 
 
 class Receiver:
@@ -69,6 +70,16 @@ class Receiver:
     def last_close(self) -> str:
         """Why a connection ended; "" when none has."""
         return next((link.last_close for link in self._links if link.last_close), "")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that was asked for is being recorded, but for what is refused."""
+        states = {
+            link.subscription_state(item)
+            for link in self._links
+            for item in link.target.subscriptions
+        }
+        return SubscriptionState.LIVE in states and states <= _BRINGING
 
     def step(self, now_ns: int) -> None:
         """Move on as far as the sockets allow. Raises HunterError when nothing can ever come."""

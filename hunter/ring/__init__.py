@@ -10,7 +10,8 @@ readers.
     lanes.py     a writer's lanes: claim, put, publish; in Python, or compiled
     writer.py    RingWriter: intent -> rows -> head -> arrival head; never waits
     reader.py    LaneReader: copy, then validate; counts what it was lapped by, and what is damaged
-    merge.py     MergedReader: one instrument's market in the order the rows came
+    merge.py     MergedReader: one instrument's market in the order the rows came; GroupReader: the
+                 same of mates, which share one arrival counter
 
 Nothing here imports numpy: `hunter status` must not pay for it. `rows.numpy_dtype` does it on
 request.

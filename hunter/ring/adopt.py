@@ -6,7 +6,9 @@ Called by the composition root before any actor starts, so that every actor find
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,8 +94,9 @@ def check_heads(found: segment.Segment, layout: RingLayout) -> None:
 
     A head names the lane's newest row. An intent may be ahead of it by an unpublished batch, which
     is never more than half the lane; a larger one would hide rows from readers for ever. An arrival
-    head may be behind the newest row's, never ahead. Damaged rows are left to the readers, who
-    leave them out: as long as one sound row says that the head is right, the ring goes on.
+    head may be behind the newest row's of its group, never ahead. Damaged rows are left to the
+    readers, who leave them out: as long as one sound row says that the head is right, the ring goes
+    on.
     """
     for index, name in enumerate(layout.instruments):
         for kind in Kind:
@@ -108,23 +111,27 @@ def check_heads(found: segment.Segment, layout: RingLayout) -> None:
                 raise SegmentError(f"damaged: head of {lane} names no row")
             if not head <= intent <= head + (capacity >> 1):
                 raise SegmentError(f"damaged: intent of {lane} does not fit its head")
-        if found.words[layout.arrival_word(index)] > newest_arrival(found, layout, index):
-            raise SegmentError(f"damaged: arrival head of {name} names no row")
+    for members in layout.members:
+        newest = newest_arrival(found, layout, members)
+        for index in members:
+            if found.words[layout.arrival_word(index)] > newest:
+                name = layout.instruments[index]
+                raise SegmentError(f"damaged: arrival head of {name} names no row")
 
 
-def newest_arrival(found: segment.Segment, layout: RingLayout, instrument_index: int) -> int:
-    """The highest arrival number that a published row of the instrument may have.
+def newest_arrival(found: segment.Segment, layout: RingLayout, members: Sequence[int]) -> int:
+    """The highest arrival number that a published row of a group's instruments may have.
 
     Only rows of the market take numbers, one each: whatever numbers damaged rows had, there are no
-    more of them than of those rows.
+    more of them than of those rows, in all lanes of the group.
     """
     newest = damaged_row_count = 0
-    for kind in Kind:
-        row = last_row(found, layout, instrument_index, kind)
+    for index, kind in product(members, Kind):
+        row = last_row(found, layout, index, kind)
         if row is not None:
             newest = max(newest, int(row[1]))
             if kind < FIRST_ALIKE:
-                head = found.words[layout.intent_word(instrument_index, kind) + 1]
+                head = found.words[layout.intent_word(index, kind) + 1]
                 damaged_row_count += head - int(row[0])
     return newest + damaged_row_count
 

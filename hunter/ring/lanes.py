@@ -2,8 +2,9 @@
 here, and the compiled `hunter.native._kernel.Lanes`. RingWriter asks for one by `new_lanes`, and
 the compiled data path puts rows into the very same object.
 
-Order of stores, per batch and lane: intent, rows, head; then the instrument's arrival head. Who
-holds the lease holds the one object that stores any of them.
+Order of stores, per batch and lane: intent, rows, head; then, when the heads of all lanes of all
+instruments are stored, the arrival heads. So whoever loads an arrival head finds every row up to it
+in the lanes of its whole group. Who holds the lease holds the one object that stores any of them.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Lanes(Protocol):
 
     def put(self, instrument: int, kind: int, facts: bytes, /) -> None:
         """Put a row that nobody sees yet: what rows.FACTS packs. The lane's next sequence and the
-        instrument's next arrival number come before it, the check after it.
+        next arrival number of the instrument's group come before it, the check after it.
 
         Raises WriterFenced, before anything has changed.
         """
@@ -50,9 +51,9 @@ class _Lane:
     """
 
     __slots__ = (
-        "arrivals_taken",
         "batch_row_count_max",
         "facts_bytes",
+        "group",
         "head",
         "index",
         "intent",
@@ -61,16 +62,18 @@ class _Lane:
         "offset",
         "position",
         "row_bytes",
+        "takes_arrivals",
     )
 
     def __init__(self, shared: Segment, layout: RingLayout, index: int, kind: Kind) -> None:
         self.index = index
+        self.group = layout.groups[index]
         # An unpublished batch may never lap itself; readers keep half the lane meanwhile.
         self.batch_row_count_max = layout.capacities[kind] >> 1
         self.mask = layout.capacities[kind] - 1
         self.row_bytes = ROW_BYTES[kind]
         self.facts_bytes = FACTS[kind].size
-        self.arrivals_taken = int(kind < FIRST_ALIKE)
+        self.takes_arrivals = kind < FIRST_ALIKE
         self.offset = layout.lane_offset(index, kind)
         self.intent_word = layout.intent_word(index, kind)
         # a former writer may have died with rows begun above its head: its intent stays in force
@@ -79,7 +82,11 @@ class _Lane:
 
 
 class PlainLanes:
-    """In Python: on x86-64 other cores see stores in program order, and nothing else is needed."""
+    """In Python: on x86-64 other cores see stores in program order, and nothing else is needed.
+
+    `_arrivals`: numbers taken so far, by group: its first instrument's place. `_newest`: of the
+    newest row of each instrument.
+    """
 
     def __init__(
         self, shared: Segment, layout: RingLayout, epoch: int, arrivals: list[int]
@@ -87,6 +94,7 @@ class PlainLanes:
         self._view, self._words = shared.view, shared.words
         self._epoch = epoch
         self._arrivals = list(arrivals)
+        self._newest = list(arrivals)
         self._first_arrival_word = layout.arrival_word(0)
         indexes = range(len(layout.instruments))
         self._lanes = [[_Lane(shared, layout, index, kind) for index in indexes] for kind in Kind]
@@ -99,7 +107,9 @@ class PlainLanes:
         arrivals = self._arrivals
         # Facts from REST and from another socket come when they come and take no number; the
         # market's must be the same whenever that was.
-        arrivals[instrument] = arrival = arrivals[instrument] + lane.arrivals_taken
+        arrival = arrivals[lane.group]
+        if lane.takes_arrivals:
+            arrivals[lane.group] = self._newest[instrument] = arrival = arrival + 1
         row = _head(lane.position, arrival) + facts
         _STORES[kind](self._view, offset, row, crc32(row))
 
@@ -128,9 +138,10 @@ class PlainLanes:
             raise WriterFenced(_FENCED)
         for lane in lanes:
             words[lane.intent_word + 1] = lane.head = lane.position
-        # After the heads of all lanes: a reader takes rows up to here for complete in every lane.
+        # After the heads of all lanes: a reader takes rows up to here for complete in every lane of
+        # the group, also in those of an instrument whose own arrival head it has seen before.
         for lane in lanes:
-            words[self._first_arrival_word + lane.index] = self._arrivals[lane.index]
+            words[self._first_arrival_word + lane.index] = self._newest[lane.index]
         lanes.clear()
         return True
 
@@ -142,8 +153,8 @@ class PlainLanes:
 
 
 def new_lanes(shared: Segment, layout: RingLayout, epoch: int, arrivals: list[int]) -> Lanes:
-    """The lanes of a segment whose writer has begun `epoch`; `arrivals`: numbers taken so far, by
-    instrument.
+    """The lanes of a segment whose writer has begun `epoch`; `arrivals`: the arrival heads, that of
+    a group's first instrument being the highest of the group.
     """
     if native.kernel is None:
         return PlainLanes(shared, layout, epoch, arrivals)
@@ -158,6 +169,12 @@ def new_lanes(shared: Segment, layout: RingLayout, epoch: int, arrivals: list[in
         for kind in Kind
     ]
     made: Lanes = native.kernel.Lanes(
-        shared.view, epoch, EPOCH_WORD, layout.arrival_word(0), list(arrivals), places
+        shared.view,
+        epoch,
+        EPOCH_WORD,
+        layout.arrival_word(0),
+        list(arrivals),
+        places,
+        list(layout.groups),
     )
     return made

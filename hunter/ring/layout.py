@@ -9,11 +9,14 @@
       0x0C0 epoch u8 | 0x0C8 writer pid u8 | 0x0D0 writer since, wall ns u8: the writer's
       0x200 log of the last 64 epochs: {epoch u8, pid u8, wall_ns u8, first arrival u8}
     0x1000  instrument names, 64 B each, padded with zeros
+      ...   groups, u8 each: the place of the group's first instrument; constant, in the crc32 too
       ...   arrival heads, u8 each, side by side: one compare tells a reader what is new
       ...   lane table, 256 B per instrument: {intent u8, head u8} x 11 kinds, the rest unused
       ...   lanes, page aligned, instrument by instrument, kind by kind: capacity x row bytes
 
 All sizes follow from the constant part of the header, so a reader needs no configuration.
+Instruments of one group (mates) take their arrival numbers from one counter. Each has an arrival
+head of its own, the number of its newest row: one compare tells which of them has news.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from hunter.ring.rows import ROW_BYTES, Kind, layout_text
 from hunter.ring.segment import boot_id
 
 MAGIC: Final = b"HUNTRING"
-VERSION: Final = 3
+VERSION: Final = 4
 HEADER_BYTES: Final = 4096
 NAME_BYTES: Final = 64
 LANE_LINE_BYTES: Final = 256
@@ -66,6 +69,10 @@ def source_hash(source: str) -> int:
     return int.from_bytes(hashlib.blake2s(source.encode(), digest_size=8).digest(), "little")
 
 
+def _groups(instrument_count: int) -> struct.Struct:
+    return struct.Struct(f"<{instrument_count}Q")
+
+
 def _page_up(offset: int) -> int:
     return (offset + 4095) & ~4095
 
@@ -78,14 +85,19 @@ class RingLayout:
     where no channel feeds the lane.
     `source`: hash of where the rows come from (`source_hash`): the rows of a simulator must never
     be continued by a market's.
+    `groups`: for each instrument the place of the first of its group, which is in it before all
+    others; each is alone when none are given.
     """
 
     instruments: tuple[str, ...]
     capacities: tuple[int, ...]
     source: int = 0
     created_wall_ns: int = 0
+    groups: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.groups:
+            object.__setattr__(self, "groups", tuple(range(len(self.instruments))))
         assert 1 <= len(self.instruments) <= INSTRUMENTS_MAX, len(self.instruments)
         assert len(set(self.instruments)) == len(self.instruments), "an instrument is named twice"
         assert all(len(name.encode()) <= NAME_BYTES for name in self.instruments)
@@ -93,6 +105,11 @@ class RingLayout:
         assert all(
             c == 0 or (c & (c - 1) == 0 and 8 <= c <= CAPACITY_MAX) for c in self.capacities
         ), self.capacities
+        assert len(self.groups) == len(self.instruments), self.groups
+        assert all(
+            leader <= place and self.groups[leader] == leader
+            for place, leader in enumerate(self.groups)
+        ), self.groups
 
     @property
     def ring_id(self) -> str:
@@ -100,8 +117,20 @@ class RingLayout:
         return f"{self.created_wall_ns:016x}"
 
     @cached_property
-    def arrival_offset(self) -> int:
+    def members(self) -> tuple[tuple[int, ...], ...]:
+        """The places of each group's instruments, groups in the order of their first."""
+        found: dict[int, list[int]] = {}
+        for place, leader in enumerate(self.groups):
+            found.setdefault(leader, []).append(place)
+        return tuple(map(tuple, found.values()))
+
+    @cached_property
+    def group_offset(self) -> int:
         return HEADER_BYTES + NAME_BYTES * len(self.instruments)
+
+    @cached_property
+    def arrival_offset(self) -> int:
+        return self.group_offset + 8 * len(self.instruments)
 
     @cached_property
     def lane_table_offset(self) -> int:
@@ -132,11 +161,12 @@ class RingLayout:
         return self.lanes_offset + self.instrument_bytes * instrument_index + before
 
     def write_header(self, view: memoryview) -> None:
-        """Fill the constant part and the names of a fresh, zeroed segment."""
+        """Fill the constant part, names and groups of a fresh, zeroed segment."""
         for index, name in enumerate(self.instruments):
             encoded = name.encode()
             start = HEADER_BYTES + NAME_BYTES * index
             view[start : start + len(encoded)] = encoded
+        _groups(len(self.groups)).pack_into(view, self.group_offset, *self.groups)
         _HEADER.pack_into(
             view,
             0,
@@ -153,8 +183,8 @@ class RingLayout:
         _CRC.pack_into(view, _CRC_OFFSET, self._crc(view))
 
     def _crc(self, view: memoryview) -> int:
-        names = view[HEADER_BYTES : self.arrival_offset]
-        return zlib.crc32(names, zlib.crc32(view[:_CRC_OFFSET]))
+        names_and_groups = view[HEADER_BYTES : self.arrival_offset]
+        return zlib.crc32(names_and_groups, zlib.crc32(view[:_CRC_OFFSET]))
 
     @classmethod
     def read_header(cls, view: memoryview) -> RingLayout:
@@ -178,8 +208,9 @@ class RingLayout:
             for start in range(HEADER_BYTES, HEADER_BYTES + NAME_BYTES * count, NAME_BYTES)
         )
         try:
-            found = cls(names, capacities, source, created)
-        except AssertionError as error:
+            groups = _groups(count).unpack_from(view, HEADER_BYTES + NAME_BYTES * count)
+            found = cls(names, capacities, source, created, groups)
+        except (AssertionError, IndexError, struct.error) as error:
             raise SegmentError("a ring whose header is damaged") from error
         if found.total_bytes != total or _CRC.unpack_from(view, _CRC_OFFSET)[0] != found._crc(view):
             raise SegmentError("a ring whose header is damaged")

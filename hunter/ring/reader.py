@@ -18,7 +18,7 @@ from hunter import native
 from hunter.errors import SegmentError
 from hunter.ring.check import are_sound
 from hunter.ring.layout import RingLayout
-from hunter.ring.rows import ROW_BYTES, STRUCTS, Kind
+from hunter.ring.rows import NUMBER_OFFSET, ROW_BYTES, STRUCTS, Kind
 from hunter.ring.segment import Segment
 
 ROWS_PER_POLL_MAX = 4096
@@ -136,6 +136,19 @@ class LaneReader:
         again = [place for place in self._damaged_positions if place >= position]
         self.damaged -= len(again)
         self.cursor = position
+
+    @property
+    def newest_number(self) -> int:
+        """Of the row that was read last, what tells it from others of its lane: its trade id, seq
+        id, or exchange stamp. 0 when there is none, or it has been overwritten since.
+        """
+        position = self.cursor - 1
+        if position < self.tail:
+            return 0
+        row = self._copy(position, 1)
+        if not self._is_sound(row, position) or position < self.tail:
+            return 0
+        return int.from_bytes(row[NUMBER_OFFSET : NUMBER_OFFSET + 8], "little", signed=True)
 
     def last_bytes(self, row_count: int) -> bytearray:
         """Copy of the newest `row_count` readable rows; leaves the cursor alone. Damaged rows are

@@ -45,12 +45,13 @@ The others begin alike, go on at 32 and end with their check:
      96 bar_s u4 | 100 confirmed u1 | 101 utc u1 | 102 unused | 124 check u4
 
 `sequence` is the row's position + 1, so a slot that was never written (zero) is no row. `arrival`
-counts over the first four lanes of the instrument, which are the market; in the others it is how
-many of those rows came before. `check` is the CRC-32 of all bytes before it (hunter.ring.check).
-A missing number (an empty side, a field the exchange left "") is NaN, a missing time 0; an unused
-level is (0, 0). `contract_type` is 0 spot, 1 linear, 2 inverse; `state` 0 unknown, 1 live,
-2 suspend, 3 preopen, 4 test, 5 delisted; `side` +1 buy, -1 sell; `position` +1 long, -1 short,
-0 net. `value_currency` comes out of a plain row as 8 bytes, filled up with zeros.
+counts over the first four lanes, which are the market, of the instrument and its mate; in the
+others it is how many of those rows came before. `check` is the CRC-32 of all bytes before it
+(hunter.ring.check). A missing number (an empty side, a field the exchange left "") is NaN, a
+missing time 0; an unused level is (0, 0). `contract_type` is 0 spot, 1 linear, 2 inverse; `state`
+0 unknown, 1 live, 2 suspend, 3 preopen, 4 test, 5 delisted; `side` +1 buy, -1 sell; `position`
++1 long, -1 short, 0 net. `value_currency` comes out of a plain row as 8 bytes, filled up with
+zeros.
 """
 
 from __future__ import annotations
@@ -63,6 +64,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 BOOK_LEVELS: Final = 20
+NUMBER_OFFSET: Final = 16
+"""Where a row of the first four lanes has what tells it from others: its trade id, its seq id or,
+in a ticker, the exchange's stamp. Signed, 8 bytes."""
 CHECK_BYTES: Final = 4
 
 

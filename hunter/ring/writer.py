@@ -1,6 +1,6 @@
 """RingWriter: the one process that puts rows into a segment.
 
-Order of stores, per batch and lane: intent, rows, head; then the instrument's arrival head. They
+Order of stores, per batch and lane: intent, rows, head; after all of these the arrival heads. They
 are made by `lanes`, in Python or compiled, and other cores see them in that order: on x86-64 by
 itself, elsewhere because the compiled half asks for it. So a reader that sees a head sees the rows
 before it, and one that still sees the old intent has copied rows nobody has touched. A writer
@@ -63,7 +63,7 @@ class RingWriter:
     """Puts rows into the lanes of a segment. Hold the lease before making one, and never fork.
 
     `put_*` writes a row that nobody sees yet; `publish` makes all of them visible. Rows are put in
-    the order they came: each takes the next arrival number of its instrument.
+    the order they came: each takes the next arrival number of its instrument's group.
     """
 
     def __init__(self, path: Path, now_wall_ns: int) -> None:
@@ -71,8 +71,9 @@ class RingWriter:
         layout = self.layout
         self.check()
         self._words = self._segment.words
-        arrivals = [self._adopted_arrival(index) for index in range(len(layout.instruments))]
-        self.epoch = self._begin_epoch(now_wall_ns, sum(arrivals))
+        taken = {members[0]: self._adopted_arrival(members) for members in layout.members}
+        self.epoch = self._begin_epoch(now_wall_ns, sum(taken.values()))
+        arrivals = [taken[leader] for leader in layout.groups]
         first_arrival_word = layout.arrival_word(0)
         for index, arrival in enumerate(arrivals):
             self._words[first_arrival_word + index] = arrival
@@ -84,10 +85,10 @@ class RingWriter:
         """Raise SegmentError when a head names no row: then the segment must not be continued."""
         check_heads(self._segment, self.layout)
 
-    def _adopted_arrival(self, index: int) -> int:
-        # A former writer may have died after a lane's head and before the arrival head.
-        published = self._words[self.layout.arrival_word(index)]
-        return max(published, newest_arrival(self._segment, self.layout, index))
+    def _adopted_arrival(self, members: Sequence[int]) -> int:
+        # A former writer may have died after a lane's head and before the arrival heads.
+        published = max(self._words[self.layout.arrival_word(index)] for index in members)
+        return max(published, newest_arrival(self._segment, self.layout, members))
 
     def _begin_epoch(self, now_wall_ns: int, first_arrival: int) -> int:
         epoch = self._words[EPOCH_WORD] + 1

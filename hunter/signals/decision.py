@@ -12,7 +12,6 @@ from typing import Literal
 import msgspec
 
 Direction = Literal["up", "down", "flat"]
-Regime = Literal["calm", "normal", "volatile"]
 FeedState = Literal["connecting", "live", "stale", "resync"]
 
 
@@ -26,6 +25,8 @@ class Quality(msgspec.Struct, frozen=True):
     """Reception minus exchange stamp of the row that triggered; negative when the clocks differ."""
     gaps_in_window: int = 0
     """Holes in the trade chain and losses of the book in the last minute of event time."""
+    data_age_ms: float | None = None
+    """Of the newest quote of any lane by event time and its exchange stamp; None before one."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +39,21 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     instrument: str = ""
     confidence: float = 0.0
     """|2 p - 1|: 0 without information, 1 when certain."""
-    regime: Regime = "normal"
+    probability_move: float | None = None
+    """P(the mid moves at all within the horizon); None from a brain that does not say."""
+    edge_bp: float | None = None
+    """(2 p - 1) * P(move) * E|move| in basis points: the expected move, before any cost."""
+    edge_after_fee_bp: float | None = None
+    """|edge_bp| less a round trip's fees."""
+    outlook: dict[str, float] = {}
+    """probability_up by horizon in ms, of all horizons the brain looks at."""
+    regime: str = ""
+    """What kind of market it is, in the brain's own words; "" when it does not say."""
     features: dict[str, float] = {}
+    experts: dict[str, float] = {}
+    """Weight in this decision, by expert."""
+    context: dict[str, float] = {}
+    """What else goes on, for people; the model does not look at it."""
     model: str = ""
     trade_sequence: int = 0
     """Ring sequence of the newest trade seen; 0 before the first."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from hunter.errors import MalformedMessage
-from hunter.signals.decision import Decision, Direction, Quality, Regime
+from hunter.signals.decision import Decision, Direction, Quality
 
 SCHEMA = 1
 
@@ -39,7 +39,8 @@ def parse_signal_id(text: str) -> SignalId:
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
-    """One signal, exactly the fields that `hunter signals --json` prints."""
+    """One signal, exactly the fields that `hunter signals --json` prints. Those with a default are
+    not in journals of former versions."""
 
     schema: int = SCHEMA
     id: str
@@ -47,10 +48,16 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     direction: Direction
     probability_up: float
     confidence: float
+    probability_move: float | None = None
+    edge_bp: float | None = None
+    edge_after_fee_bp: float | None = None
     horizon_ms: int
-    regime: Regime
+    outlook: dict[str, float] = {}
+    regime: str
     reason: str
     features: dict[str, float]
+    experts: dict[str, float] = {}
+    context: dict[str, float] = {}
     model: str
     trade_sequence: int
     book_seq_id: int
@@ -75,10 +82,16 @@ def signal_of(
         direction=direction,
         probability_up=decision.probability_up,
         confidence=decision.confidence,
+        probability_move=decision.probability_move,
+        edge_bp=decision.edge_bp,
+        edge_after_fee_bp=decision.edge_after_fee_bp,
         horizon_ms=decision.horizon_ms,
+        outlook=decision.outlook,
         regime=decision.regime,
         reason=reason,
         features=decision.features,
+        experts=decision.experts,
+        context=decision.context,
         model=decision.model,
         trade_sequence=decision.trade_sequence,
         book_seq_id=decision.book_seq_id,

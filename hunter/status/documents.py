@@ -111,12 +111,16 @@ class BrainDocument(msgspec.Struct, frozen=True):
     """Why the journal cannot be written now."""
     checkpoint_trouble: str = ""
     failures: int = 0
-    """Decisions of a user's brain that raised an error or made no sense."""
+    """Calls of plug-ins (a user's brain, experts) that raised an error or made no sense."""
     note: str = ""
     damaged: int = 0
     """Rows of the rings that are not as they were put, and were left out."""
     write_through_trouble: str = ""
     """Why the journal is not written through to the disk now; a host that crashes would show it."""
+    overruns: int = 0
+    """Calls of plug-ins that took longer than brain.budget_us."""
+    plugin_troubles: tuple[str, ...] = ()
+    """Which plug-ins are in shadow or keep taking too long now, and why, in words."""
 
 
 class ChildDocument(msgspec.Struct, frozen=True):

@@ -30,17 +30,16 @@ _PREFIXES: Final = ("LC_", "PYTHON", "LD_", "MALLOC_", "GLIBC_", "COVERAGE_")
 _NETWORK_NAMES: Final = frozenset(
     ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "res_options", "localdomain")
 )
-OWN_BRAIN: Final = "flow"
 _OURS: Final = Path(__file__).resolve().parents[1] / "__init__.py"
 
 
-def actor_environment(variables: Mapping[str, str], role: str, brain_kind: str) -> dict[str, str]:
+def actor_environment(variables: Mapping[str, str], role: str, has_plugins: bool) -> dict[str, str]:
     """What an actor of this role gets of `variables`.
 
-    A user's brain gets them all: it is the user's program, and how that is told which device to use
-    or where its own data are is not for us to know.
+    A brain with a user's code gets them all: that is the user's program, and how it is told which
+    device to use or where its own data are is not for us to know.
     """
-    if role == "brain" and brain_kind != OWN_BRAIN:
+    if role == "brain" and has_plugins:
         return dict(variables)
     return {
         name: value

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from hunter.config import Config
+from hunter.market.instrument import group_leaders
 from hunter.ring.layout import RingLayout, capacities_of, source_hash
 from hunter.ring.rows import Kind
 
@@ -47,8 +48,9 @@ def ring_layout(config: Config, shard: int, source: str) -> RingLayout:
     if candle_count:
         doublings = min(candle_count - 1, _CANDLE_DOUBLINGS_MAX)
         row_counts[Kind.CANDLE] = _CANDLE_ROWS << doublings
+    names = config.shard_instruments(shard)
     return RingLayout(
-        config.shard_instruments(shard), capacities_of(row_counts), source_hash(source)
+        names, capacities_of(row_counts), source_hash(source), groups=group_leaders(names)
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hunter.clock import Clock
 from hunter.ring.layout import RingLayout
+from hunter.ring.merge import MERGED_KINDS
 from hunter.runtime.logs import log_path
 from hunter.status.deaths import (
     DeathLog,
@@ -75,7 +76,7 @@ class PostMortem:
             rss_bytes=beat.rss_bytes if beat else 0,
             cpu_percent=beat.cpu_permille / 10 if beat else 0.0,
             progress=beat.progress if beat else 0,
-            rings=tuple(RingPosition(path.name, arrivals(path, lay)) for path, lay in self._rings),
+            rings=tuple(RingPosition(path.name, row_count(path, lay)) for path, lay in self._rings),
             log=last_lines(
                 self._log_path(report.name), self._log_marks.get(report.name, LogMark())
             ),
@@ -92,17 +93,26 @@ class PostMortem:
         return beat if report.pid and beat.pid == report.pid else None
 
 
-def arrivals(path: Path, layout: RingLayout) -> int:
-    """Rows of the market in a ring, over all instruments; 0 when it cannot be read."""
+def row_count(path: Path, layout: RingLayout) -> int:
+    """Rows of the market in a ring, over all instruments; 0 when it cannot be read. From the lanes'
+    heads: arrival numbers are taken by group, and some by rows that a death kept from being shown.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return 0
     try:
-        count = len(layout.instruments)
-        raw = os.pread(descriptor, 8 * count, layout.arrival_offset)
+        size = layout.lanes_offset - layout.lane_table_offset
+        raw = os.pread(descriptor, size, layout.lane_table_offset)
     except OSError:
         return 0
     finally:
         os.close(descriptor)
-    return sum(memoryview(raw).cast("Q")) if len(raw) == 8 * count else 0
+    if len(raw) != size:
+        return 0
+    words, first = memoryview(raw).cast("Q"), layout.lane_table_offset // 8
+    return sum(
+        words[layout.intent_word(index, kind) + 1 - first]
+        for index in range(len(layout.instruments))
+        for kind in MERGED_KINDS
+    )

@@ -45,7 +45,7 @@ def child_specs(config: Config, *, demo: bool) -> tuple[ChildSpec, ...]:
             name=name,
             role=role,
             argv=(*python, "-m", module, name, str(config.runtime_dir)),
-            env=actor_environment(os.environ, role, config.brain.kind) | ours,
+            env=actor_environment(os.environ, role, config.brain.has_plugins) | ours,
             log_path=str(log_path(config.log_dir, name)),
             stop_timeout_ns=int(config.supervisor.stop_timeout_s * SECOND_NS),
             oom_score_adj=min(_OOM_SCORE_ADJ_MAX, own_adj + OOM_SCORE_ADJ[role]),

@@ -116,8 +116,8 @@ class WatchdogActor:
         if now_ns < self._thorough_due_ns:
             return
         self._thorough_due_ns = now_ns + THOROUGH_EVERY_NS
-        # Not the arrival heads: marks, candles and the like are no work for a brain.
-        arrived = sum(merged_row_count(shared, layout) for shared, layout in self._rings)
+        # Of the market: marks, candles and the like are no work for a brain.
+        arrived = [merged_row_count(shared, layout) for shared, layout in self._rings]
         blind = _blindness()
         reasons = [f"the watchdog sees little: {blind}"] if blind else []
         for child in children:
@@ -156,8 +156,10 @@ class WatchdogActor:
         )
         return self._act_on(child, judge(look, self._limits, now_ns, excused_ms), now_ns)
 
-    def _judge_work(self, child: documents.ChildDocument, arrived: int, now_ns: int) -> list[str]:
-        """What an actor needs and does, and what is to be said about it."""
+    def _judge_work(
+        self, child: documents.ChildDocument, arrived: list[int], now_ns: int
+    ) -> list[str]:
+        """What an actor needs and does, and what is said about it; `arrived`: rows by ring."""
         assert self._status is not None
         page = self._status.pages[child.name]
         beat, raw = page.beat(), page.read_document()
@@ -183,30 +185,23 @@ class WatchdogActor:
         return [f"{child.name}: {verdict.value}; the supervisor {how}"]
 
     def _is_stalled(
-        self, child: documents.ChildDocument, raw: bytes | None, arrived: int, now_ns: int
+        self, child: documents.ChildDocument, raw: bytes | None, arrived: list[int], now_ns: int
     ) -> bool:
         """Whether it takes work and does none: a stream that gets data and writes no rows, a brain
         that lets rows lie."""
         name, pid = child.name, child.pid
         if child.role == "brain" and (brain := documents.decode(raw, documents.BrainDocument)):
             read = sum(msgspec.structs.astuple(brain.inputs)) + brain.lapped + brain.damaged
-            return self._progress.stalled(name, pid, arrived, read, now_ns)
+            return self._progress.stalled(name, pid, sum(arrived), read, now_ns)
         if child.role == "stream" and (stream := documents.decode(raw, documents.StreamDocument)):
             if not stream.active or any(feed.state != "live" for feed in stream.feeds):
                 # a standby writes nothing; rows wait for what is missing, or for a connection
                 self._progress.forget(name)
                 return False
             messages = sum(feed.messages for feed in stream.feeds if feed.channel not in _ROWLESS)
-            written = sum(self._arrival_heads()[self._shard_of(name)])
+            written = arrived[self._shard_of(name)]
             return self._progress.stalled(name, pid, messages, written, now_ns)
         return False
-
-    def _arrival_heads(self) -> list[list[int]]:
-        """Rows published so far, by ring and instrument."""
-        return [
-            shared.words[layout.arrival_word(0) :][: len(layout.instruments)].tolist()
-            for shared, layout in self._rings
-        ]
 
     def _shard_of(self, stream: str) -> int:
         return int(stream.rpartition("-")[2].rstrip("b"))
@@ -235,6 +230,7 @@ class WatchdogActor:
         brain = documents.decode(raw, documents.BrainDocument)
         if brain is None:
             return []
+        failed = f"the brain failed {brain.failures} times: see hunter logs brain-0"
         texts = {
             f"the brain was lapped: {brain.lapped} rows went by unread; raise ring.capacity": (
                 brain.lapped
@@ -245,14 +241,15 @@ class WatchdogActor:
             f"{brain.journal_lost} signals were lost: the disk has refused too many": (
                 brain.journal_lost
             ),
-            f"the brain failed {brain.failures} times: see hunter logs brain-0": brain.failures,
+            failed: brain.failures,
         }
-        reasons = _disk_troubles(brain)
+        reasons = [*_disk_troubles(brain), *brain.plugin_troubles]
         for number, (text, count) in enumerate(texts.items()):
             if count > self._trouble_seen.get(number, 0):
                 self._trouble_until_ns[number] = now_ns + TROUBLE_SHOWN_NS
             self._trouble_seen[number] = count  # also back to 0: a restarted brain counts anew
-            if now_ns < self._trouble_until_ns.get(number, 0):
+            explained = text == failed and bool(brain.plugin_troubles)
+            if now_ns < self._trouble_until_ns.get(number, 0) and not explained:
                 reasons.append(text)
         return reasons
 

@@ -1,8 +1,12 @@
 """What the brain costs: CPU us per row by kind, per decision, and from the ring to the decision.
 
-    python tests/benchmarks/bench_brain.py [--json] [--only rows|parts|paced] [--profile]
+    python tests/benchmarks/bench_brain.py [--json] [--only window|rows|think|load|paced]
 
+window the window alone, both halves: each event and each vector timed by itself, with the clock's
+       own 0.05 us or so in it
 rows   the built-in brain alone, row by row, no ring: the least and the median of the runs
+think  the brain as it is configured, one instrument at 100 rows/s: each call timed by itself by the
+       wall clock, so a busy machine shows in p99; "core" is the vector and three opinions of it
 load   a brain process's loop over a ring of 300 instruments, fed from the same thread a batch at a
        time, so that its CPU time is the brain's alone: 43 % quotes, 35 % trades, 11 % tickers,
        11 % books; with 1 row to an instrument and turn, and with many
@@ -14,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import gc
 import json
 import os
 import platform
@@ -34,8 +39,13 @@ from fakes.brain_rows import START_NS, Row, bbo, book, feed, fresh_flow, ticker,
 from fakes.brain_stage import put
 
 from hunter.brain.actor import BrainActor
+from hunter.brain.flow import FlowBrain
+from hunter.brain.inputs import BboRow, BookRow, TradeRow
+from hunter.brain.settings import BrainSettings
+from hunter.brain.window import FlowWindow
 from hunter.bus.sleep import SleepWord
 from hunter.bus.sockets import WakeSender
+from hunter.native import kernel
 from hunter.ring.writer import RingWriter
 from hunter.status import block
 from hunter.status.latency import Stage as Stretch
@@ -123,6 +133,100 @@ def row_costs() -> dict[str, Any]:
         costs.append((time.process_time_ns() - began_ns) / len(rows) / 1e3)
     found["decision, with its quote"] = spread(costs)
     return found
+
+
+def think_costs(row_count: int = 20_000) -> dict[str, Any]:
+    """us of a sample, of the labels that came due with a row, of a decision, of its core."""
+    timed: dict[str, list[int]] = {}
+
+    def timing(owner: Any, method: str, name: str) -> Any:
+        plain = getattr(owner, method)
+
+        def call(*arguments: Any) -> Any:
+            began_ns = time.perf_counter_ns()
+            answer = plain(*arguments)
+            timed.setdefault(name, []).append(time.perf_counter_ns() - began_ns)
+            return answer
+
+        return call
+
+    class Timed(FlowBrain):
+        """It answers as its parent does."""
+
+    for method, name in (("_sample", "sample"), ("_learn", "labels"), ("_decide", "decision")):
+        setattr(Timed, method, timing(FlowBrain, method, name))
+    market, brain = Market(1, 100), Timed("BTC-USDT-SWAP", BrainSettings(warm_ms=0))
+    began_ns = time.process_time_ns()
+    for _ in range(row_count):
+        feed(brain, market.row()[1])
+    whole_us = (time.process_time_ns() - began_ns) / row_count / 1e3
+
+    def core() -> None:
+        brain._learned.opinions(brain._vector(brain._intake.now_ns))
+
+    owner = type("Owner", (), {"core": staticmethod(core)})
+    for _ in range(2_000):
+        timing(owner, "core", "core")()
+    found: dict[str, Any] = {"cpu_us_per_row_with_all_of_it": round(whole_us, 2)}
+    for name, values in timed.items():
+        ranked = sorted(values[len(values) // 10 :])
+        found[name] = {
+            f"p{share}": round(ranked[len(ranked) * share // 100] / 1e3, 1)
+            for share in (50, 90, 99)
+        }
+    return found
+
+
+def window_costs() -> dict[str, Any]:
+    """us of one call: p50 and p99 of each run's calls, the median of the runs and their range."""
+    halves: dict[str, Any] = {"python": FlowWindow}
+    if kernel is not None:
+        halves["compiled"] = kernel.FlowWindow
+    return {name: half_costs(half) for name, half in halves.items()}
+
+
+def half_costs(half: Any) -> dict[str, Any]:
+    timed: dict[str, list[tuple[float, float]]] = {}
+    for _ in range(RUNS):
+        market, other = Market(1, 1_000), half(2_000)
+        window = half(2_000)
+        costs: dict[str, list[int]] = {}
+        gc.collect()
+        for number in range(40_000):
+            row = market.row()[1]
+            calls = [event_of(window, row)]
+            if number % 10 == 0:
+                calls.append(("vector", window.vector, (row.exchange_ts_ns, other)))
+                calls.append(("basis noted", window.on_mate, (row.exchange_ts_ns, other)))
+            if number % 10 == 5:
+                event_of(other, row)[1](*event_of(other, row)[2])
+            for name, call, arguments in calls:
+                began_ns = time.perf_counter_ns()
+                call(*arguments)
+                costs.setdefault(name, []).append(time.perf_counter_ns() - began_ns)
+        for name, values in costs.items():
+            ranked = sorted(values[len(values) // 10 :])
+            shares = (ranked[len(ranked) // 2] / 1e3, ranked[len(ranked) * 99 // 100] / 1e3)
+            timed.setdefault(name, []).append(shares)
+    return {
+        name: {
+            share: spread([run[place] for run in runs])
+            for place, share in enumerate(("p50", "p99"))
+        }
+        for name, runs in timed.items()
+    }
+
+
+def event_of(window: Any, row: Row) -> tuple[str, Any, tuple[Any, ...]]:
+    """The call of a row's kind, and its arguments, as the brain has them."""
+    now_ns = row.exchange_ts_ns
+    if isinstance(row, TradeRow):
+        return "trade", window.on_trade, (now_ns, row.price, row.size, row.side, row.count)
+    if isinstance(row, BookRow):
+        return "book", window.on_book, (now_ns, now_ns, row.bids[:10], row.asks[:10])
+    source, name = (0, "bbo") if isinstance(row, BboRow) else (2, "ticker")
+    touch = (row.bid_price, row.bid_size, row.ask_price, row.ask_size)
+    return name, window.on_quote, (now_ns, now_ns, source, *touch)
 
 
 class Process:
@@ -238,7 +342,7 @@ def paced(count: int, rate: int, seconds: float) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--only", choices=("rows", "load", "paced"))
+    parser.add_argument("--only", choices=("window", "rows", "think", "load", "paced"))
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--writer", nargs=5, help=argparse.SUPPRESS)
@@ -250,8 +354,12 @@ def main() -> None:
     found: dict[str, Any] = {
         "machine": f"{platform.processor()} {os.cpu_count()} cores, {platform.python_version()}"
     }
+    if options.only in (None, "window"):
+        found["window"] = window_costs()
     if options.only in (None, "rows"):
         found["rows"] = row_costs()
+    if options.only in (None, "think"):
+        found["think"] = think_costs()
     if options.only in (None, "load"):
         found["load"] = {
             f"{count} instruments, {batch} rows a turn": spread(

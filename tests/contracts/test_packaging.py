@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-LOCKS = ["requirements/runtime.lock", "requirements/dev.lock"]
+LOCKS = ["requirements/runtime.lock", "requirements/dev.lock", "requirements/ml.lock"]
 
 
 def pins(text: str) -> dict[str, tuple[str, int]]:
@@ -38,11 +38,14 @@ def test_lock_pins_every_package_with_hashes_and_names_no_place(root: Path, name
 
 
 def test_locks_hold_what_is_declared(root: Path, pyproject: dict[str, Any]) -> None:
-    runtime, dev = (pins((root / name).read_text(encoding="utf-8")) for name in LOCKS)
+    runtime, dev, ml = (pins((root / name).read_text(encoding="utf-8")) for name in LOCKS)
     core = declared(pyproject["project"]["dependencies"])
     assert core <= runtime.keys()
     assert core | declared(pyproject["dependency-groups"]["dev"]) <= dev.keys()
     assert runtime.items() <= dev.items(), "the tests run with other versions than users do"
+    extras = pyproject["project"]["optional-dependencies"]
+    assert {name for group in extras.values() for name in declared(group)} <= {*ml, "okx-hunter"}
+    assert dev.items() <= ml.items()
 
 
 def test_locks_have_wheels_for_both_machines_and_three_pythons(root: Path) -> None:
@@ -71,7 +74,7 @@ def phony_targets(text: str) -> set[str]:
 
 def test_makefile_help_names_every_target(root: Path) -> None:
     text = (root / "Makefile").read_text(encoding="utf-8")
-    told = set(re.findall(r'@echo "make (\w+) ', text))
+    told = set(re.findall(r'@echo "make ([\w-]+) ', text))
     assert phony_targets(text) - {"help"} == told
     assert told >= {"demo", "test", "check", "bench", "soak", "clean"}
 

@@ -103,8 +103,8 @@ def random_rows(seed: int, row_count: int, step_ms: int = 40, spoil: bool = Fals
                 ts_ns += dice.choice((5_000, 90_000)) * MS
         head = {"sequence": at[kind], "arrival": arrival}
         count = dice.choice((1, 1, 2))
-        trade_id += count
         if kind == 0:
+            trade_id += count
             made: Row = trade(
                 stamp_ns,
                 dice.randrange(1, 40) / 4,

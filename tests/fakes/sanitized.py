@@ -32,7 +32,9 @@ def _build(folder: Path) -> Path:
     target = folder / f"_kernel{sysconfig.get_config_var('EXT_SUFFIX')}"
     include = f"-I{sysconfig.get_path('include')}"
     sources = [str(ROOT / name) for name in extension["sources"]]
-    subprocess.run(["gcc", *_FLAGS.split(), include, *sources, "-o", str(target)], check=True)
+    subprocess.run(
+        ["gcc", *_FLAGS.split(), include, *sources, "-o", str(target), "-lm"], check=True
+    )
     return target
 
 

@@ -30,7 +30,7 @@ from hunter.stream.parts import Parts
 from hunter.stream.worker import Result
 from hunter.stream.writing import Writing
 
-INSTRUMENTS = ("BTC-USDT-SWAP", "ETH-USDT")
+INSTRUMENTS = ("BTC-USDT-SWAP", "BTC-USDT")
 
 
 # Less than a socket holds, and than one read brings.

@@ -149,7 +149,8 @@ class Fuzz:
             for index in range(len(INSTRUMENTS))
             for kind in range(11)
         ]
-        lanes = kernel.Lanes(segment, 0, 0, 1, [0] * len(INSTRUMENTS), places)
+        count = len(INSTRUMENTS)
+        lanes = kernel.Lanes(segment, 0, 0, 1, [0] * count, places, [0] * count)
         fast = kernel.FastPath(lanes)
         routes = self._routes(fast)
         lags = memoryview(bytearray(960 * 8)).cast("Q")

@@ -2,6 +2,7 @@
 
     python tests/torture/ring_torture.py --seconds 60 --seed 7 [--flips] [--canary NAME]
     python tests/torture/ring_torture.py --kills 10000
+    python tests/torture/ring_torture.py --pair --seconds 180
     python tests/torture/ring_torture.py --rows 1000000000 --readers 1,2,4
 
 One process forks everything: a writer that is killed and replaced, and readers that live through
@@ -13,7 +14,8 @@ of a row follows from its sequence, so a torn or stale row cannot look right. Ex
 
 With --rows nobody is killed: a writer flat out, and readers that compare every byte, until they
 have validated so many rows together; the outcome is printed as JSON. --native on|off chooses the
-half of the ring; else the one that hunter would use.
+half of the ring; else the one that hunter would use. With --pair the two instruments are mates,
+read by one reader: their rows must come as the writer noted them, one after the other.
 """
 
 from __future__ import annotations
@@ -28,10 +30,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 # Run by hand, only this file's folder is on the path. The checkout comes first: tests/hunter is no
 # package, but would do as one.
@@ -39,6 +40,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import ring_validation
+import torture_readers
 from fakes.forked import child, complaints, make_complain, reap
 from fakes.ring_rows import Feeder, is_whole, make_ring, ring_layout
 
@@ -46,14 +48,14 @@ from hunter import native
 from hunter.ring import segment
 from hunter.ring.lanes import PlainLanes, _Lane
 from hunter.ring.layout import EPOCH_WORD, RingLayout
-from hunter.ring.merge import MERGED_KINDS, MergedReader
+from hunter.ring.merge import MERGED_KINDS
 from hunter.ring.reader import LaneReader, Row
 from hunter.ring.rows import ROW_BYTES, Kind
 from hunter.ring.segment import Segment, WriterLease
 from hunter.ring.writer import RingWriter
 
 CAPACITY = 64
-CANARIES = ("head-first", "blind-reader", "no-check")
+CANARIES = ("head-first", "blind-reader", "no-check", "early-arrival")
 
 
 @dataclass
@@ -70,10 +72,15 @@ class Plan:
     lanes: list[tuple[int, Kind]] = field(default_factory=list)
     owner_pid: int = field(default_factory=os.getpid)
     life_ms_max: float = 15.0
+    log: torture_readers.PutLog = field(default_factory=torture_readers.PutLog)
 
     def __post_init__(self) -> None:
         indexes = range(len(self.layout.instruments))
         self.lanes = [(index, kind) for index in indexes for kind in Kind]
+
+    @property
+    def is_pair(self) -> bool:
+        return len(self.layout.members) == 1
 
     @property
     def is_over(self) -> bool:
@@ -91,102 +98,38 @@ class Plan:
         return shared.words[self.layout.intent_word(*lane) + 1]
 
 
-class SlowCopyReader(LaneReader):
-    """Copies one row at a time: a wide window for the writer to overwrite what is being copied. It
-    leaves nothing to the compiled half.
-    """
-
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self._take = None
-
-    def _copy(self, position: int, row_count: int) -> bytearray:
-        rows = bytearray()
-        for place in range(position, position + row_count):
-            rows += super()._copy(place, 1)
-        return rows
-
-
-class BlindReader(SlowCopyReader):
-    """Canary: believes what it copied, without the second look."""
-
-    def poll_bytes(self, row_count_max: int = 4096) -> bytearray:
-        if self.head > self.cursor and self.cursor < self.tail:
-            self._jump(self.tail)
-        row_count = min(self.head - self.cursor, row_count_max)
-        if row_count:
-            # Off the processor between look and copy, as it may happen to any reader; here often,
-            # so that the canary is found on a busy machine as well.
-            time.sleep(0.002)
-        rows = self._copy(self.cursor, row_count)
-        self.cursor += len(rows) // ROW_BYTES[self.kind]
-        return rows
-
-
-class NoCheckReader(SlowCopyReader):
-    """Canary: believes whatever a published slot holds."""
-
-    def _is_sound(self, rows: bytearray, position: int) -> bool:
-        return True
-
-
-READERS = {"blind-reader": BlindReader, "no-check": NoCheckReader}
-
-
 class HeadFirstLanes(PlainLanes):
     """Canary: a row's head and arrival head are stored before the row."""
 
     def _claim(self, lane: _Lane) -> int:
         offset = super()._claim(lane)
         self._words[lane.intent_word + 1] = lane.position
-        self._words[self._first_arrival_word + lane.index] = self._arrivals[lane.index] + 1
+        self._words[self._first_arrival_word + lane.index] = self._arrivals[lane.group] + 1
         return offset
 
 
-def put_heads_first(writer: RingWriter) -> None:
+class EarlyArrivalLanes(PlainLanes):
+    """Canary: an instrument's arrival head is stored before its mate's heads."""
+
+    def publish(self) -> bool:
+        lanes = self._unpublished
+        for index in sorted({lane.index for lane in lanes}):
+            self._unpublished = [lane for lane in lanes if lane.index == index]
+            super().publish()
+            time.sleep(0.0001)
+        self._unpublished = []
+        return bool(lanes)
+
+
+FAULTY_LANES = {"head-first": HeadFirstLanes, "early-arrival": EarlyArrivalLanes}
+
+
+def spoil(writer: RingWriter, kind_of_lanes: type[PlainLanes]) -> None:
     layout, shared = writer.layout, writer._segment
     arrivals = [shared.words[layout.arrival_word(i)] for i in range(len(layout.instruments))]
     writer.lanes.close()
-    writer.lanes = HeadFirstLanes(shared, layout, writer.epoch, arrivals)
+    writer.lanes = kind_of_lanes(shared, layout, writer.epoch, arrivals)
     writer._put = writer.lanes.put
-
-
-def merged_reader(
-    plan: Plan, shared: Segment, index: int, kind_of_reader: type[LaneReader]
-) -> MergedReader:
-    merged = MergedReader(shared, plan.layout, index)
-    merged.lanes = [kind_of_reader(shared, plan.layout, index, kind) for kind in MERGED_KINDS]
-    merged._fed = [(lane, 2 * lane.kind) for lane in merged.lanes]
-    return merged
-
-
-class InstrumentReader:
-    """All rows of one instrument: the merged ones in their order, and each other lane's."""
-
-    def __init__(
-        self, plan: Plan, shared: Segment, index: int, kind_of_reader: type[LaneReader]
-    ) -> None:
-        self._merged = merged_reader(plan, shared, index, kind_of_reader)
-        self._others = [
-            kind_of_reader(shared, plan.layout, index, kind)
-            for kind in Kind
-            if kind not in MERGED_KINDS
-        ]
-        self.lanes = [*self._merged.lanes, *self._others]
-
-    @property
-    def lapped(self) -> int:
-        return sum(lane.lapped for lane in self.lanes)
-
-    @property
-    def damaged(self) -> int:
-        return sum(lane.damaged for lane in self.lanes)
-
-    def poll(self, row_count_max: int) -> list[tuple[Kind, Row]]:
-        items = self._merged.poll(row_count_max)
-        for lane in self._others:
-            items += [(lane.kind, row) for row in lane.poll(row_count_max)]
-        return items
 
 
 def write_until_killed(plan: Plan, life: int, batches_max: int = sys.maxsize) -> None:
@@ -197,14 +140,20 @@ def write_until_killed(plan: Plan, life: int, batches_max: int = sys.maxsize) ->
         plan.complain("the lease was not free although its holder is dead")
         return
     feeder = Feeder(plan.path)
-    if plan.canary == "head-first":
-        put_heads_first(feeder.writer)
+    if plan.canary in FAULTY_LANES:
+        spoil(feeder.writer, FAULTY_LANES[plan.canary])
+    words, groups = feeder.writer._words, plan.layout.groups
+    arrivals = [words[plan.layout.arrival_word(leader)] for leader in groups]
     rests = dice.random() < 0.5
     batch = 0
     while batch < batches_max and not plan.is_orphaned:
         batch += 1
         for _ in range(dice.choice((1, 1, 4, 16, 64))):
-            feeder.put(*dice.choice(plan.lanes))
+            index, kind = dice.choice(plan.lanes)
+            if plan.is_pair and kind in MERGED_KINDS:
+                arrivals[0] += 1
+                plan.log.note(arrivals[0], index, kind, feeder.positions[index, kind] + 1)
+            feeder.put(index, kind)
         feeder.publish()
         for place, lane in enumerate(plan.lanes):
             plan.acknowledged[place] = feeder.positions[lane]
@@ -217,27 +166,37 @@ def read_until_over(plan: Plan, number: int) -> None:
     dice = random.Random(f"{plan.seed} reader {number}")
     is_slow = number == 0
     # one goes in small steps, the other as readers do, by the compiled half where there is one
-    usual = SlowCopyReader if is_slow or native.kernel is None else LaneReader
-    kind_of_reader = READERS.get(plan.canary, usual)
+    usual = torture_readers.SlowCopyReader if is_slow or native.kernel is None else LaneReader
+    kind_of_reader = torture_readers.READERS.get(plan.canary, usual)
     with segment.attach(plan.path) as shared:
-        count = len(plan.layout.instruments)
-        readers = [InstrumentReader(plan, shared, index, kind_of_reader) for index in range(count)]
-        checks = [OrderCheck(plan, number, index) for index in range(count)]
-        over = False
+        layout = plan.layout
+        readers = [
+            torture_readers.GroupOfLanes(shared, layout, members, kind_of_reader)
+            for members in layout.members
+        ]
+        checks = [OrderCheck(plan, number, index) for index in range(len(layout.instruments))]
+        newest, over = 0, False
         while True:
             found = 0
-            for reader, check in zip(readers, checks, strict=True):
+            for reader in readers:
                 items = reader.poll(dice.choice((3, 50, 4096)))
                 found += len(items)
-                for kind, row in items:
-                    check(kind, row)
+                for index, kind, row in items:
+                    checks[index](kind, row)
+                    if plan.is_pair and kind in MERGED_KINDS:
+                        if row[1] <= newest:
+                            plan.complain(f"reader {number}: {row[1]} comes after {newest}")
+                        if not plan.log.is_right(index, kind, row):
+                            plan.complain(f"reader {number}: {row[:2]} is not what was put then")
+                        newest = int(row[1])
             if over and not found:
                 break
             over = over or plan.is_over
             if not found or (is_slow and not over):
                 time.sleep(0.02 if is_slow else 0.0002)
-        for reader, check in zip(readers, checks, strict=True):
-            for lane in reader.lanes:
+        for reader in readers:
+            for index, lane in reader.lanes:
+                check = checks[index]
                 if check.returned[lane.kind] + lane.lapped + lane.damaged != lane.head:
                     plan.complain(
                         f"reader {number}: {lane.kind.name}: {check.returned[lane.kind]} returned"
@@ -311,7 +270,8 @@ class Inspection:
                     plan.complain(f"{kind.name}: {len(rows)} rows readable, head {head}, {intent=}")
             if not all(is_whole(kind, row) for row in rows):
                 plan.complain(f"{kind.name}: a torn row is readable after a kill")
-            newest[index] = max([newest[index], *(int(row[1]) for row in rows[-1:])])
+            if kind in MERGED_KINDS:
+                newest[index] = max([newest[index], *(int(row[1]) for row in rows[-1:])])
         self.inside_batch += is_inside and killed
         self.between_heads += killed and any(
             newest[index] > words[plan.layout.arrival_word(index)] for index in newest
@@ -399,8 +359,8 @@ class Tormentor:
         """One bit of one of the newest rows, behind the writer's back."""
         index, kind = self._dice.choice(self._plan.lanes)
         head = self._plan.head(self._shared, (index, kind))
-        if not head:
-            return
+        if head < CAPACITY // 2:
+            return  # a lane whose every row is damaged cannot be gone on with, and is put aside
         size = ROW_BYTES[kind]
         position = head - 1 - self._dice.randrange(min(head, 8))
         start = self._plan.layout.lane_offset(index, kind) + (position & (CAPACITY - 1)) * size
@@ -454,6 +414,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--life-ms", type=float, default=15.0, help="of a writer, at most")
     parser.add_argument("--flips", action="store_true", help="flip bits of published rows")
+    parser.add_argument("--pair", action="store_true", help="the instruments are mates")
     parser.add_argument("--canary", choices=CANARIES, default="")
     parser.add_argument("--native", choices=("on", "off"), default="", help="half of the ring")
     parser.add_argument("--rows", type=int, default=0, help="validate so many, without any kills")
@@ -461,7 +422,7 @@ def main() -> int:
     given = parser.parse_args()
     choose_half(parser, given.native)
     if given.rows:
-        kind_of_reader = READERS.get(given.canary, LaneReader)
+        kind_of_reader = torture_readers.READERS.get(given.canary, LaneReader)
         counts = [int(count) for count in given.readers.split(",")]
         return ring_validation.run(given.rows, counts, kind_of_reader)
     seed = random.SystemRandom().randrange(1 << 32) if given.seed is None else given.seed
@@ -473,7 +434,8 @@ def main() -> int:
 
     directory = Path(tempfile.mkdtemp(prefix="hunter-torture-", dir=segment.SHARED_ROOT))
     try:
-        layout = ring_layout(CAPACITY)
+        is_pair = given.pair or given.canary == "early-arrival"
+        layout = replace(ring_layout(CAPACITY), groups=(0, 0) if is_pair else ())
         path = make_ring(directory / "ring-0", layout)
         reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         acknowledged = memoryview(mmap.mmap(-1, 4096)).cast("Q")

@@ -36,8 +36,11 @@ HALVES = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("half", HALVES)
-def test_writer_killed_again_and_again_leaves_readers_whole_rows(half: str) -> None:
-    result = torture("--seconds", "3", "--native", half)
+@pytest.mark.parametrize("mates", [(), ("--pair",)], ids=["", "mates"])
+def test_writer_killed_again_and_again_leaves_readers_whole_rows(
+    half: str, mates: tuple[str, ...]
+) -> None:
+    result = torture("--seconds", "3", "--native", half, *mates)
     print(result.stdout)
     assert result.returncode == 0, result.stdout + result.stderr
     kills, inside, stops, epochs, rows = (
@@ -85,6 +88,7 @@ def test_reader_that_takes_wrong_rows_is_found_out() -> None:
         ("head-first", "torn|comes after|names no row|damaged"),
         ("blind-reader", r"reader \d of"),
         ("no-check", "torn|comes after"),
+        ("early-arrival", "comes after"),
     ],
 )
 def test_canary_is_found_out(canary: str, symptom: str) -> None:

@@ -1,6 +1,8 @@
 """Which subscriptions go over which connection. Pure: instruments and channels in, sockets out.
 
-    public    one or more sockets; all public subscriptions of one instrument are on the same one
+    public    one or more sockets; all public subscriptions of one instrument, and of its mate (the
+              swap of a spot), are on the same one: so that their rows have one order, the same at
+              each replay
     business  one or more of its own, if a channel needs it
 
 A channel is left out for the instruments whose type has none of it. One argument may serve several
@@ -12,7 +14,7 @@ Called by the stream actor when it starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from hunter.exchange.okx.endpoints import (
@@ -25,7 +27,7 @@ from hunter.exchange.okx.endpoints import (
     is_deep_book,
 )
 from hunter.exchange.okx.requests import Subscription
-from hunter.market.instrument import instrument_type
+from hunter.market.instrument import group_leaders, instrument_type
 
 SENTINEL_INSTRUMENT: Final = "BTC-USDT-SWAP"
 _SENTINEL_CHANNELS: Final = {Endpoint.PUBLIC: "tickers", Endpoint.BUSINESS: "candle1m"}
@@ -79,9 +81,9 @@ def make_plan(
     for subscription in general:
         served[subscription] = []
         groups[channel_traits(subscription.channel).endpoint].append(_group([subscription]))
-    for inst_id in dict.fromkeys(instruments):
+    for inst_ids in _with_mates(tuple(dict.fromkeys(instruments))):
         fresh: dict[Endpoint, list[Subscription]] = {endpoint: [] for endpoint in Endpoint}
-        for subscription in subscriptions_of(inst_id, wanted):
+        for inst_id, subscription in _wanted_of(inst_ids, wanted):
             if subscription not in served:
                 served[subscription] = []
                 fresh[channel_traits(subscription.channel).endpoint].append(subscription)
@@ -95,6 +97,22 @@ def make_plan(
         for subscriptions in _distribute(groups[endpoint])
     ]
     return Plan(tuple(sockets), {key: tuple(names) for key, names in served.items()})
+
+
+def _with_mates(instruments: tuple[str, ...]) -> list[list[str]]:
+    """Instruments group by group, groups in the order of their first."""
+    found: dict[int, list[str]] = {}
+    for inst_id, leader in zip(instruments, group_leaders(instruments), strict=True):
+        found.setdefault(leader, []).append(inst_id)
+    return list(found.values())
+
+
+def _wanted_of(
+    inst_ids: Iterable[str], channels: tuple[str, ...]
+) -> Iterator[tuple[str, Subscription]]:
+    for inst_id in inst_ids:
+        for subscription in subscriptions_of(inst_id, channels):
+            yield inst_id, subscription
 
 
 def subscriptions_of(inst_id: str, channels: Iterable[str]) -> list[Subscription]:

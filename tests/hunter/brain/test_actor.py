@@ -14,12 +14,18 @@ from fakes.brain_stage import Head, put
 from fakes.instance import wait_until
 
 from hunter.brain.actor import (
+    CHECKPOINT_BYTES_PER_S,
     CHECKPOINT_EVERY_NS,
     LATENCY_WINDOW_NS,
     RETRY_EVERY_NS,
     BrainActor,
 )
-from hunter.brain.checkpoint import Checkpoint, CheckpointStore, InstrumentCheckpoint
+from hunter.brain.checkpoint import (
+    Checkpoint,
+    CheckpointStore,
+    GroupCheckpoint,
+    InstrumentCheckpoint,
+)
 from hunter.brain.inputs import TradeRow
 from hunter.bus.sockets import WakeSender
 from hunter.clock import SystemClock
@@ -146,6 +152,18 @@ def test_brain_goes_on_counting_signals(head: Callable[..., Head]) -> None:
     assert actor.document().signals == 41 + len(there.journal())
 
 
+def test_large_checkpoints_come_less_often(head: Callable[..., Head]) -> None:
+    there = head()
+    actor = there.start()
+    for second in range(12):
+        there.write(ROWS[second * 10 : second * 10 + 10])
+        there.clock.skip(CHECKPOINT_EVERY_NS / 1e6)
+        there.read(actor)
+        actor._rings[0].store.size_bytes = 5 * CHECKPOINT_BYTES_PER_S
+    written = max(CheckpointStore.read(path)[0] for path in there.checkpoints())
+    assert written == 4, "two at once, before any was large, then one in 5 s"
+
+
 @pytest.mark.parametrize("damage", [b"", b"garbage", None])
 def test_brain_with_damaged_checkpoints_starts_cold_and_repeats_nothing(
     head: Callable[..., Head], damage: bytes | None
@@ -180,15 +198,20 @@ def test_brain_starts_cold_what_its_checkpoint_does_not_fit(head: Callable[..., 
     store = CheckpointStore(there.stage.config.data_dir / "checkpoints" / "ring-0")
     kept = store.load(ring.config_hash, ring.layout.ring_id)
     assert kept is not None
-    good = {item.instrument: item for item in kept.instruments}
-    bad = InstrumentCheckpoint(SWAP, 5, (1, 1, 1, 1), b"not a state", good[SWAP].rule, False)
-    store.save(Checkpoint(kept.config_hash, kept.ring_id, (bad, good[OTHER])))
+    ours, others = kept.groups
+    (good,) = ours.members
+
+    def saved(*groups: GroupCheckpoint) -> None:
+        store.save(Checkpoint(kept.config_hash, kept.ring_id, groups))
+
+    bad = InstrumentCheckpoint(SWAP, (1, 1, 1, 1), b"not a state", good.rule, False)
+    saved(GroupCheckpoint(5, (bad,)), others)
     second = there.start()
     assert second.document().note == f"cold: {SWAP}"
     assert there.read(second) == 500, "from the oldest row on"
-    bad = InstrumentCheckpoint(SWAP, 5, (1, 1, 1, 1), good[SWAP].brain, b"not a rule", False)
-    store.save(Checkpoint(kept.config_hash, kept.ring_id, (bad,)))
-    store.save(Checkpoint(kept.config_hash, kept.ring_id, (bad,)))
+    bad = InstrumentCheckpoint(SWAP, (1, 1, 1, 1), good.brain, b"not a rule", False)
+    saved(GroupCheckpoint(5, (bad,)))
+    saved(GroupCheckpoint(5, (bad,)))
     third = there.start()
     assert third.document().note == f"cold: {SWAP}, {OTHER}"
 
@@ -271,7 +294,7 @@ def test_brain_reads_every_ring(head: Callable[..., Head]) -> None:
     finally:
         second.close()
     assert there.read(actor) == 150
-    assert [item.name for ring in actor._rings for item in ring.tracked] == [SWAP, OTHER]
+    assert [item.name for ring in actor._rings for item in ring.groups] == [SWAP, OTHER]
 
 
 def test_brain_whose_checkpoint_cannot_be_written_says_so_and_goes_on(

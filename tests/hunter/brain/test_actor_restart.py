@@ -61,7 +61,7 @@ class Disk:
 
     def sound(self) -> dict[int, Path]:
         """Checkpoints that can be read, by generation."""
-        found = {CheckpointStore._read(path)[0]: path for path in self._there.checkpoints()}
+        found = {CheckpointStore.read(path)[0]: path for path in self._there.checkpoints()}
         found.pop(0, None)
         return found
 
@@ -194,7 +194,7 @@ def test_r10_brain_stopped_in_order_while_the_disk_is_full_says_what_is_missing(
 
 def gaps(actor: BrainActor, index: int = 0) -> int:
     (ring,) = actor._rings
-    brain = ring.tracked[index].brain
+    brain = ring.groups[index].members[0].brain
     assert isinstance(brain, FlowBrain)
     return brain._intake.quality(0, 0).gaps_in_window
 
@@ -264,7 +264,7 @@ def test_r3_gap_of_a_quiet_instrument_stops_no_checkpoint_and_is_told_after_a_re
     actor = there.start()
     assert actor.document().note == "restored from its checkpoint"
     assert there.read(actor) == 0
-    assert actor._rings[0].tracked[1].gap
+    assert actor._rings[0].groups[1].members[0].gap
     for row in ROWS[21:30]:
         put(there.writer, row, 1)
     there.writer.publish()

@@ -7,16 +7,19 @@ from pathlib import Path
 import pytest
 
 from hunter.brain import checkpoint as module
-from hunter.brain.checkpoint import Checkpoint, CheckpointStore, InstrumentCheckpoint
+from hunter.brain.checkpoint import (
+    Checkpoint,
+    CheckpointStore,
+    GroupCheckpoint,
+    InstrumentCheckpoint,
+)
 
 HASH, RING = b"\x01" * 8, "0011aabb"
 
 
 def made(arrival: int, ring_id: str = RING, config_hash: bytes = HASH) -> Checkpoint:
-    one = InstrumentCheckpoint(
-        "BTC-USDT", arrival, (1, 2, 3, arrival), b"\x00state\xff", b"+", False
-    )
-    return Checkpoint(config_hash, ring_id, (one,))
+    one = InstrumentCheckpoint("BTC-USDT", (1, 2, 3, arrival), b"\x00state\xff", b"+", False)
+    return Checkpoint(config_hash, ring_id, (GroupCheckpoint(arrival, (one,)),))
 
 
 def saved(path: Path, *arrivals: int) -> None:

@@ -117,7 +117,7 @@ def test_exception_abstains_once_and_is_counted(method: str) -> None:
         (said("down", 0.7), "direction down with probability_up 0.7"),
         (said("long", 0.7), "direction 'long'"),
         (said("up", 0.7, features={"x": nan}), "a feature that is not finite"),
-        (said("up", 0.7, regime="wild"), "Invalid enum value 'wild'"),
+        (said("up", 0.7, regime=5), "Expected `str`, got `int` - at `$.regime`"),
         (said("up", "much"), "must be real number"),
         (said("up", 0.7, model="\udc80"), "surrogates not allowed"),
         (said("up", 0.7, features={"\udc80": 1.0}), "surrogates not allowed"),
@@ -271,3 +271,14 @@ def test_state_that_is_not_text_where_text_is_expected_is_none_of_ours() -> None
     state[place] = 0xFF
     with pytest.raises(StateError, match="start cold"):
         brain.restore(bytes(state))
+
+
+def test_outlook_asks_the_users_brain_with_everything_handed_over() -> None:
+    brain, user = plugged(warm_ms=0)
+    user.answer = said("up", 0.7)
+    brain.on_trade(trade(at(0)))
+    (seen,) = brain.outlook(at(50))
+    assert (seen.direction, seen.probability_up, seen.probability_move) == ("up", 0.7, None)
+    user.answer = "nothing"
+    (seen,) = brain.outlook(at(60))
+    assert (seen.direction, seen.probability_up, seen.reason) == ("flat", 0.5, "nothing to say")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hunter.brain import protocol
 from hunter.brain.flow import FlowBrain
-from hunter.brain.load import METHODS
+from hunter.brain.load import BRAIN_METHODS
 from hunter.brain.plugin import PluginBrain
 from hunter.errors import HunterError
 
@@ -17,7 +17,7 @@ def test_built_in_brain_and_adapter_have_the_same_shape() -> None:
 
 
 def test_user_brain_is_what_the_loader_asks_for() -> None:
-    assert public(protocol.UserBrain) == set(METHODS)
+    assert public(protocol.UserBrain) == set(BRAIN_METHODS)
 
 
 def test_state_error_is_an_operating_error() -> None:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from fakes.brain_rows import random_rows
 from fakes.brain_stage import Head, put
 
 from hunter.brain.flow import FlowBrain
-from hunter.brain.tracked import Missed, RingTracked
+from hunter.brain.group import Missed
+from hunter.brain.tracked import RingTracked
 from hunter.ring import segment
 from hunter.ring.rows import ROW_BYTES, Kind
 
@@ -60,41 +62,41 @@ def test_checkpoint_is_made_in_pieces_and_says_of_each_how_far_it_was_read(many:
     for index in range(70):
         put(many.writer, ROWS[0], index)
     many.writer.publish()
-    for tracked in ring.tracked[:20]:
-        tracked.poll(512)
+    for group in ring.groups[:20]:
+        group.poll(512)
     ring.begin_save()
     ring.save_some(12)
     assert ring.is_saving
-    assert [tracked.is_part_new for tracked in ring.tracked[:20]] == [True] * 12 + [False] * 8
-    ring.tracked[0].poll(512)
-    ring.tracked[69].poll(512)  # news after its predecessor's part was made, before its own
+    assert [group.is_part_new for group in ring.groups[:20]] == [True] * 12 + [False] * 8
+    ring.groups[0].poll(512)
+    ring.groups[69].poll(512)  # news after its predecessor's part was made, before its own
     ring.save_some(12)
     assert not ring.is_saving, "only what has changed is made anew"
     ring.write()
     again = ring_of(many)
     again.restore()
-    assert [tracked.arrival for tracked in again.tracked] == [1] * 20 + [0] * 49 + [1]
+    assert [group.arrival for group in again.groups] == [1] * 20 + [0] * 49 + [1]
 
 
 def test_rows_that_went_by_are_told_once_and_the_brain_is_told_before_the_next(
     there: Head, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ring = ring_of(there)
-    (tracked,) = ring.tracked
+    (group,) = ring.groups
     told: list[int] = []  # how many rows it had seen
     monkeypatch.setattr(FlowBrain, "on_gap", lambda b: told.append(sum(b.inputs.values())))
     there.write(ROWS[:100])
-    rows, missed = tracked.poll(512)
-    assert (len(rows), missed, told) == (100, Missed(0, 0), [])
+    rows, missed = group.poll(512)
+    assert (len(rows), missed, told) == (100, (), [])
     kind, row = rows[0]
-    tracked.handlers[kind](row)
+    group.handlers[kind](row)
     there.write(ROWS[100:])
-    rows, missed = tracked.poll(512)
-    assert missed.lapped + len(rows) == 800
-    assert missed.lapped > 0
+    rows, missed = group.poll(512)
+    assert missed[0].lapped + len(rows) == 800
+    assert missed[0].lapped > 0
     assert told == [1], "before the caller has given it one of these"
-    assert tracked.arrival == rows[-1][1][1] == 900
-    assert tracked.poll(512) == ([], Missed(0, 0))
+    assert group.arrival == rows[-1][1][1] == 900
+    assert group.poll(512) == ([], ())
     assert len(told) == 1
 
 
@@ -102,26 +104,42 @@ def test_checkpoint_is_of_all_instruments_and_goes_on_where_it_was(there: Head) 
     ring = ring_of(there)
     assert ring.restore() == "cold: BTC-USDT-SWAP"
     there.write(ROWS[:50])
-    ring.tracked[0].poll(20)
+    ring.groups[0].poll(20)
     ring.save()
     again = ring_of(there)
     assert again.restore() == "restored from its checkpoint"
-    assert again.tracked[0].arrival == ring.tracked[0].arrival
-    assert again.tracked[0].reader.cursors == ring.tracked[0].reader.cursors
+    assert again.groups[0].arrival == ring.groups[0].arrival
+    assert again.groups[0].reader.positions == ring.groups[0].reader.positions
 
 
 def test_r6_damaged_rows_are_told_and_are_a_gap_for_the_brain(
     there: Head, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ring = ring_of(there)
-    (tracked,) = ring.tracked
+    (group,) = ring.groups
     told: list[int] = []  # how many rows it had seen
     monkeypatch.setattr(FlowBrain, "on_gap", lambda b: told.append(sum(b.inputs.values())))
     there.write(ROWS[:50])
     start = ring.layout.lane_offset(0, Kind.TRADE) + 2 * ROW_BYTES[Kind.TRADE]
     with segment.attach(there.stage.ring_path(), writable=True) as writable:
         writable.view[start + 40] ^= 1
-    rows, missed = tracked.poll(512)
-    assert (len(rows), missed) == (49, Missed(0, 1))
+    rows, missed = group.poll(512)
+    assert (len(rows), missed) == (49, [Missed("BTC-USDT-SWAP", 0, 1)])
     assert len(told) == 1
-    assert tracked.poll(512) == ([], Missed(0, 0))
+    assert group.poll(512) == ([], ())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "is_same"),
+    [("cpus", "0", True), ("busy_poll_us", 50, True), ("interval_ms", 200, False)],
+)
+def test_checkpoint_is_of_all_that_shapes_a_brain_and_not_of_where_it_runs(
+    there: Head, key: str, value: object, is_same: bool
+) -> None:
+    section = msgspec.structs.replace(there.stage.config.brain, **{key: value})
+    other = msgspec.structs.replace(there.stage.config, brain=section)
+    hashes = {
+        RingTracked(there.stage.ring_path(), config).config_hash
+        for config in (there.stage.config, other)
+    }
+    assert (len(hashes) == 1) == is_same

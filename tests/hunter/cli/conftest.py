@@ -111,7 +111,12 @@ class Shown:
         decision = Decision(
             direction=direction,
             probability_up=0.62,
+            probability_move=0.8,
+            edge_bp=0.25,
+            edge_after_fee_bp=-9.75,
+            outlook={"1000": 0.7, "5000": 0.62},
             horizon_ms=5_000,
+            regime="calm/tight/quiet",
             reason="queues lean up",
             instrument=SWAP,
             decided_ts_ns=NOW,

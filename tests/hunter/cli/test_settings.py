@@ -35,3 +35,11 @@ def test_show_prints_every_key_in_force_as_toml(shown: Any) -> None:
     assert found["hunter"]["runtime_dir"] == "run"
     assert found["okx"]["instruments"] == ["BTC-USDT-SWAP"]
     assert found["stream"]["standby"] is False
+
+
+def test_check_looks_at_the_model_file(shown: Any) -> None:
+    shown.stage.config_file.write_text('[brain]\nmodel_file = "none.json"\n')
+    error = shown.call("config", "check").exception
+    assert isinstance(error, ConfigError)
+    assert str(error).startswith("brain.model_file: ")
+    assert "none.json: No such file or directory; make one: hunter train" in str(error)

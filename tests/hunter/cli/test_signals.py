@@ -19,7 +19,8 @@ def test_signals_are_there_when_nothing_runs(shown: Any) -> None:
     lines = shown.output("signals", "-n", "2").splitlines()
     assert len(lines) == 2
     assert lines[0] == (
-        f"2026-09-21T14:13:20.000Z  {SWAP}  up    p(up) 0.620  in 5 s  normal  queues lean up"
+        f"2026-09-21T14:13:20.000Z  {SWAP}  up   5 s ahead   p(up) 0.620  (1 s 0.70, 5 s 0.62)"
+        "  p(move) 0.80  edge +0.25 bp, -9.75 after fees  calm/tight/quiet  queues lean up"
     )
 
 
@@ -27,12 +28,15 @@ def test_signals_json_has_the_public_keys(shown: Any) -> None:
     shown.put_signal(1_000, "down")
     item = json.loads(shown.output("signals", SWAP, "--json"))
     assert list(item) == [
-        "schema", "id", "instrument", "direction", "probability_up", "confidence", "horizon_ms",
-        "regime", "reason", "features", "model", "trade_sequence", "book_seq_id", "quality",
-        "decided_ts_ns", "latency_us",
+        "schema", "id", "instrument", "direction", "probability_up", "confidence",
+        "probability_move", "edge_bp", "edge_after_fee_bp", "horizon_ms", "outlook", "regime",
+        "reason", "features", "experts", "context", "model", "trade_sequence", "book_seq_id",
+        "quality", "decided_ts_ns", "latency_us",
     ]  # fmt: skip
     assert item["direction"] == "down"
-    assert list(item["quality"]) == ["feed", "book_valid", "lag_ms", "gaps_in_window"]
+    assert list(item["quality"]) == [
+        "feed", "book_valid", "lag_ms", "gaps_in_window", "data_age_ms",
+    ]  # fmt: skip
 
 
 def test_signals_that_never_were_are_explained_on_stderr(shown: Any) -> None:

@@ -42,8 +42,17 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "ring": {"capacity": 8192},
     "brain": {
         "kind": "flow",
+        "experts": [],
+        "budget_us": 200,
         "interval_ms": 1_000,
         "horizon_ms": 5_000,
+        "threshold": 0.10,
+        "coverage": 0.2,
+        "min_edge_bp": 0.0,
+        "fee_bp": 10.0,
+        "warm_ms": 30_000,
+        "stale_ms": 5_000,
+        "model_file": "",
         "cpus": "",
         "busy_poll_us": 0,
     },
@@ -85,8 +94,17 @@ def test_every_key_can_be_set(write: Callable[[str], Path]) -> None:
     capacity = 64
     [brain]
     kind = "my.module:Brain"
+    experts = []
+    budget_us = 1000000
     interval_ms = 10
     horizon_ms = 100
+    threshold = 0.0
+    coverage = 1.0
+    min_edge_bp = 0.5
+    fee_bp = 0.0
+    warm_ms = 0
+    stale_ms = 100
+    model_file = "models/m.json"
     cpus = " 0-0 , 0"
     busy_poll_us = 10000000
     [watchdog]
@@ -180,3 +198,9 @@ def test_every_instrument_belongs_to_one_shard_and_shares_are_even(
     assert sorted(name for share in dealt for name in share) == sorted(names)
     assert max(map(len, dealt)) - min(map(len, dealt)) <= 1
     assert min(map(len, dealt)) >= 1
+
+
+def test_model_file_counts_from_the_configuration(write: Callable[[str], Path]) -> None:
+    path = write('[brain]\nmodel_file = "models/m.json"\n')
+    assert load(path).model_path == path.parent / "models" / "m.json"
+    assert load(None).model_path is None

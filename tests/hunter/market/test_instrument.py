@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunter.market.instrument import InstrumentType, instrument_type, is_instrument
+from hunter.market.instrument import (
+    InstrumentType,
+    group_leaders,
+    instrument_type,
+    is_instrument,
+    mate_of,
+)
 
 GOOD = {
     "BTC-USDT": InstrumentType.SPOT,
@@ -46,3 +52,24 @@ def test_every_instrument_fits_the_rings_name_field_and_a_file_name(name: str) -
 
 def test_every_type_has_an_example() -> None:
     assert set(GOOD.values()) == set(InstrumentType)
+
+
+@pytest.mark.parametrize(
+    ("name", "mate"),
+    [
+        ("BTC-USDT", "BTC-USDT-SWAP"),
+        ("BTC-USDT-SWAP", "BTC-USDT"),
+        ("BTC-USD-SWAP", "BTC-USD"),
+        ("BTC-USD-241227", None),
+        ("BTC-USD-241227-60000-C", None),
+        ("BTC", None),
+    ],
+)
+def test_mate_is_the_spot_of_a_swap_and_the_swap_of_a_spot(name: str, mate: str | None) -> None:
+    assert mate_of(name) == mate
+
+
+def test_mates_are_led_by_the_one_that_is_named_first() -> None:
+    names = ["BTC-USDT-SWAP", "ETH-USDT", "BTC-USD-SWAP", "BTC-USDT", "SOL-USDT", "ETH-USDT-SWAP"]
+    assert group_leaders(names) == (0, 1, 2, 0, 4, 1)
+    assert group_leaders([]) == ()

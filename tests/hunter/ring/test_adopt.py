@@ -69,7 +69,7 @@ def test_rows_begun_by_a_killed_writer_do_not_matter(used_ring: Path, feeder: Fe
 @pytest.mark.parametrize(
     "wanted",
     [
-        replace(WANTED, instruments=("BTC-USDT-SWAP",)),
+        replace(WANTED, instruments=("BTC-USDT-SWAP",), groups=()),
         replace(WANTED, instruments=WANTED.instruments[::-1]),
         replace(WANTED, capacities=capacities_of(EVERY_LANE | {Kind.TRADE: 32})),
         replace(WANTED, capacities=capacities_of(EVERY_LANE | {Kind.CANDLE: 32})),
@@ -281,6 +281,55 @@ def test_r6_arrival_numbers_of_damaged_rows_are_not_given_again(
         assert [row[1] for row in LaneReader(found, layout, 0, Kind.TRADE).poll()] == [1, 2, 6]
         assert [row[1] for row in LaneReader(found, layout, 0, Kind.BOOK).poll()] == [3]
     heir.close()
+
+
+@pytest.fixture
+def pair_ring(shm_dir: Path) -> tuple[Path, RingLayout]:
+    """Numbers 1 to 5: 1 and 4 in one instrument, 2, 3 and 5 in its mate; all heads are stored."""
+    layout = replace(ring_layout(), groups=(0, 0))
+    path = make_ring(shm_dir / "pair", layout)
+    feeder = Feeder(path)
+    for index in (0, 1, 1, 0, 1):
+        feeder.put(index, Kind.TRADE)
+    feeder.publish()
+    feeder.close()
+    return path, layout
+
+
+@pytest.mark.parametrize(("heads", "is_kept"), [((0, 0), True), ((5, 5), True), ((6, 0), False)])
+def test_arrival_heads_of_mates_are_held_against_the_newest_row_of_both(
+    pair_ring: tuple[Path, RingLayout], heads: tuple[int, int], is_kept: bool
+) -> None:
+    path, layout = pair_ring
+    for index, head in enumerate(heads):
+        poke(path, layout.arrival_word(index), head)
+    adopted = adopt_or_create(path, replace(layout, created_wall_ns=0), LATER_NS)
+    assert adopted.kept == is_kept
+    assert is_kept or adopted.reason == "damaged: arrival head of BTC-USDT-SWAP names no row"
+
+
+def test_heir_goes_on_with_the_numbers_of_both_mates(pair_ring: tuple[Path, RingLayout]) -> None:
+    path, layout = pair_ring
+    for index in (0, 1):  # killed after the heads, before the arrival heads
+        poke(path, layout.arrival_word(index), 1)
+    with segment.attach(path, writable=True) as damaged:  # number 5
+        damaged.view[layout.lane_offset(1, Kind.TRADE) + 2 * ROW_BYTES[Kind.TRADE] + 17] ^= 4
+    heir = Feeder(path)
+    heir.put(0, Kind.TRADE)
+    heir.publish()
+    with segment.attach(path) as found:
+        rows = [LaneReader(found, layout, index, Kind.TRADE).poll() for index in (0, 1)]
+        assert [[row[1] for row in some] for some in rows] == [[1, 4, 6], [2, 3]]
+        words = [found.words[layout.arrival_word(index)] for index in (0, 1)]
+        assert words == [6, 5], "what was published before counts for both"
+    heir.close()
+
+
+def test_other_groups_are_another_configuration(pair_ring: tuple[Path, RingLayout]) -> None:
+    path, layout = pair_ring
+    wanted = replace(layout, created_wall_ns=0, groups=(0, 1))
+    adopted = adopt_or_create(path, wanted, LATER_NS)
+    assert (adopted.kept, "configuration" in adopted.reason) == (False, True)
 
 
 def test_r6_lane_without_any_sound_row_is_put_aside(used_ring: Path, layout: RingLayout) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -19,12 +20,13 @@ from hunter.errors import HunterError, WriterFenced
 from hunter.ring import segment
 from hunter.ring.lanes import Lanes, PlainLanes, new_lanes
 from hunter.ring.layout import EPOCH_WORD, RingLayout
-from hunter.ring.rows import FACTS, FIRST_ALIKE, Kind
+from hunter.ring.rows import FACTS, FIRST_ALIKE, ROW_BYTES, Kind
 from hunter.ring.segment import Segment
 
 EPOCH = 3
 LAYOUT = ring_layout(16)
 FED_LAYOUT = ring_layout(16, kinds=(Kind.TRADE, Kind.BOOK, Kind.MARK))
+PAIR_LAYOUT = replace(LAYOUT, groups=(0, 0))
 compiled = pytest.mark.skipif(native.kernel is None, reason="the compiled half is not here")
 
 
@@ -135,9 +137,8 @@ class Rig:
 
 @compiled
 @settings(max_examples=100, deadline=None)
-@given(steps=STEPS, fed=st.booleans())
-def test_both_halves_leave_the_same_bytes(steps: list[Any], fed: bool) -> None:
-    layout = FED_LAYOUT if fed else LAYOUT
+@given(steps=STEPS, layout=st.sampled_from([LAYOUT, FED_LAYOUT, PAIR_LAYOUT]))
+def test_both_halves_leave_the_same_bytes(steps: list[Any], layout: RingLayout) -> None:
     with tempfile.TemporaryDirectory(prefix="hunter-test-", dir=segment.SHARED_ROOT) as folder:
         rigs = [
             Rig(Path(folder) / name, layout, make)
@@ -169,6 +170,66 @@ def test_lanes_go_on_where_they_stand(
     assert row[:16].cast("Q").tolist() == [10, 41]
     assert row[124:].cast("I")[0] == crc32(row[:124])
     row.release()
+    lanes.close()
+    writable.close()
+
+
+def test_mates_take_their_numbers_from_one_counter(
+    make: Callable[..., Lanes], shm_dir: Path
+) -> None:
+    writable = fresh(shm_dir / "pair", PAIR_LAYOUT)
+    lanes = make(writable, PAIR_LAYOUT, [40, 7])
+    order = [(0, Kind.TRADE), (1, Kind.BBO), (1, Kind.MARK), (0, Kind.TRADE), (1, Kind.BBO)]
+    for index, kind in order:
+        lanes.put(index, kind, facts_for(kind, 1))
+    lanes.publish()
+
+    def numbers(index: int, kind: Kind) -> list[int]:
+        start, size = PAIR_LAYOUT.lane_offset(index, kind), ROW_BYTES[kind]
+        count = lanes.position(index, kind)
+        rows = [bytes(writable.view[start + n * size :][:16]) for n in range(count)]
+        return [int.from_bytes(row[8:], "little") for row in rows]
+
+    assert numbers(0, Kind.TRADE) == [41, 43]
+    assert numbers(1, Kind.BBO) == [42, 44]
+    assert numbers(1, Kind.MARK) == [42], "it takes none, and says which came before it"
+    words = [PAIR_LAYOUT.arrival_word(index) for index in (0, 1)]
+    assert [writable.words[word] for word in words] == [43, 44], "of the newest row of each"
+    lanes.put(1, Kind.BBO, facts_for(Kind.BBO, 1))
+    lanes.put(0, Kind.MARK, facts_for(Kind.MARK, 1))
+    lanes.publish()
+    assert [writable.words[word] for word in words] == [43, 45], "only its own says there is news"
+    lanes.close()
+    writable.close()
+
+
+class Stores:
+    """A segment's words, which keep in what order they were stored."""
+
+    def __init__(self, words: Any) -> None:
+        self._words = words
+        self.stored: list[int] = []
+
+    def __getitem__(self, word: int) -> int:
+        return int(self._words[word])
+
+    def __setitem__(self, word: int, value: int) -> None:
+        self._words[word] = value
+        self.stored.append(word)
+
+
+def test_arrival_heads_come_after_the_heads_of_all_instruments(shm_dir: Path) -> None:
+    """In Python; ring.c does the same, and the torture of a pair's readers looks at both."""
+    writable = fresh(shm_dir / "pair", PAIR_LAYOUT)
+    lanes = PlainLanes(writable, PAIR_LAYOUT, EPOCH, [0, 0])
+    for index, kind in ((1, Kind.BOOK), (0, Kind.TRADE), (1, Kind.TRADE), (0, Kind.BBO)):
+        lanes.put(index, kind, facts_for(kind, 1))
+    stores = Stores(writable.words)
+    lanes._words = stores  # type: ignore[assignment]
+    lanes.publish()
+    arrivals = [PAIR_LAYOUT.arrival_word(index) for index in (0, 1)]
+    is_arrival = [word in arrivals for word in stores.stored]
+    assert is_arrival == [False] * 4 + [True] * 4
     lanes.close()
     writable.close()
 
@@ -245,7 +306,7 @@ def test_lanes_outside_the_segment_are_refused(writable: Segment, change: dict[s
     words = [place.pop("epoch_word", EPOCH_WORD), place.pop("arrival_word", 600)]
     places = [tuple(place[name] for name in ("intent_word", "offset", "capacity", "row_bytes"))]
     with pytest.raises(ValueError, match="outside the segment"):
-        native.kernel.Lanes(writable.view, EPOCH, *words, [0], places * len(Kind))
+        native.kernel.Lanes(writable.view, EPOCH, *words, [0], places * len(Kind), [0])
     writable.close()
 
 
@@ -254,17 +315,24 @@ def test_lanes_that_are_not_lanes_are_refused(writable: Segment) -> None:
     assert native.kernel
     lanes = native.kernel.Lanes
     good = [(1000, 8192, 16, 64)] * len(Kind)
-    lanes(writable.view, EPOCH, EPOCH_WORD, 600, [0], good).close()
-    for arrivals, places in (([], good), ([0, 0], good), ([0], good[1:])):
+    lanes(writable.view, EPOCH, EPOCH_WORD, 600, [0], good, [0]).close()
+    for wrong in (([], good, []), ([0, 0], good, [0]), ([0], good[1:], [0]), ([0], good, [])):
         with pytest.raises(ValueError, match="eleven"):
-            lanes(writable.view, EPOCH, EPOCH_WORD, 600, arrivals, places)
-    for arrivals, places in ((["0"], good), ([0], [7, *good[1:]]), ([0], [(1, 2), *good[1:]])):
+            lanes(writable.view, EPOCH, EPOCH_WORD, 600, *wrong)
+    with pytest.raises(ValueError, match="its first"):
+        lanes(writable.view, EPOCH, EPOCH_WORD, 600, [0], good, [1])
+    for wrong in (
+        (["0"], good, [0]),
+        ([0], [7, *good[1:]], [0]),
+        ([0], [(1, 2), *good[1:]], [0]),
+        ([0], good, ["0"]),
+    ):
         with pytest.raises(TypeError):
-            lanes(writable.view, EPOCH, EPOCH_WORD, 600, arrivals, places)
+            lanes(writable.view, EPOCH, EPOCH_WORD, 600, *wrong)
     with pytest.raises(ValueError, match="aligned"):
-        lanes(writable.view[4:], EPOCH, EPOCH_WORD, 600, [0], good)
+        lanes(writable.view[4:], EPOCH, EPOCH_WORD, 600, [0], good, [0])
     with pytest.raises((BufferError, TypeError)):
-        lanes(writable.view.toreadonly(), EPOCH, EPOCH_WORD, 600, [0], good)
+        lanes(writable.view.toreadonly(), EPOCH, EPOCH_WORD, 600, [0], good, [0])
     writable.close()
 
 

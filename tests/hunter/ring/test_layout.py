@@ -35,6 +35,16 @@ layouts = st.builds(
     st.integers(0, 2**64 - 1),
     st.integers(0, 2**63),
 )
+pairs = st.builds(
+    lambda count, pairs: replace(
+        RingLayout(tuple(f"A{number}-USDT" for number in range(count)), ALL_EIGHT),
+        groups=tuple(
+            number - 1 if number % 2 and number in pairs else number for number in range(count)
+        ),
+    ),
+    st.integers(1, 40),
+    st.sets(st.integers(0, 39)),
+)
 
 
 def written(layout: RingLayout) -> bytearray:
@@ -45,15 +55,23 @@ def written(layout: RingLayout) -> bytearray:
 
 def sealed(raw: bytearray, instrument_count: int = 2) -> memoryview:
     """The header with a checksum that fits: only the meaning of its fields is wrong."""
-    names_end = HEADER_BYTES + NAME_BYTES * instrument_count
-    crc = zlib.crc32(raw[HEADER_BYTES:names_end], zlib.crc32(raw[:0x98]))
+    groups_end = HEADER_BYTES + (NAME_BYTES + 8) * instrument_count
+    crc = zlib.crc32(raw[HEADER_BYTES:groups_end], zlib.crc32(raw[:0x98]))
     struct.pack_into("<I", raw, 0x98, crc)
     return memoryview(raw)
 
 
-@given(layouts)
+@given(st.one_of(layouts, pairs))
 def test_header_round_trip(layout: RingLayout) -> None:
     assert RingLayout.read_header(memoryview(written(layout))) == layout
+
+
+@given(st.one_of(layouts, pairs))
+def test_members_are_the_instruments_group_by_group(layout: RingLayout) -> None:
+    assert sorted(place for places in layout.members for place in places) == list(
+        range(len(layout.instruments))
+    )
+    assert all(layout.groups[place] == places[0] for places in layout.members for place in places)
 
 
 @given(layouts)
@@ -61,6 +79,8 @@ def test_parts_are_aligned_and_do_not_overlap(layout: RingLayout) -> None:
     count = len(layout.instruments)
     parts = [(0, HEADER_BYTES), (HEADER_BYTES, HEADER_BYTES + NAME_BYTES * count)]
     for index in range(count):
+        group = layout.group_offset + 8 * index
+        parts += [(group, group + 8)]
         parts.append((8 * layout.arrival_word(index), 8 * layout.arrival_word(index) + 8))
         for kind in Kind:
             word = 8 * layout.intent_word(index, kind)
@@ -84,7 +104,7 @@ def test_header_fields_lie_where_they_are_drawn() -> None:
     layout = ring_layout()
     raw = written(layout)
     assert raw[:8] == b"HUNTRING"
-    assert struct.unpack_from("<II", raw, 0x008) == (3, 2)
+    assert struct.unpack_from("<II", raw, 0x008) == (4, 2)
     assert struct.unpack_from("<Q", raw, 0x010) == (layout.total_bytes,)
     assert struct.unpack_from("<11Q", raw, 0x018) == layout.capacities
     assert struct.unpack_from("<QQQ", raw, 0x070) == (layout_module.layout_hash(), NOW_NS, 7)
@@ -95,10 +115,10 @@ def test_header_fields_lie_where_they_are_drawn() -> None:
     assert raw[0x09C:HEADER_BYTES] == bytes(HEADER_BYTES - 0x09C), "the writer's words are its own"
 
 
-@pytest.mark.parametrize("start", [0, HEADER_BYTES], ids=["header", "names"])
+@pytest.mark.parametrize("start", [0, HEADER_BYTES], ids=["header", "names and groups"])
 def test_any_flipped_bit_is_refused(start: int) -> None:
     raw = written(ring_layout())
-    size = 0x9C if start == 0 else 2 * NAME_BYTES
+    size = 0x9C if start == 0 else 2 * (NAME_BYTES + 8)
     for bit in range(8 * start, 8 * (start + size)):
         raw[bit // 8] ^= 1 << bit % 8
         with pytest.raises(SegmentError):
@@ -159,6 +179,22 @@ def test_impossible_capacity_is_refused(capacity: int) -> None:
     struct.pack_into("<Q", raw, 0x018, capacity)
     with pytest.raises(SegmentError, match="header is damaged"):
         RingLayout.read_header(sealed(raw))
+
+
+@pytest.mark.parametrize("leaders", [(1, 1), (0, 2), (1, 0)], ids=str)
+def test_impossible_groups_are_refused(leaders: tuple[int, int]) -> None:
+    layout = ring_layout()
+    raw = written(layout)
+    struct.pack_into("<2Q", raw, layout.group_offset, *leaders)
+    with pytest.raises(SegmentError, match="header is damaged"):
+        RingLayout.read_header(sealed(raw))
+
+
+def test_groups_lie_after_the_names() -> None:
+    layout = replace(ring_layout(), groups=(0, 0))
+    assert layout.group_offset == HEADER_BYTES + 2 * NAME_BYTES
+    assert struct.unpack_from("<2Q", written(layout), layout.group_offset) == (0, 0)
+    assert struct.unpack_from("<2Q", written(ring_layout()), layout.group_offset) == (0, 1)
 
 
 def test_sizes_that_contradict_each_other_are_refused() -> None:

@@ -165,6 +165,7 @@ def test_lapped_lane_is_counted_and_the_order_kept(merged: MergedReader, feeder:
     items = drain(merged, 5)
     assert arrivals(items) == sorted(arrivals(items))
     assert merged.lapped + len(items) == 44
+    assert (merged.missed, merged.damaged) == (merged.lapped, 0)
     assert sum(kind is Kind.BOOK for kind, _ in items) == 4, "the quiet lane lost nothing"
 
 

@@ -23,10 +23,16 @@ FIELDS = {
     "direction": str,
     "probability_up": float,
     "confidence": float,
+    "probability_move": float,
+    "edge_bp": float,
+    "edge_after_fee_bp": float,
     "horizon_ms": int,
+    "outlook": dict,
     "regime": str,
     "reason": str,
     "features": dict,
+    "experts": dict,
+    "context": dict,
     "model": str,
     "trade_sequence": int,
     "book_seq_id": int,
@@ -39,8 +45,19 @@ FIELDS = {
 def test_json_has_exactly_the_published_fields(make_signal: Callable[..., Signal]) -> None:
     found = json.loads(encode_signal(make_signal(1_000)))
     assert {name: type(value) for name, value in found.items()} == FIELDS
-    assert list(found["quality"]) == ["feed", "book_valid", "lag_ms", "gaps_in_window"]
+    assert list(found["quality"]) == [
+        "feed", "book_valid", "lag_ms", "gaps_in_window", "data_age_ms",
+    ]  # fmt: skip
     assert found["schema"] == 1
+
+
+def test_signal_of_a_former_version_is_read(make_signal: Callable[..., Signal]) -> None:
+    old = json.loads(encode_signal(make_signal(1_000)))
+    for name in ("probability_move", "edge_bp", "edge_after_fee_bp", "outlook", "experts"):
+        del old[name]
+    del old["context"], old["quality"]["data_age_ms"]
+    found = decode_signal(json.dumps(old).encode())
+    assert (found.edge_bp, found.outlook, found.quality.data_age_ms) == (None, {}, None)
 
 
 def test_signal_survives_a_round_of_json_bit_for_bit(make_signal: Callable[..., Signal]) -> None:

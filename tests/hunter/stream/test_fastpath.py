@@ -248,7 +248,7 @@ def test_rows_of_another_layout_are_refused() -> None:
     """What the compiled half stores would not fit into them."""
     segment = bytearray(1 << 20)
     places = [(8 + 2 * kind, 1 << 12, 4, 24) for kind in range(11)]
-    lanes = kernel.Lanes(segment, 0, 0, 1, [0], places)
+    lanes = kernel.Lanes(segment, 0, 0, 1, [0], places, [0])
     for kind in (
         kernel.ROUTE_TRADES,
         kernel.ROUTE_QUOTES,
@@ -262,7 +262,7 @@ def test_rows_of_another_layout_are_refused() -> None:
 
 def test_counters_that_are_not_aligned_are_refused() -> None:
     segment = bytearray(1 << 20)
-    lanes = kernel.Lanes(segment, 0, 0, 1, [0], [(0, 0, 0, 0)] * 11)
+    lanes = kernel.Lanes(segment, 0, 0, 1, [0], [(0, 0, 0, 0)] * 11, [0])
     counters = memoryview(bytearray(960 * 8 + 8))[1:]
     with pytest.raises(ValueError, match="counters"):
         kernel.FastPath(lanes).run(b"", 0, 0, 1, 1, counters)

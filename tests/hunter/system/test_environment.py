@@ -29,19 +29,19 @@ COMMON = {
 
 @pytest.mark.parametrize("role", ["brain", "watchdog", "exchange"])
 def test_actor_gets_what_every_program_needs_and_no_secret(role: str) -> None:
-    found = actor_environment(SESSION, role, "flow")
+    found = actor_environment(SESSION, role, has_plugins=False)
     assert found.keys() == COMMON
     assert "secret" not in str(found)
 
 
 def test_stream_gets_the_way_to_the_exchange_too() -> None:
-    found = actor_environment(SESSION, "stream", "mine:Brain")
+    found = actor_environment(SESSION, "stream", has_plugins=True)
     assert found.keys() == COMMON | {"HTTPS_PROXY", "no_proxy"}
 
 
 def test_users_brain_gets_all_because_it_is_the_users_program() -> None:
-    assert actor_environment(SESSION, "brain", "mine:Brain") == SESSION
-    assert actor_environment(SESSION, "watchdog", "mine:Brain").keys() == COMMON
+    assert actor_environment(SESSION, "brain", has_plugins=True) == SESSION
+    assert actor_environment(SESSION, "watchdog", has_plugins=True).keys() == COMMON
 
 
 ROOT = Path(environment.__file__).resolve().parents[2]

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
 from fakes.actor_stage import HandClock, Stage
 
 from hunter.ring.layout import RingLayout
+from hunter.ring.rows import Kind
 from hunter.ring.writer import RingWriter
 from hunter.runtime.logs import log_path
 from hunter.status.deaths import DeathLog, DeathRecord, RingPosition, read_deaths
-from hunter.system.post_mortem import PostMortem, arrivals
+from hunter.system.post_mortem import PostMortem, row_count
 from hunter.system.shared import Prepared
 from supervisor.events import Report, ReportKind
 
@@ -146,16 +148,19 @@ def test_other_news_are_no_deaths(stage: Stage, post_mortem: PostMortem) -> None
 
 def test_ring_that_cannot_be_read_stands_at_nothing(stage: Stage, prepared: Prepared) -> None:
     path, layout = prepared.rings[0]
-    assert arrivals(path, layout) == 0
-    assert arrivals(path.with_name("ring-9"), layout) == 0
-    os.truncate(path, layout.arrival_offset + 3)
-    assert arrivals(path, layout) == 0, "cut short under us"
-    assert arrivals(Path("/dev/shm"), layout) == 0, "not even a file"
+    assert row_count(path, layout) == 0
+    assert row_count(path.with_name("ring-9"), layout) == 0
+    os.truncate(path, layout.lane_table_offset + 3)
+    assert row_count(path, layout) == 0, "cut short under us"
+    assert row_count(Path("/dev/shm"), layout) == 0, "not even a file"
 
 
 def test_ring_of_many_instruments_counts_them_all(tmp_path: Path) -> None:
     layout = RingLayout(("A", "B", "C"), (8, *(0,) * 10))
     path = tmp_path / "ring-0"
-    heads = b"".join(value.to_bytes(8, "little") for value in (1, 10, 100))
-    path.write_bytes(bytes(layout.arrival_offset) + heads)
-    assert arrivals(path, layout) == 111
+    raw = bytearray(layout.lanes_offset)
+    for index, kind, value in ((0, Kind.TRADE, 1), (1, Kind.BOOK, 10), (2, Kind.BBO, 100)):
+        struct.pack_into("<Q", raw, 8 * layout.intent_word(index, kind) + 8, value)
+    struct.pack_into("<Q", raw, 8 * layout.intent_word(0, Kind.MARK) + 8, 1_000)  # not the market's
+    path.write_bytes(raw)
+    assert row_count(path, layout) == 111

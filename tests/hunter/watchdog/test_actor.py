@@ -395,6 +395,16 @@ def test_r10_watchdog_says_what_the_disk_does_not_take(watch: Watch) -> None:
     assert shown(journal_lost=2) != (), "for a minute"
 
 
+def test_watchdog_says_what_plugins_do_wrong_as_long_as_it_lasts(watch: Watch) -> None:
+    watch.run("brain-0")
+    troubles: tuple[str, ...] = ("BTC-USDT: m: in shadow", "ETH-USDT: n: late")
+    failed = "the brain failed 6 times: see hunter logs brain-0"
+    for shown, expected in ((troubles, troubles), ((), (failed,))):
+        watch.stage.show("brain-0", BrainDocument(plugin_troubles=shown, overruns=9, failures=6))
+        watch.live(250, "brain-0")
+        assert watch.actor.document().reasons == expected, "who is told why needs no count"
+
+
 def test_r14_watchdog_without_descriptors_says_so_and_still_finds_a_hang(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from hunter.exchange.okx.endpoints import (
 )
 from hunter.exchange.okx.plan import Plan, index_of, make_plan, subscriptions_of
 from hunter.exchange.okx.requests import Subscription
-from hunter.market.instrument import instrument_type
+from hunter.market.instrument import instrument_type, mate_of
 
 SWAP, SPOT = "BTC-USDT-SWAP", "BTC-USDT"
 FUTURE, OPTION = "BTC-USD-261225", "BTC-USD-261225-60000-C"
@@ -143,6 +143,15 @@ def test_two_books_an_instrument_may_need_more_sockets_than_the_sum_tells() -> N
     assert [len(socket.subscriptions) for socket in plan.sockets] == [20, 20, 18]
 
 
+def test_mates_share_a_socket_wherever_they_are_named() -> None:
+    bases = [f"C{index}-USDT" for index in range(40)]
+    plan = make_plan([*bases, *(f"{base}-SWAP" for base in bases)], ["trades", "books"])
+    assert [len(socket.subscriptions) for socket in plan.sockets] == [56, 52, 52]
+    for socket in plan.sockets:
+        names = {item.inst_id for item in socket.subscriptions}
+        assert {str(mate_of(name)) for name in names} == names
+
+
 def test_nothing_wanted_is_no_socket() -> None:
     assert make_plan([], ["trades"]) == Plan((), {})
     assert make_plan([SPOT], []) == Plan((), {})
@@ -204,6 +213,7 @@ def test_everything_wanted_is_served_once_within_the_bounds(
                 if channel_traits(item.channel).argument is Argument.INSTRUMENT:
                     places.setdefault(item.inst_id, set()).add(index)
     assert all(len(sockets) == 1 for sockets in places.values())
+    assert all(places[name] == places.get(str(mate_of(name)), places[name]) for name in places)
     assert make_plan(instruments, channels, sentinel) == plan
 
 
