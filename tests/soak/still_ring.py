@@ -217,7 +217,7 @@ class Room:
 
     def measure_snapshots(self) -> None:
         for path in (self.config.data_dir / "checkpoints").glob("ring-*.[01]"):
-            _, found = CheckpointStore._read(path)
+            _, found = CheckpointStore.read(path)
             for group in found.groups if found else ():
                 for member in group.members:
                     self.snapshot_bytes_max = max(self.snapshot_bytes_max, len(member.brain))
