@@ -15,18 +15,23 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ML_VENV := .venv-ml
 ML_STAMP := $(ML_VENV)/.installed
 ML_PIP := $(ML_VENV)/bin/python -m pip --disable-pip-version-check --quiet
+EXTRAS_VENV := .venv-extras
+EXTRAS_STAMP := $(EXTRAS_VENV)/.installed
+EXTRAS_PIP := $(EXTRAS_VENV)/bin/python -m pip --disable-pip-version-check --quiet
 ML_TESTS := tests/hunter/brain/adapters tests/hunter/brain/test_outside_in_flow.py \
   tests/system/test_plugins.py
 # .ci/run measures coverage with this very recipe by putting another runner here.
 PYTEST ?= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ml check bench benchmarks peers soak lock clean
+.PHONY: help demo test test-ml test-extras docs check bench benchmarks peers soak lock clean
 
 help:
 	@echo "make demo    start everything against the embedded exchange; no network, no account"
 	@echo "make test    run the whole default test suite"
 	@echo "make test-ml the tests of the adapters for models, with their libraries, in .venv-ml"
+	@echo "make test-extras  the page in a browser, the notebook, DuckDB, polars, in .venv-extras"
+	@echo "make docs    the documentation as a site, in site/"
 	@echo "make check   style, types and import contracts"
 	@echo "make bench   hunter bench: what it costs and carries on this machine"
 	@echo "make benchmarks  run every benchmark in tests/benchmarks"
@@ -46,6 +51,14 @@ test: $(STAMP)
 # The libraries weigh ten times what hunter needs: a lock and an environment of their own.
 test-ml: $(ML_STAMP)
 	@exec $(ML_VENV)/bin/python -m pytest $(ML_TESTS) $(ARGS)
+
+# What needs a browser, a notebook's kernel, or others' libraries: in .venv-extras. Chromium is the
+# host's own (Debian, Ubuntu: apt install chromium); without it those tests say that they skip.
+test-extras: $(EXTRAS_STAMP)
+	@exec $(EXTRAS_VENV)/bin/python -m pytest tests/extras $(ARGS)
+
+docs: $(EXTRAS_STAMP)
+	@exec $(EXTRAS_VENV)/bin/python -m mkdocs build --strict $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -94,6 +107,13 @@ $(ML_STAMP): requirements/ml.lock pyproject.toml | $(STAMP)
 	@$(ML_PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(EXTRAS_STAMP): requirements/extras.lock pyproject.toml | $(STAMP)
+	@echo "installing what the page's tests and the documentation need into $(EXTRAS_VENV)"
+	@$(BIN)/python -m venv --clear $(EXTRAS_VENV)
+	@$(EXTRAS_PIP) install --require-hashes --no-deps -r requirements/extras.lock
+	@$(EXTRAS_PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
 # A working environment is kept; one that is missing, broken or too old is made again.
 define check-or-make-venv
 is_recent='import sys; sys.exit(sys.version_info < (3, 11))'; \
@@ -125,10 +145,12 @@ lock: $(STAMP)
 	$(UV_COMPILE) --upgrade --constraints requirements/dev.lock --output-file requirements/runtime.lock
 	$(UV_COMPILE) --upgrade --constraints requirements/dev.lock --extra ml --group dev \
 	  --group ml-tests --output-file requirements/ml.lock
+	$(UV_COMPILE) --upgrade --constraints requirements/dev.lock --extra all --group dev \
+	  --group docs --output-file requirements/extras.lock
 	@touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) $(ML_VENV) .bench-peers build dist htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(ML_VENV) $(EXTRAS_VENV) .bench-peers site build dist htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -f hunter/native/_kernel*.so
 	rm -rf .import_linter_cache .coverage .coverage.* coverage.xml *.egg-info
 	find hunter supervisor tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -10,6 +10,7 @@
     +-- SegmentError            1           shared memory that is missing, foreign or damaged
     |   +-- SegmentUnusable     78          shared memory cannot be had at all (full, wrong owner)
     +-- MalformedMessage        1           the exchange (or the wire): counted, never fatal
+    +-- MissingExtra            1           a library is not installed; the text says how to
     +-- WriterFenced            1           this process lost the writer's lease and must not write
 
 A message says what happened and what to do next. Programmer errors are assertions, not these.
@@ -59,6 +60,10 @@ class SegmentUnusable(SegmentError):
 
 
 class MalformedMessage(HunterError):
+    pass
+
+
+class MissingExtra(HunterError):
     pass
 
 

@@ -25,6 +25,7 @@ from hunter.cli.status import read
 from hunter.clock import SystemClock
 from hunter.config import Config, find_file
 from hunter.errors import ConfigError, HunterError, TimedOut
+from hunter.extras import expect_extra
 from hunter.files import private_opener
 from hunter.runtime.logs import log_path
 from hunter.status.report import ActorReport, StatusReport
@@ -82,6 +83,9 @@ def start(
     check_places(config)
     check_experts(config.brain.experts, Path(config.base_dir))
     named_model(config.brain.model_file, Path(config.base_dir))
+    for companion in config.companions:
+        if companion != "alerts" or config.alerts.apprise:
+            expect_extra(companion, f"{companion}.enabled")
     refuse_running(config)
     if detach:
         arguments = ["--background", *(["--demo"] if demo else [])]

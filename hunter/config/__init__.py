@@ -5,6 +5,7 @@
     places     which line or option a key was given in
     checks     what the types cannot say
     cpus       sets of processor cores
+    secrets    where a secret is, and reading it
     wording    the words of an error
     showing    what people may see
     effective  the file that an instance's actors read
@@ -21,32 +22,41 @@ from hunter.config.schema import (
     ACTORS_MAX,
     CHANNELS,
     REGIONS,
+    AlertsSection,
     BrainSection,
     Config,
     HunterSection,
     OkxSection,
+    StoreSection,
     StreamSection,
     SupervisorSection,
+    WebSection,
 )
+from hunter.config.secrets import read_secret, secret_variable
 from hunter.config.showing import shown_url, to_toml
 
 __all__ = [
     "ACTORS_MAX",
     "CHANNELS",
     "REGIONS",
+    "AlertsSection",
     "BrainSection",
     "Config",
     "HunterSection",
     "OkxSection",
+    "StoreSection",
     "StreamSection",
     "SupervisorSection",
+    "WebSection",
     "cpus_text",
     "find_file",
     "load",
     "load_effective",
     "parse_cpus",
+    "read_secret",
     "remove_effective",
     "save_effective",
+    "secret_variable",
     "shown_url",
     "to_toml",
 ]

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from hunter.config.cpus import host_cpu_count, parse_cpus
 from hunter.config.places import Places
 from hunter.config.plugins import experts_fault, kind_fault
-from hunter.config.schema import ACTORS_MAX, CHANNELS, INSTRUMENTS_MAX, Config
+from hunter.config.schema import ACTORS_MAX, CHANNELS, INSTRUMENTS_MAX, TABLES, Config
+from hunter.config.secrets import secret_fault
 from hunter.config.wording import nearest, told
 from hunter.errors import ConfigError
 from hunter.market.instrument import is_instrument
@@ -55,8 +56,9 @@ def check(config: Config, places: Places) -> None:
     if config.stream.shards > len(instruments):
         refuse("stream", "shards", f"at most one per instrument, and there are {len(instruments)}")
     streams = config.stream.shards * (1 + config.stream.standby)
-    if streams + 3 > ACTORS_MAX:
-        refuse("stream", "shards", f"{streams} stream processes; at most {ACTORS_MAX - 3} fit")
+    others = 3 + len(config.companions)
+    if streams + others > ACTORS_MAX:
+        refuse("stream", "shards", f"{streams} stream processes; at most {ACTORS_MAX - others} fit")
     if config.stream.backoff_max_ms < config.stream.backoff_min_ms:
         refuse(
             "stream",
@@ -72,6 +74,31 @@ def check(config: Config, places: Places) -> None:
         refuse("brain", "experts", 'vote in the built-in brain: they need kind = "flow"')
     if why := experts_fault(config.brain.experts):
         refuse("brain", "experts", why)
+    if found := _companion_fault(config):
+        refuse(*found)
+
+
+def _companion_fault(config: Config) -> tuple[str, str, str] | None:
+    """Section, key and reason of the first fault of [web], [alerts] and [store]."""
+    web, alerts, store = config.web, config.alerts, config.store
+    for host in (web.host, *web.allowed_hosts):
+        if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:]{2,45}", host):
+            key = "host" if host == web.host else "allowed_hosts"
+            return "web", key, f'"{told(host)}" is no host name or address (write it without port)'
+    for key in ("webhook", "telegram_token", "apprise"):
+        if why := secret_fault(getattr(alerts, key)):
+            return "alerts", key, why
+    if bool(alerts.telegram_token) != bool(alerts.telegram_chat):
+        missing = "telegram_chat" if alerts.telegram_token else "telegram_token"
+        return "alerts", missing, "Telegram needs both telegram_token and telegram_chat"
+    if alerts.enabled and not (alerts.webhook or alerts.telegram_token or alerts.apprise):
+        return "alerts", "enabled", "nobody to tell: set webhook, telegram_token or apprise"
+    for table in store.tables:
+        if table not in TABLES:
+            return "store", "tables", f'unknown table "{told(table)}"{nearest(table, TABLES)}'
+    if store.enabled and not store.tables:
+        return "store", "tables", f"name at least one of {', '.join(TABLES)}"
+    return None
 
 
 def _cpus_fault(text: str) -> str:

@@ -24,6 +24,8 @@ from hunter.errors import ConfigError
 
 ENVIRONMENT_VARIABLE: Final = "HUNTER_CONFIG"
 DEFAULT_FILE: Final = "hunter.toml"
+# Words of keys, also misspelt ones, whose value is not repeated in an error.
+_MAY_HOLD_A_SECRET: Final = ("proxy", "webhook", "token", "telegram", "apprise")
 
 
 def find_file(given: str | None) -> Path | None:
@@ -84,7 +86,8 @@ def _override(tables: dict[str, Any], override: str, places: Places) -> None:
     shown = f"{told(dotted)}{equals}{told(value)}"
     import difflib  # late: most runs have no --set
 
-    if difflib.get_close_matches("proxy", re.findall(r"\w+", override.lower())):
+    words = re.findall(r"[a-z]+", override.lower())
+    if any(difflib.get_close_matches(key, words) for key in _MAY_HOLD_A_SECRET):
         shown = f"{told(dotted.split()[0]) if dotted.strip() else ''}{equals or ' '}..."
     if not equals or not dot:
         raise ConfigError(f"--set {shown}: write section.key=value, for example stream.shards=2")

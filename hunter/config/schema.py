@@ -153,11 +153,14 @@ class BrainSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WatchdogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[watchdog]`: how often it looks, and what it does not accept."""
+    """`[watchdog]`: how often it looks, and what it does not accept. disk_free_mb: less room than
+    that where the data are is told.
+    """
 
     interval_ms: Annotated[int, Meta(ge=50, le=60_000)] = 100
     hang_after_ms: Annotated[int, Meta(ge=250, le=600_000)] = 1_000
     memory_limit_mb: Annotated[int, Meta(ge=64)] = 1_024
+    disk_free_mb: Annotated[int, Meta(ge=0)] = 512
 
 
 class SupervisorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -170,6 +173,57 @@ class SupervisorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     stop_timeout_s: Annotated[float, Meta(gt=0, le=600)] = 5.0
 
 
+class WebSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[web]`: the page, /metrics, /healthz and /readyz; the extra `web`.
+
+    allowed_hosts: names, besides the own address, under which a browser may ask, as a proxy in
+    front has them. token_file: who asks from elsewhere has to know what is in it; "" makes one in
+    the runtime directory.
+    """
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 8_787
+    allowed_hosts: tuple[str, ...] = ()
+    token_file: str = ""
+
+
+class AlertsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[alerts]`: who is told of troubles, and how often. Secrets are named, never written here:
+    "file:PATH" or "env:NAME".
+
+    apprise: addresses of the library of that name, one a line; the extra `alerts`. after_s: how
+    long a trouble must last. repeat_s: the same one is not told again within. per_hour_max: of all.
+    """
+
+    enabled: bool = False
+    webhook: str = ""
+    telegram_token: str = ""
+    telegram_chat: str = ""
+    apprise: str = ""
+    after_s: Annotated[int, Meta(ge=0, le=3_600)] = 10
+    repeat_s: Annotated[int, Meta(ge=1, le=604_800)] = 3_600
+    per_hour_max: Annotated[int, Meta(ge=1, le=1_000)] = 30
+
+
+TABLES: Final = ("trades", "books", "candles", "signals")
+
+
+class StoreSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[store]`: Parquet files; the extra `store`. dir: "" is DATA_DIR/store. flush_s: a row is in
+    a file after so long. retention_days: older days are removed, 0 = none. budget_mb: the oldest
+    days are removed above it.
+    """
+
+    enabled: bool = False
+    dir: str = ""
+    tables: tuple[str, ...] = TABLES
+    book_levels: Annotated[int, Meta(ge=1, le=20)] = 20
+    flush_s: Annotated[int, Meta(ge=1, le=3_600)] = 60
+    retention_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    budget_mb: Annotated[int, Meta(ge=16)] = 10_000
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A checked configuration. `base_dir` (of the file) is what relative paths count from."""
 
@@ -180,6 +234,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     brain: BrainSection = BrainSection()
     watchdog: WatchdogSection = WatchdogSection()
     supervisor: SupervisorSection = SupervisorSection()
+    web: WebSection = WebSection()
+    alerts: AlertsSection = AlertsSection()
+    store: StoreSection = StoreSection()
     base_dir: str = "."
 
     @property
@@ -196,6 +253,27 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def log_dir(self) -> Path:
         return self._resolve(self.hunter.log_dir) if self.hunter.log_dir else self.data_dir / "logs"
+
+    @property
+    def store_dir(self) -> Path:
+        return self._resolve(self.store.dir) if self.store.dir else self.data_dir / "store"
+
+    @property
+    def token_path(self) -> Path:
+        """What the page asks of those who come from elsewhere."""
+        if self.web.token_file:
+            return self._resolve(self.web.token_file)
+        return self.runtime_dir / "web-token"
+
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """Actors, named as their sections, that only look on: without them all goes on."""
+        enabled = {
+            "web": self.web.enabled,
+            "alerts": self.alerts.enabled,
+            "store": self.store.enabled,
+        }
+        return tuple(name for name in enabled if enabled[name])
 
     @property
     def model_path(self) -> Path | None:
@@ -222,4 +300,7 @@ SECTIONS: Final[dict[str, Any]] = {
     "brain": BrainSection,
     "watchdog": WatchdogSection,
     "supervisor": SupervisorSection,
+    "web": WebSection,
+    "alerts": AlertsSection,
+    "store": StoreSection,
 }

@@ -10,23 +10,26 @@ from __future__ import annotations
 import logging
 import os
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hunter.config import Config, cpus_text, parse_cpus
 
+COMPANION_NICE: Final = 10
+
 
 class Placement(NamedTuple):
-    """No cores: any."""
+    """No cores: any. `nice`: how far behind the data path it stands for a processor."""
 
     cpus: tuple[int, ...] = ()
     busy_poll_ns: int = 0
+    nice: int = 0
 
 
 def placement(name: str, config: Config) -> Placement:
     """Of the actor of this instance name, such as stream-3b."""
     found = re.fullmatch(r"(stream|brain)-(\d+)(b?)", name)
     if found is None:
-        return Placement()
+        return Placement(nice=COMPANION_NICE if name in config.companions else 0)
     section = config.stream if found[1] == "stream" else config.brain
     cpus = parse_cpus(section.cpus)
     if found[1] == "stream":
@@ -41,6 +44,12 @@ def placement(name: str, config: Config) -> Placement:
 def _dealt(cpus: tuple[int, ...], number: int, process_count: int) -> tuple[int, ...]:
     """One core for each of several processes, in turn; all of them for one."""
     return cpus if process_count == 1 or not cpus else (cpus[number % len(cpus)],)
+
+
+def give_way(nice: int) -> None:
+    """Stand back by so much for the rest of this process's life."""
+    if nice:
+        os.nice(nice)
 
 
 def pin(cpus: tuple[int, ...], log: logging.Logger) -> None:

@@ -121,6 +121,57 @@ class BrainDocument(msgspec.Struct, frozen=True):
     """Calls of plug-ins that took longer than brain.budget_us."""
     plugin_troubles: tuple[str, ...] = ()
     """Which plug-ins are in shadow or keep taking too long now, and why, in words."""
+    drifts: tuple[str, ...] = ()
+    """Instruments whose market has left what the brain learnt, and what it does about it."""
+
+
+class WebDocument(msgspec.Struct, frozen=True):
+    """The page's process. `url`: where it listens, "" before it does; `viewers`: pages that are
+    open now; `refused`: requests of a wrong host, origin or token.
+    """
+
+    url: str = ""
+    viewers: int = 0
+    requests: int = 0
+    refused: int = 0
+
+
+class AlertsDocument(msgspec.Struct, frozen=True):
+    """What was told to whom it concerns. `held_back`: the same again too soon, or too many in an
+    hour; `dropped`: the queue of those that wait was full; `failed`: attempts that failed.
+    """
+
+    sent: int = 0
+    failed: int = 0
+    held_back: int = 0
+    dropped: int = 0
+    waiting: int = 0
+    trouble: str = ""
+    """Why the last attempt failed, without what is secret; "" after one that did not."""
+
+
+class StoreTableDocument(msgspec.Struct, frozen=True):
+    """One table of the store. `lapped`: rows that the ring had overwritten before they were read;
+    `dropped`: rows that a disk which refuses them made us give up.
+    """
+
+    table: str
+    rows: int = 0
+    waiting: int = 0
+    lapped: int = 0
+    dropped: int = 0
+
+
+class StoreDocument(msgspec.Struct, frozen=True):
+    """The store's process. `bytes` and `files` are of all that is kept now."""
+
+    tables: tuple[StoreTableDocument, ...] = ()
+    files: int = 0
+    bytes: int = 0
+    removed_files: int = 0
+    written_ns: int = 0
+    """Wall time of the last file; 0: none yet."""
+    trouble: str = ""
 
 
 class ChildDocument(msgspec.Struct, frozen=True):

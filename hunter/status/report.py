@@ -8,7 +8,7 @@ Pure apart from those reads: time is passed in. The fields are those of the publ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -17,12 +17,15 @@ from hunter.ring.rows import Kind
 from hunter.ring.segment import Segment
 from hunter.status.block import SUPERVISOR, StatusBlock
 from hunter.status.documents import (
+    AlertsDocument,
     BrainDocument,
     ChildDocument,
     LimitDocument,
+    StoreDocument,
     StreamDocument,
     SupervisorDocument,
     WatchdogDocument,
+    WebDocument,
     decode,
 )
 from hunter.status.latency import STAGES_OF, Latencies, Stage, StageCounts, added
@@ -50,6 +53,12 @@ from hunter.status.usage import cpus_of
 __all__ = ["ActorReport", "FeedReport", "StatusReport", "make_report", "stopped_report"]
 
 SCHEMA: Final = 1
+
+COMPANIONS: Final[dict[str, type[msgspec.Struct]]] = {
+    "web": WebDocument,
+    "alerts": AlertsDocument,
+    "store": StoreDocument,
+}
 
 # The supervisor's view of a child wins where the child itself cannot speak.
 _SPOKEN_FOR: Final = {"backoff", "parked", "stopped"}
@@ -144,7 +153,17 @@ def make_report(
             status.total_bytes + sum(layout.total_bytes for _, layout in rings),
         ),
         latency_us=_latencies(status, tree),
+        **_companions(status, tree),
     )
+
+
+def _companions(status: StatusBlock, tree: SupervisorDocument) -> dict[str, Any]:
+    """What those say who only look on, by role."""
+    return {
+        child.role: decode(status.pages[child.name].read_document(), COMPANIONS[child.role])
+        for child in tree.children
+        if child.role in COMPANIONS
+    }
 
 
 def _latencies(status: StatusBlock, tree: SupervisorDocument) -> dict[str, LatencyReport]:

@@ -6,7 +6,13 @@ from __future__ import annotations
 
 import msgspec
 
-from hunter.status.documents import LimitDocument, Percentiles
+from hunter.status.documents import (
+    AlertsDocument,
+    LimitDocument,
+    Percentiles,
+    StoreDocument,
+    WebDocument,
+)
 
 
 class ActorReport(msgspec.Struct):
@@ -115,3 +121,7 @@ class StatusReport(msgspec.Struct):
     """By stage, see `hunter.status.latency.Stage`: exchange_to_receive, receive_to_ring,
     receive_to_brain, receive_to_signal; one that has counted nothing is all zeros.
     """
+    web: WebDocument | None = None
+    """Of the companions that are switched on, what they say; a dead one's last words stay."""
+    alerts: AlertsDocument | None = None
+    store: StoreDocument | None = None

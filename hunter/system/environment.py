@@ -15,6 +15,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final
 
+from hunter.config import Config, secret_variable
+
 # Where things are, how text is written, and what the interpreter, the loader, the allocator,
 # numpy's threads, TLS and a measurement of coverage want to be told; and whether to do without the
 # compiled half.
@@ -30,24 +32,33 @@ _PREFIXES: Final = ("LC_", "PYTHON", "LD_", "MALLOC_", "GLIBC_", "COVERAGE_")
 _NETWORK_NAMES: Final = frozenset(
     ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "res_options", "localdomain")
 )
+_GOES_OUT: Final = frozenset(("stream", "alerts"))
 _OURS: Final = Path(__file__).resolve().parents[1] / "__init__.py"
 
 
-def actor_environment(variables: Mapping[str, str], role: str, has_plugins: bool) -> dict[str, str]:
-    """What an actor of this role gets of `variables`.
+def actor_environment(variables: Mapping[str, str], role: str, config: Config) -> dict[str, str]:
+    """What an actor of this role gets of `variables`. Whoever alerts gets what holds its secrets.
 
     A brain with a user's code gets them all: that is the user's program, and how it is told which
     device to use or where its own data are is not for us to know.
     """
-    if role == "brain" and has_plugins:
+    if role == "brain" and config.brain.has_plugins:
         return dict(variables)
+    secrets = _secret_names(config) if role == "alerts" else frozenset()
     return {
         name: value
         for name, value in variables.items()
         if name in _NAMES
         or name.startswith(_PREFIXES)
-        or (role == "stream" and name.lower() in _NETWORK_NAMES)
+        or (role in _GOES_OUT and name.lower() in _NETWORK_NAMES)
+        or name in secrets
     }
+
+
+def _secret_names(config: Config) -> frozenset[str]:
+    alerts = config.alerts
+    references = (alerts.webhook, alerts.telegram_token, alerts.apprise)
+    return frozenset(filter(None, map(secret_variable, references)))
 
 
 def interpreter() -> tuple[str, ...]:

@@ -23,6 +23,7 @@ OOM_SCORE_ADJ: Final = {
     "stream": 100,  # reconnects and refills, which takes longer
     "exchange": 100,  # of the demo; nobody misses its market
     "watchdog": 100,  # small; back before the next look is due
+    **dict.fromkeys(("web", "alerts", "store"), 500),  # they only look on
 }
 _OOM_SCORE_ADJ_MAX: Final = 1000
 # Actors begin together, but no more of them than two to a core at once: most of a start is imports,
@@ -38,6 +39,7 @@ def child_specs(config: Config, *, demo: bool) -> tuple[ChildSpec, ...]:
         if config.stream.standby:
             names.append((f"stream-{shard}b", "stream", "hunter.stream"))
     names += [("brain-0", "brain", "hunter.brain"), ("watchdog", "watchdog", "hunter.watchdog")]
+    names += [(name, name, f"hunter.{name}") for name in config.companions]
     own_adj, python = _own_oom_score_adj(), interpreter()
     ours = {"PYTHONUNBUFFERED": "1", orphans.VARIABLE: str(config.runtime_dir)}
     return tuple(
@@ -45,7 +47,7 @@ def child_specs(config: Config, *, demo: bool) -> tuple[ChildSpec, ...]:
             name=name,
             role=role,
             argv=(*python, "-m", module, name, str(config.runtime_dir)),
-            env=actor_environment(os.environ, role, config.brain.has_plugins) | ours,
+            env=actor_environment(os.environ, role, config) | ours,
             log_path=str(log_path(config.log_dir, name)),
             stop_timeout_ns=int(config.supervisor.stop_timeout_s * SECOND_NS),
             oom_score_adj=min(_OOM_SCORE_ADJ_MAX, own_adj + OOM_SCORE_ADJ[role]),

@@ -120,6 +120,37 @@ def test_supervisor_is_standard_library_only(package_sources: list[Any]) -> None
             assert not foreign_imports(source.tree, {"supervisor"}), source.name
 
 
+# Libraries of extras, and the only places that may import them: without the extra nothing else may
+# miss it. Whoever starts from there asks hunter.extras first.
+EXTRA_HOMES = {
+    "starlette": ("hunter/web/",),
+    "uvicorn": ("hunter/web/",),
+    "textual": ("hunter/cli/top",),
+    "rich": ("hunter/cli/top",),
+    "pyarrow": ("hunter/store/", "hunter/access"),
+    "pandas": ("hunter/access",),
+    "polars": ("hunter/access",),
+    "apprise": ("hunter/alerts/",),
+}
+
+
+def strangers(name: str, tree: ast.Module) -> set[str]:
+    """Libraries that a file imports and that only other places may."""
+    found = foreign_imports(tree, {"hunter", "supervisor"})
+    return {each for each in found if not name.startswith(EXTRA_HOMES.get(each, (name,)))}
+
+
+def test_strangers_sees_a_library_of_an_extra_elsewhere() -> None:
+    tree = ast.parse("import starlette.applications, numpy")
+    assert strangers("hunter/web/app.py", tree) == set()
+    assert strangers("hunter/brain/flow.py", tree) == {"starlette"}
+
+
+def test_libraries_of_extras_are_imported_in_their_homes_alone(package_sources: list[Any]) -> None:
+    wrong = {source.name: strangers(source.name, source.tree) for source in package_sources}
+    assert not {name: found for name, found in wrong.items() if found}
+
+
 def test_declared_dependencies_are_those_imported(
     package_sources: list[Any], pyproject: dict[str, Any]
 ) -> None:
@@ -127,5 +158,5 @@ def test_declared_dependencies_are_those_imported(
     for source in package_sources:
         imported |= foreign_imports(source.tree, {"hunter", "supervisor"})
     declared = {text.split(">=")[0] for text in pyproject["project"]["dependencies"]}
-    distributions = {"pyzmq" if name == "zmq" else name for name in imported}
-    assert distributions == declared
+    names = {"zmq": "pyzmq", "prometheus_client": "prometheus-client"}
+    assert {names.get(name, name) for name in imported - EXTRA_HOMES.keys()} == declared

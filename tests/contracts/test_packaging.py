@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-LOCKS = ["requirements/runtime.lock", "requirements/dev.lock", "requirements/ml.lock"]
+LOCKS = [f"requirements/{name}.lock" for name in ("runtime", "dev", "ml", "extras")]
 
 
 def pins(text: str) -> dict[str, tuple[str, int]]:
@@ -38,14 +38,19 @@ def test_lock_pins_every_package_with_hashes_and_names_no_place(root: Path, name
 
 
 def test_locks_hold_what_is_declared(root: Path, pyproject: dict[str, Any]) -> None:
-    runtime, dev, ml = (pins((root / name).read_text(encoding="utf-8")) for name in LOCKS)
+    runtime, dev, ml, extras_lock = (
+        pins((root / name).read_text(encoding="utf-8")) for name in LOCKS
+    )
     core = declared(pyproject["project"]["dependencies"])
     assert core <= runtime.keys()
     assert core | declared(pyproject["dependency-groups"]["dev"]) <= dev.keys()
     assert runtime.items() <= dev.items(), "the tests run with other versions than users do"
     extras = pyproject["project"]["optional-dependencies"]
-    assert {name for group in extras.values() for name in declared(group)} <= {*ml, "okx-hunter"}
+    declared_extras = {name for group in extras.values() for name in declared(group)}
+    assert declared_extras <= {*ml, *extras_lock, "okx-hunter"}
+    assert declared(pyproject["dependency-groups"]["docs"]) <= extras_lock.keys()
     assert dev.items() <= ml.items()
+    assert dev.items() <= extras_lock.items()
 
 
 def test_locks_have_wheels_for_both_machines_and_three_pythons(root: Path) -> None:

@@ -38,6 +38,15 @@ BAD_FILES = {
     "[brain]\ncpus = '3-1'": ":2: brain.cpus: 3-1 is empty; write the smaller number first",
     "[brain]\ncpus = 2": ":2: brain.cpus: expected a text, got a whole number",
     "[brain]\nbusy_poll_us = -1": ":2: brain.busy_poll_us: expected a whole number >= 0",
+    "[web]\nhost = 'a b'": ':2: web.host: "a b" is no host name or address',
+    "[web]\nallowed_hosts = ['h.example:1']": ':2: web.allowed_hosts: "h.example:1" is no host',
+    "[web]\nport = 0": ":2: web.port: expected a whole number >= 1",
+    "[alerts]\nenabled = true": ":2: alerts.enabled: nobody to tell: set webhook, telegram_token",
+    "[alerts]\nwebhook = 'https://x.example/SECRET'": ':2: alerts.webhook: name a place, "env:N',
+    "[alerts]\ntelegram_token = 'env:T'": ":1: alerts.telegram_chat: Telegram needs both",
+    "[alerts]\ntelegram_chat = '1'": ":1: alerts.telegram_token: Telegram needs both",
+    "[store]\ntables = ['trade']": ':2: store.tables: unknown table "trade"; did you mean "trades',
+    "[store]\nenabled = true\ntables = []": ":3: store.tables: name at least one of trades, books",
     "[hunter]\nname = 'a/b'": ":2: hunter.name: 1 to 32 letters, digits, '-' or '_'",
     "[hunter]\nname = ''": ":2: hunter.name: 1 to 32 letters",
 }
@@ -48,6 +57,13 @@ def test_bad_file_is_one_line_with_place_key_and_hint(
     refusal: Callable[[str], str], text: str
 ) -> None:
     assert BAD_FILES[text] in refusal(text)
+
+
+@pytest.mark.parametrize("key", ["alerts.webhook", "alerts.telegram_token", "alert.token"])
+def test_secret_on_the_command_line_is_refused_and_not_repeated(key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(None, [f"{key}=https://hooks.example/SECRET"])
+    assert "SECRET" not in str(caught.value)
 
 
 def test_trades_may_come_singly() -> None:

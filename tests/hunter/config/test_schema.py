@@ -56,8 +56,39 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "cpus": "",
         "busy_poll_us": 0,
     },
-    "watchdog": {"interval_ms": 100, "hang_after_ms": 1_000, "memory_limit_mb": 1_024},
+    "watchdog": {
+        "interval_ms": 100,
+        "hang_after_ms": 1_000,
+        "memory_limit_mb": 1_024,
+        "disk_free_mb": 512,
+    },
     "supervisor": {"max_restarts": 5, "period_s": 60, "stop_timeout_s": 5.0},
+    "web": {
+        "enabled": False,
+        "host": "127.0.0.1",
+        "port": 8_787,
+        "allowed_hosts": [],
+        "token_file": "",
+    },
+    "alerts": {
+        "enabled": False,
+        "webhook": "",
+        "telegram_token": "",
+        "telegram_chat": "",
+        "apprise": "",
+        "after_s": 10,
+        "repeat_s": 3_600,
+        "per_hour_max": 30,
+    },
+    "store": {
+        "enabled": False,
+        "dir": "",
+        "tables": ["trades", "books", "candles", "signals"],
+        "book_levels": 20,
+        "flush_s": 60,
+        "retention_days": 0,
+        "budget_mb": 10_000,
+    },
 }
 
 
@@ -111,10 +142,34 @@ def test_every_key_can_be_set(write: Callable[[str], Path]) -> None:
     interval_ms = 50
     hang_after_ms = 250
     memory_limit_mb = 64
+    disk_free_mb = 0
     [supervisor]
     max_restarts = 1
     period_s = 1
     stop_timeout_s = 1
+    [web]
+    enabled = true
+    host = "::1"
+    port = 65535
+    allowed_hosts = ["hunter.example.org"]
+    token_file = "token"
+    [alerts]
+    enabled = true
+    webhook = "env:WEBHOOK"
+    telegram_token = "file:~/token"
+    telegram_chat = "-100"
+    apprise = "file:addresses"
+    after_s = 0
+    repeat_s = 1
+    per_hour_max = 1000
+    [store]
+    enabled = true
+    dir = "/srv/store"
+    tables = ["signals"]
+    book_levels = 1
+    flush_s = 3600
+    retention_days = 30
+    budget_mb = 16
     """
     found = load(write(text))
     expected = tomllib.loads(text)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hunter.config import BrainSection, Config, StreamSection
-from hunter.runtime.placement import Placement, pin, placement
+from hunter.config import BrainSection, Config, StoreSection, StreamSection
+from hunter.runtime.placement import COMPANION_NICE, Placement, give_way, pin, placement
 
 
 @pytest.fixture
@@ -33,18 +33,36 @@ def test_cores_are_dealt_out_to_several_streams_and_all_given_to_one(
     name: str, shards: int, standby: bool, cpus: tuple[int, ...]
 ) -> None:
     section = StreamSection(shards=shards, standby=standby, cpus="4,2-3", busy_poll_us=7)
-    assert placement(name, Config(stream=section)) == (cpus, 7_000)
+    assert placement(name, Config(stream=section)) == (cpus, 7_000, 0)
 
 
 def test_brain_has_all_cores_of_its_own() -> None:
     config = Config(stream=StreamSection(cpus="1"), brain=BrainSection(cpus="0,5", busy_poll_us=30))
-    assert placement("brain-0", config) == ((0, 5), 30_000)
+    assert placement("brain-0", config) == ((0, 5), 30_000, 0)
 
 
 @pytest.mark.parametrize("name", ["watchdog", "simulator", "sample-0"])
 def test_others_run_where_they_may_and_never_spin(name: str) -> None:
     config = Config(stream=StreamSection(cpus="1", busy_poll_us=5))
     assert placement(name, config) == Placement()
+
+
+def test_companions_stand_back_for_the_data_path() -> None:
+    config = Config(store=StoreSection(enabled=True))
+    assert placement("store", config) == Placement(nice=COMPANION_NICE)
+    assert placement("store", Config()) == Placement()
+
+
+def test_process_that_gives_way_is_nicer() -> None:
+    reader, writer = os.pipe()
+    if not (pid := os.fork()):
+        give_way(COMPANION_NICE)
+        os.write(writer, bytes([os.nice(0) & 0xFF]))
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(reader, 1)[0] == min(19, os.nice(0) + COMPANION_NICE)
+    os.close(reader)
+    os.close(writer)
 
 
 def test_nothing_named_is_nothing_pinned(

@@ -443,6 +443,15 @@ def ring(shm_dir: Path, instance: Instance) -> Iterator[Callable[[], None]]:
     writer.close()
 
 
+def test_companions_are_told_when_they_are_there(instance: Instance) -> None:
+    said = documents.WebDocument(url="http://127.0.0.1:8787", viewers=2)
+    instance.children["watchdog"] = ChildDocument("watchdog", "web", "ready")
+    instance.say("watchdog", said)
+    report = instance.report()
+    assert report.web == said
+    assert (report.alerts, report.store) == (None, None)
+
+
 def test_rings_are_told(instance: Instance, ring: Callable[[], None]) -> None:
     ring()
     ring()

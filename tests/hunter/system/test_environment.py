@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hunter.config import AlertsSection, BrainSection, Config
 from hunter.system import environment
 from hunter.system.environment import actor_environment, interpreter
 
@@ -25,23 +26,33 @@ SESSION = {
 COMMON = {
     "PATH", "LC_ALL", "PYTHONPATH", "SSL_CERT_FILE", "COVERAGE_PROCESS_START", "HUNTER_NATIVE",
 }  # fmt: skip
+PLUGINS = Config(brain=BrainSection(kind="mine:Brain"))
 
 
-@pytest.mark.parametrize("role", ["brain", "watchdog", "exchange"])
+@pytest.mark.parametrize("role", ["brain", "watchdog", "exchange", "web", "store"])
 def test_actor_gets_what_every_program_needs_and_no_secret(role: str) -> None:
-    found = actor_environment(SESSION, role, has_plugins=False)
+    found = actor_environment(SESSION, role, Config())
     assert found.keys() == COMMON
     assert "secret" not in str(found)
 
 
 def test_stream_gets_the_way_to_the_exchange_too() -> None:
-    found = actor_environment(SESSION, "stream", has_plugins=True)
+    found = actor_environment(SESSION, "stream", PLUGINS)
     assert found.keys() == COMMON | {"HTTPS_PROXY", "no_proxy"}
 
 
 def test_users_brain_gets_all_because_it_is_the_users_program() -> None:
-    assert actor_environment(SESSION, "brain", has_plugins=True) == SESSION
-    assert actor_environment(SESSION, "watchdog", has_plugins=True).keys() == COMMON
+    assert actor_environment(SESSION, "brain", PLUGINS) == SESSION
+    assert actor_environment(SESSION, "watchdog", PLUGINS).keys() == COMMON
+
+
+def test_only_who_alerts_gets_its_secrets_and_the_way_out() -> None:
+    alerts = AlertsSection(webhook="env:DATABASE_TOKEN", apprise="file:HUNTER_CONFIG")
+    config = Config(alerts=alerts)
+    found = actor_environment(SESSION, "alerts", config)
+    assert found.keys() == COMMON | {"HTTPS_PROXY", "no_proxy", "DATABASE_TOKEN"}
+    assert "DATABASE_TOKEN" not in actor_environment(SESSION, "stream", config)
+    assert "DATABASE_TOKEN" not in actor_environment(SESSION, "web", config)
 
 
 ROOT = Path(environment.__file__).resolve().parents[2]
