@@ -37,6 +37,7 @@ from hunter.brain.learned import Learned, LearnedState
 from hunter.brain.outside import Panel
 from hunter.brain.protocol import Outlook, StateError
 from hunter.brain.quote import Source
+from hunter.brain.reasons import drift_text
 from hunter.brain.settings import BrainSettings
 from hunter.brain.window import FlowWindow, new_window
 from hunter.signals.decision import Decision, Direction
@@ -147,6 +148,10 @@ class FlowBrain:
     @property
     def trouble(self) -> str:
         return self._panel.trouble
+
+    @property
+    def drift(self) -> str:
+        return drift_text(self._learned.horizons[self._learned.own].drift)
 
     # A row may also be as the ring unpacks it, which is the same but for the names, in a ticker's
     # case with the day's statistics in between: numbers are read by their places (see inputs).
