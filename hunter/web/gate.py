@@ -37,7 +37,7 @@ class Gate:
         if refusal is None:
             await self._app(scope, receive, _with_headers(send))
             return
-        self.refused += refusal.status != 303  # noqa: PLR2004 - "see other": the login
+        self.refused += refusal.status != 303
         await _refuse(scope, _with_headers(send), refusal)
 
 

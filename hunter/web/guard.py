@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 LOGIN_PATH: Final = "/login"
 _FREE_PATHS: Final = frozenset(("/healthz", LOGIN_PATH))
 _LOCAL_NAMES: Final = frozenset(("localhost", "127.0.0.1", "[::1]"))
-_WILDCARDS: Final = frozenset(("0.0.0.0", "[::]"))  # noqa: S104 - compared, not bound
+_WILDCARDS: Final = frozenset(("0.0.0.0", "[::]"))
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
 _ORIGIN: Final = re.compile(r"(https?)://(.+)")
 _SCHEME_PORTS: Final = {"http": 80, "https": 443}

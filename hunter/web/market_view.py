@@ -137,7 +137,8 @@ class MarketView:
         book = self.book(now_wall_ns)
         if book is None or not book.bids or not book.asks:
             return None
-        return QuoteView(*book.bids[0], *book.asks[0], book.age_ms)
+        (bid, bid_size), (ask, ask_size) = book.bids[0], book.asks[0]
+        return QuoteView(bid, bid_size, ask, ask_size, book.age_ms)
 
     def book(self, now_wall_ns: int) -> BookView | None:
         """The newest book; not valid when nobody writes it any more."""

@@ -92,7 +92,7 @@ def _quieten(log: logging.Logger) -> None:
     logger.handlers = log.handlers
     logger.propagate = False
     logger.setLevel(logging.ERROR)
-    logger.filters = [_is_ours]  # type: ignore[list-item] - a function is a filter too
+    logger.addFilter(_is_ours)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

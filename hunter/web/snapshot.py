@@ -118,7 +118,7 @@ class Snapshots:
         self._views = {name: view for name, view in self._views.items() if name in wanted}
         self._shelf.poll()
         messages = {name: self._now(self._view(name)) for name in wanted}
-        self._story.forget_news()
+        self._story.forget_new()
         return messages
 
     def history(self, instrument: str) -> str:
@@ -135,8 +135,8 @@ class Snapshots:
             price=lines.price,
             cvd=lines.cvd,
             signals=self._shelf.newest(view),
-            events=self._story.told_events,
-            timeline=self._story.told_turns,
+            events=self._story.events.told,
+            timeline=self._story.turns.told,
         )
         return _text(message)
 
@@ -176,8 +176,8 @@ class Snapshots:
             book=view.book(now_ns),
             imbalance=quote.imbalance if quote else None,
             signals=self._shelf.news(view),
-            events=self._story.events_new,
-            timeline=self._story.turns_new,
+            events=self._story.events.new,
+            timeline=self._story.turns.new,
         )
         return _text(message)
 

@@ -1,18 +1,19 @@
 """What has happened to the instance, for the page's log of events and its time line. Bounded.
 
 Deaths come from their records, which are there from before this process began; the rest from
-comparing one status report with the next.
+comparing one status report with the next. What is *new* has not been told to those who look yet;
+who comes gets all the rest first, and the new with everybody.
 """
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from hunter.status.changes import Change, ChangeTracker
 from hunter.status.deaths import FILE_NAME, DeathRecord, read_deaths
 from hunter.status.shapes import StatusReport
 
@@ -40,43 +41,64 @@ class TurnView(msgspec.Struct, frozen=True):
     text: str
 
 
+Entry = TypeVar("Entry", EventView, TurnView)
+
+
+class Telling(Generic[Entry]):
+    """The newest KEPT_MAX entries, and how many of them are new."""
+
+    def __init__(self) -> None:
+        self._kept: deque[Entry] = deque(maxlen=KEPT_MAX)
+        self._new_count = 0
+
+    def add(self, entries: list[Entry]) -> None:
+        self._kept.extend(sorted(entries, key=lambda entry: entry.at_ms))
+        self._new_count = min(self._new_count + len(entries), len(self._kept))
+
+    @property
+    def new(self) -> list[Entry]:
+        return list(self._kept)[len(self._kept) - self._new_count :]
+
+    @property
+    def told(self) -> list[Entry]:
+        return list(self._kept)[: len(self._kept) - self._new_count]
+
+    def forget_new(self) -> None:
+        """Everybody who looks has been told."""
+        self._new_count = 0
+
+
 class Story:
-    """`look` now and then; what it found last is `events_new` and `turns_new`."""
+    """`look` at each report in turn."""
 
     def __init__(self, log_dir: Path) -> None:
+        self.events: Telling[EventView] = Telling()
+        self.turns: Telling[TurnView] = Telling()
         self._log_dir = log_dir
+        self._tracker = ChangeTracker()
         self._deaths_stamp = (0, 0)
         self._death_ns = 0
-        self._actors: dict[str, tuple[int, int, int]] = {}
-        self.events: deque[EventView] = deque(maxlen=KEPT_MAX)
-        self.turns: deque[TurnView] = deque(maxlen=KEPT_MAX)
-        self.events_new: list[EventView] = []
-        self.turns_new: list[TurnView] = []
+        self._restarts: dict[str, int] | None = None
 
     def look(self, report: StatusReport, now_wall_ns: int) -> None:
-        """Take in what has changed since the last look; the first one only learns how it is."""
-        at_ms = now_wall_ns // _MS_NS
-        turns = self._deaths() + self._turns(report, at_ms)
-        self.turns_new += sorted(turns, key=lambda turn: turn.at_ms)[-KEPT_MAX:]
-        self.turns.extend(self.turns_new)
+        """Take in what has happened since the last look. The first one takes in what is on file,
+        and how things stand.
+        """
+        deaths = self._new_deaths()
+        changes = self._tracker.look(report, now_wall_ns)
+        before = [] if self._restarts is not None else [death_event(each) for each in deaths]
+        self.events.add(before + [event_of(change) for change in changes])
+        takeovers = [takeover_turn(each) for each in changes if each.kind == "takeover"]
+        restarted = self._restarted(report, now_wall_ns // _MS_NS)
+        self.turns.add([death_turn(each) for each in deaths] + takeovers + restarted)
 
-    def forget_news(self) -> None:
-        """Everybody who looks has been told."""
-        self.events_new, self.turns_new = [], []
+    def forget_new(self) -> None:
+        self.events.forget_new()
+        self.turns.forget_new()
 
-    @property
-    def told_events(self) -> list[EventView]:
-        """All that are kept, but for the news, which everybody is going to be told."""
-        return list(self.events)[: max(0, len(self.events) - len(self.events_new))]
-
-    @property
-    def told_turns(self) -> list[TurnView]:
-        return list(self.turns)[: max(0, len(self.turns) - len(self.turns_new))]
-
-    def _deaths(self) -> list[TurnView]:
-        path = self._log_dir / FILE_NAME
+    def _new_deaths(self) -> list[DeathRecord]:
         try:
-            info = os.stat(path)
+            info = (self._log_dir / FILE_NAME).stat()
         except OSError:
             return []
         stamp = (info.st_ino, info.st_size)
@@ -85,11 +107,35 @@ class Story:
         self._deaths_stamp = stamp
         records = [each for each in read_deaths(self._log_dir) if each.at_ns > self._death_ns]
         if records:
-            self._death_ns = records[-1].at_ns
-        return [death_turn(record) for record in records[-KEPT_MAX:]]
+            self._death_ns = max(each.at_ns for each in records)
+        return records[-KEPT_MAX:]
 
-    def _turns(self, report: StatusReport, at_ms: int) -> list[TurnView]:
-        return []
+    def _restarted(self, report: StatusReport, at_ms: int) -> list[TurnView]:
+        known, self._restarts = self._restarts, {each.name: each.restarts for each in report.actors}
+        if known is None:
+            return []
+        return [
+            TurnView(
+                at_ms, each.name, "restarted", f"{each.name} was started again, pid {each.pid}"
+            )
+            for each in report.actors
+            if each.restarts > known.get(each.name, each.restarts)
+        ]
+
+
+def event_of(change: Change) -> EventView:
+    return EventView(
+        change.at_ns // _MS_NS,
+        change.kind,
+        change.severity,
+        change.subject,
+        change.text,
+        change.is_over,
+    )
+
+
+def takeover_turn(change: Change) -> TurnView:
+    return TurnView(change.at_ns // _MS_NS, change.subject, "takeover", change.text)
 
 
 def death_turn(record: DeathRecord) -> TurnView:
@@ -98,8 +144,18 @@ def death_turn(record: DeathRecord) -> TurnView:
     return TurnView(record.at_ns // _MS_NS, record.actor, what, death_text(record))
 
 
+def death_event(record: DeathRecord) -> EventView:
+    """One death in the log; it is over by the time that anybody reads this."""
+    severity = "info" if record.asked else "warning"
+    at_ms, text = record.at_ns // _MS_NS, death_text(record)
+    return EventView(at_ms, "actor", severity, record.actor, text, is_over=True)
+
+
 def death_text(record: DeathRecord) -> str:
-    cause = "" if record.cause in record.last_exit or record.asked else f" ({record.cause})"
-    asked = ", as the operator had asked" if record.asked else ""
-    detail = f": {record.detail}" if record.detail else ""
-    return f"{record.actor} ended after {record.uptime_s:.0f} s, {record.last_exit}{cause}{asked}{detail}"
+    """In one line, as `hunter deaths` has it in several."""
+    text = f"{record.actor} ended after {record.uptime_s:.0f} s: {record.last_exit}"
+    if record.asked:
+        text += ", as the operator had asked"
+    elif record.cause not in record.last_exit:
+        text += f" ({record.cause})"
+    return f"{text}; {record.detail}" if record.detail else text

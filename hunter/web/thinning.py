@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def thinned(values: Values, count_max: int) -> npt.NDArray[np.intp]:
         return np.arange(count)
     edges = np.linspace(0, count, (count_max - 2) // 2 + 1).astype(np.intp)
     kept = [0, count - 1]
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges.tolist()):
         stretch = values[start:end]
         kept += [start + int(stretch.argmin()), start + int(stretch.argmax())]
     return np.unique(np.asarray(kept, dtype=np.intp))
