@@ -7,6 +7,7 @@ import { Newest, Series } from "./series.js";
 const SIGNALS_MAX = 200;
 const SIGNALS_LISTED = 5;
 const AXIS_PX = 74;
+const SPANS_MS = [60_000, 120_000, 300_000];
 const NEAR_PX = 14;
 const DIRECTIONS = { up: "\u25b2 up", down: "\u25bc down", flat: "\u25cf flat" };
 
@@ -41,7 +42,7 @@ export class Market {
     this.cvdUnit = "";
     this.digits = 0;
     this.nowMs = 0;
-    this.spanMs = 300_000;
+    this.chosenMs = 0; // 0: as much as there is
     this.pointed = null; // the signal under the pointer or chosen with the arrow keys
     this.listed = -1;
     this.#makeCharts();
@@ -75,6 +76,12 @@ export class Market {
 
   #seeDigits(price) {
     this.digits = Math.max(this.digits, digitsOf(price));
+  }
+
+  /** How much of the past is in view. */
+  get spanMs() {
+    const reach = this.price.t.length ? this.nowMs - this.price.t[0] : 0;
+    return this.chosenMs || (SPANS_MS.find((span) => span > reach) ?? SPANS_MS.at(-1));
   }
 
   // Charts
@@ -254,7 +261,7 @@ export class Market {
     });
     place.addEventListener("blur", () => this.#point(null));
     byId("span").addEventListener("change", (event) => {
-      this.spanMs = Number(event.target.value) * 60_000;
+      this.chosenMs = Number(event.target.value) * 60_000;
       this.render();
     });
     byId("levels").addEventListener("toggle", () => this.#renderLevels());

@@ -141,7 +141,7 @@ export class Story {
       }); // a death above its lane, what followed in the same second below
       shape.textContent = SIGNS[mark.what] ?? "\u25cf";
       const title = makeSvg("title");
-      title.textContent = `${clock(mark.at_ms)} ${mark.actor} ${mark.what}: ${mark.text}`;
+      title.textContent = `${clock(mark.at_ms)} ${mark.what}: ${mark.text}`;
       shape.append(title);
       shapes.push(shape);
     }
@@ -166,7 +166,6 @@ export class Story {
     line.append(
       time,
       make("span", `mark ${mark.what}`, `${SIGNS[mark.what] ?? ""} ${mark.what}`),
-      make("span", "actor", mark.actor),
       make("span", "what", mark.text),
     );
     return line;
@@ -179,12 +178,13 @@ export class Story {
     const since = lostMs - 1_500; // what took the connection away was just before
     const found = [
       ...this.timeline.items.filter((mark) => mark.at_ms >= since)
-        .map((mark) => [mark.at_ms, `${mark.actor} ${mark.what}: ${mark.text}`]),
+        .map((mark) => [mark.at_ms, mark.text]),
       ...this.events.items.filter((event) => event.at_ms >= since)
         .map((event) => [event.at_ms, event.text]),
-    ].sort((one, other) => one[0] - other[0]);
+    ];
     const startedMs = backMs - status.uptime_s * 1000;
-    if (startedMs >= since) found.unshift([startedMs, "hunter itself was started again"]);
+    if (startedMs >= since) found.push([startedMs, "hunter itself was started again"]);
+    found.sort((one, other) => one[0] - other[0]);
     const texts = [];
     for (const [at, text] of found) {
       if (!texts.some((told) => told[1] === text)) texts.push([at, text]);
