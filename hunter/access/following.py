@@ -6,11 +6,13 @@ the brain's copies (examples/subscribe.py) and still has the journal for what a 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hunter import clock
 from hunter.config import Config
-from hunter.signals.signal import Signal
+
+if TYPE_CHECKING:
+    from hunter.signals.signal import Signal
 
 FOLLOW_EVERY_S: Final = 0.1
 
