@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "logs": ("logs", "logs", "Log lines of all actors, or of one."),
     "deaths": ("deaths", "deaths", "What ended, when and why, with its last log lines."),
     "config": ("settings", "config", "Check or show the configuration."),
+    "service": ("service", "service", "A service of systemd: install, status, uninstall."),
     "sim": ("sim", "sim", "Run the exchange look-alike by itself."),
     "record": ("record", "record", "Record the market into packed files."),
     "replay": ("replay", "replay", "Play a recording through the whole system."),
