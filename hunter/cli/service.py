@@ -116,7 +116,7 @@ def _plan(config: Config, config_file: str | None, user: str, name: str | None) 
         )
     if user == "root":
         raise ConfigError("--run-as root: hunter needs no privilege; give it a user of its own")
-    # Not resolved: a link such as /opt/hunter/current stays one, and follows an upgrade.
+    # Not resolved: a link such as /srv/hunter/current stays one, and follows an upgrade.
     return plan_service(config, file.absolute(), _command(), user, name, sys.base_prefix)
 
 

@@ -369,9 +369,9 @@ SHIPPED_PREFACE: Final = """\
 #
 #   useradd --system --home-dir /var/lib/hunter --shell /usr/sbin/nologin hunter
 #   systemctl daemon-reload && systemctl enable --now hunter
-#   sudo -u hunter /opt/hunter/.venv/bin/hunter status -c /etc/hunter/hunter.toml
+#   sudo -u hunter /srv/hunter/.venv/bin/hunter status -c /etc/hunter/hunter.toml
 #
-# It expects a checkout with its environment in /opt/hunter, and in /etc/hunter/hunter.toml, which
+# It expects a checkout with its environment in /srv/hunter, and in /etc/hunter/hunter.toml, which
 # the user hunter must be able to read:
 #
 #   [hunter]
@@ -386,6 +386,6 @@ SHIPPED_PREFACE: Final = """\
 
 def shipped_unit() -> str:
     """What configs/hunter.service holds."""
-    program = ("/opt/hunter/.venv/bin/hunter",)
+    program = ("/srv/hunter/.venv/bin/hunter",)
     plan = plan_service(load(None, SHIPPED), Path("/etc/hunter/hunter.toml"), program, "hunter")
     return unit_text(plan, SHIPPED_PREFACE)

@@ -15,7 +15,7 @@ from hunter.system.layouts import rings_bytes
 from hunter.system.service import ServicePlan, plan_service, unit_text
 
 FILE = Path("/etc/hunter/hunter.toml")
-PROGRAM = ("/opt/hunter/bin/hunter",)
+PROGRAM = ("/srv/hunter/bin/hunter",)
 PLACES = ('hunter.runtime_dir="/run/hunter"', 'hunter.data_dir="/var/lib/hunter"')
 FOUR = 'okx.instruments=["BTC-USDT-SWAP","ETH-USDT-SWAP","BTC-USDT","ETH-USDT"]'
 
@@ -86,7 +86,7 @@ def test_every_place_is_writable_and_no_other(
 def test_what_lies_at_home_or_in_tmp_is_still_seen() -> None:
     far = directives(unit_text(plan()))
     assert (far["ProtectHome"], far["PrivateTmp"]) == ("yes", "yes")
-    python = directives(unit_text(plan(prefix="/home/anna/.pyenv/versions/3.12")))
+    python = directives(unit_text(plan(prefix="/home/.pyenv/versions/3.12")))
     assert python["ProtectHome"] == "read-only"
     data = directives(unit_text(plan('hunter.data_dir="/tmp/data"')))
     assert (data["PrivateTmp"], data["ReadWritePaths"]) == ("no", "/tmp/data /tmp")
@@ -115,11 +115,11 @@ def test_system_unit_wants_a_runtime_directory_that_others_find() -> None:
 
 
 def test_odd_paths_are_quoted_and_specifiers_escaped() -> None:
-    odd = plan(command=('/opt/my "env"/100%/$HOME/bin/hunter',))
+    odd = plan(command=('/srv/my "env"/100%/$HOME/bin/hunter',))
     line = directives(unit_text(odd))["ExecStart"]
-    assert line == ('"/opt/my \\"env\\"/100%%/$$HOME/bin/hunter" start -c /etc/hunter/hunter.toml')
+    assert line == ('"/srv/my \\"env\\"/100%%/$$HOME/bin/hunter" start -c /etc/hunter/hunter.toml')
     with pytest.raises(ConfigError, match="control characters"):
-        unit_text(plan(command=("/opt/a\nUser=root",)))
+        unit_text(plan(command=("/srv/a\nUser=root",)))
 
 
 def test_secrets_are_named_and_come_from_a_file_beside_the_configuration() -> None:
