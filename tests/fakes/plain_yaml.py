@@ -1,5 +1,5 @@
-"""The part of YAML that our own files are written in, read strictly: without a library, and what two
-readers might take differently is an error.
+"""The part of YAML that our own files are written in, read strictly: without a library, and what
+two readers might take differently is an error.
 
 Mappings and lists by indentation, lists of one line in brackets, comments. A plain scalar is text,
 a whole number, true or false; what looks like an octal number, a date, a time or `yes` has to be
