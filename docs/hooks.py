@@ -1,4 +1,4 @@
-"""Puts parts of the repository's own documents into pages of the site, so that nothing is told twice.
+"""Puts parts of the repository's own documents into pages of the site: nothing stands twice.
 
     <!-- include: ARCHITECTURE.md from "## Decisions" to "## Faults" -->
 
@@ -16,7 +16,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 _INCLUDE: Final = re.compile(
     r'<!-- include: (?P<file>[\w./-]+)(?: from "(?P<start>[^"]+)")?(?: to "(?P<end>[^"]+)")? -->'
 )
-_LINK: Final = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)((?:#[^)]*)?)\)")
+_LINK: Final = re.compile(r"\[([^\]]+)\]\((?!\w+:|#)([^)#\s]+)((?:#[^)]*)?)\)")
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
@@ -44,9 +44,9 @@ def _place(text: str, heading: str, name: str) -> int:
 
 
 def _relinked(link: re.Match[str], depth: int) -> str:
-    """A link from the root of the repository, as the page has to write it; what is no page of the
-    site stays a name."""
-    target = link[1]
-    if target.startswith("docs/"):
-        return f"]({'../' * depth}{target.removeprefix('docs/')}{link[2]})"
-    return f"](#){{title={target}}}" if target.endswith(".md") else link[0]
+    """A link from the root of the repository as the page has to write it; to what is no page of
+    the site, only its text."""
+    text, target, anchor = link.groups()
+    if not target.startswith("docs/"):
+        return text
+    return f"[{text}]({'../' * depth}{target.removeprefix('docs/')}{anchor})"
