@@ -124,7 +124,6 @@ WORDS = {
     "rows": "written",
     "book_valid": "whether the book could be believed",
     "takeover_ms": "how old the newest row was when it last took the writing over",
-    "web": "what the page's process says; null: not switched on",
     "alerts": "what the alerts' process says; null: not switched on",
     "store": "what the store's process says; null: not switched on",
 }
