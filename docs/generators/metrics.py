@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from docs.generators.text import code, table
 from hunter.status import metrics
 
@@ -28,5 +26,4 @@ def page() -> str:
 
 def families() -> list[tuple[str, str, str, tuple[str, ...]]]:
     """Name as it is scraped, type, help, labels."""
-    found: Any = getattr(metrics, "FAMILIES", ())
-    return [(each.name, each.type, each.help, tuple(each.labels)) for each in found]
+    return [(each.name, each.kind, each.help, each.labels) for each in metrics.FAMILIES]

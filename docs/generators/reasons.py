@@ -14,27 +14,25 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-# Module -> its functions whose texts reach the reasons or notices of a status; None: all of them.
+# Module -> its functions and constants whose texts reach the reasons or notices of a status; None:
+# all of its functions.
 SOURCES: Final[dict[str, tuple[str, ...] | None]] = {
     "hunter/status/reasons.py": None,
-    "hunter/status/report.py": ("make_report",),
-    "hunter/watchdog/actor.py": (
-        "_look",
-        "_act_on",
-        "_judge_work",
-        "_judge_brain",
-        "_disk_troubles",
-        "_late_feeds",
-    ),
+    "hunter/status/report.py": ("make_report", "_of_supervisor"),
+    "hunter/watchdog/actor.py": ("_look", "_act_on", "_judge_work", "_late_feeds"),
+    "hunter/watchdog/braintroubles.py": ("reasons", "disk_facts"),
+    "hunter/watchdog/headroom.py": ("memory", "disk"),
     "hunter/access.py": ("__init__", "_usable"),
     "hunter/ring/adopt.py": ("unusable_text",),
-    "hunter/brain/budget.py": ("trouble",),
-    "hunter/brain/troubles.py": ("look",),
+    "hunter/brain/learning/drift.py": ("fault",),
+    "hunter/brain/learning/reasons.py": ("drift_lines", "_RUNGS"),
+    "hunter/brain/plugins/budget.py": ("trouble",),
+    "hunter/brain/plugins/troubles.py": ("look",),
     "hunter/exchange/okx/catalog.py": ("verdict",),
     "hunter/stream/bulletins.py": None,
 }
 # Texts of these functions that no status shows.
-NOT_TOLD: Final = {("is live",)}
+NOT_TOLD: Final = {("is live",), ("drift: more confidence is asked for",)}
 # Shorter constant parts are joints such as "; " or " of ".
 PART_CHARACTERS_MIN: Final = 10
 _WORDS_MIN: Final = 2
@@ -66,13 +64,14 @@ def templates() -> list[Template]:
 
 
 def _functions(tree: ast.Module, wanted: tuple[str, ...] | None, name: str) -> Iterator[ast.AST]:
-    nodes = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.ClassDef)
-        and (wanted is None or node.name in wanted)
-    ]
-    missing = set(wanted or ()) - {node.name for node in nodes}
+    named: list[tuple[str, ast.AST]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            named.append((node.name, node))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and wanted:
+            named.append((node.target.id, node))
+    nodes = [node for name, node in named if wanted is None or name in wanted]
+    missing = set(wanted or ()) - {name for name, _ in named}
     if missing:
         raise LookupError(f"{name} has no {', '.join(sorted(missing))} any more")
     yield from nodes
@@ -108,7 +107,8 @@ def _is_log(function: ast.expr) -> bool:
 
 
 def _is_sentence(parts: list[str]) -> bool:
-    return sum(len(re.findall(r"[A-Za-z]{2,}", part)) for part in parts) >= _WORDS_MIN
+    words = sum(len(re.findall(r"[A-Za-z]{2,}", part)) for part in parts)
+    return words >= _WORDS_MIN and any(" " in part for part in parts)
 
 
 def _stripped(parts: list[str]) -> tuple[str, ...]:
