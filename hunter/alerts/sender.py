@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from hunter.alerts.channels import Channel, NotDelivered, Redactor
+from hunter.alerts.channels import AlertChannel, NotDelivered, Redactor
 from hunter.alerts.policy import Message
 from hunter.clock import Clock
 
@@ -28,7 +28,7 @@ RETRY_AFTER_S_MAX: Final = 600.0
 _S: Final = 1_000_000_000
 
 
-class Outcome(NamedTuple):
+class Delivery(NamedTuple):
     """What became of a message on a channel; `words` say why, or what the other side said."""
 
     message_id: str
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 
 
 class _Lane:
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: AlertChannel) -> None:
         self.channel = channel
         self.messages: deque[Message] = deque()
         self.attempts = 0
@@ -49,7 +49,7 @@ class _Lane:
 class Sender:
     """`put` and `outcomes` from the loop, `close` at its end. Figures only grow."""
 
-    def __init__(self, channels: Sequence[Channel], redactor: Redactor, clock: Clock) -> None:
+    def __init__(self, channels: Sequence[AlertChannel], redactor: Redactor, clock: Clock) -> None:
         self.sent = 0
         self.failed = 0
         self.dropped = 0
@@ -58,7 +58,7 @@ class Sender:
         self._clock = clock
         self._random = random.Random()
         self._news = threading.Condition()
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[Delivery] = []
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="alerts-sender", daemon=True)
@@ -105,7 +105,7 @@ class Sender:
         """Readable while there are outcomes that nobody has asked for."""
         return self._bell
 
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[Delivery]:
         """What has been settled since the last call."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._bell)
@@ -150,7 +150,7 @@ class Sender:
             lane.attempts, lane.trouble = 0, ""
             lane.messages.popleft()
             name = lane.channel.name
-            self._settled(Outcome(message.id, name, True, self._redactor.clean(words)))
+            self._settled(Delivery(message.id, name, True, self._redactor.clean(words)))
 
     def _missed(self, lane: _Lane, message: Message, error: NotDelivered) -> None:
         with self._news:
@@ -170,8 +170,8 @@ class Sender:
 
     def _drop(self, message: Message, channel: str, words: str) -> None:
         self.dropped += 1
-        self._settled(Outcome(message.id, channel, False, words))
+        self._settled(Delivery(message.id, channel, False, words))
 
-    def _settled(self, outcome: Outcome) -> None:
+    def _settled(self, outcome: Delivery) -> None:
         self._outcomes.append(outcome)
         os.eventfd_write(self._bell, 1)
