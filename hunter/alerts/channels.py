@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 
 from hunter.alerts.policy import Message
-from hunter.alerts.post import HttpAnswer, PostError, check_address, post_json
+from hunter.alerts.post import PostAnswer, PostError, check_address, post_json
 from hunter.alerts.wording import Origin, payload, text, title
 from hunter.config import AlertsSection, read_secret
 from hunter.errors import ConfigError, HunterError
@@ -215,14 +215,14 @@ def _pieces(value: str) -> list[str]:
     return found
 
 
-def _post(url: str, body: bytes) -> HttpAnswer:
+def _post(url: str, body: bytes) -> PostAnswer:
     try:
         return post_json(url, body)
     except PostError as error:
         raise NotDelivered(str(error)) from None
 
 
-def _refused(answer: HttpAnswer, said: str) -> NotDelivered:
+def _refused(answer: PostAnswer, said: str) -> NotDelivered:
     """Whether it is worth another try: a server's own trouble passes, a wrong address does not."""
     is_final = 300 <= answer.status < 500 and answer.status not in _AGAIN
     words = f"HTTP {answer.status}" + (f": {said}" if said else "")

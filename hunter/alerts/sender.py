@@ -37,7 +37,7 @@ class Delivery(NamedTuple):
     words: str
 
 
-class _Lane:
+class _Way:
     def __init__(self, channel: AlertChannel) -> None:
         self.channel = channel
         self.messages: deque[Message] = deque()
@@ -53,7 +53,7 @@ class Sender:
         self.sent = 0
         self.failed = 0
         self.dropped = 0
-        self._lanes = {channel.name: _Lane(channel) for channel in channels}
+        self._lanes = {channel.name: _Way(channel) for channel in channels}
         self._redactor = redactor
         self._clock = clock
         self._random = random.Random()
@@ -130,7 +130,7 @@ class Sender:
             else:
                 self._delivered(lane, message, words)
 
-    def _next(self) -> tuple[_Lane, Message] | None:
+    def _next(self) -> tuple[_Way, Message] | None:
         """The next one to try, when its time has come; None at the end."""
         with self._news:
             while True:
@@ -144,7 +144,7 @@ class Sender:
                     return None
                 self._news.wait(None if lane is None else (lane.due_ns - now_ns) / _S)
 
-    def _delivered(self, lane: _Lane, message: Message, words: str) -> None:
+    def _delivered(self, lane: _Way, message: Message, words: str) -> None:
         with self._news:
             self.sent += 1
             lane.attempts, lane.trouble = 0, ""
@@ -152,7 +152,7 @@ class Sender:
             name = lane.channel.name
             self._settled(Delivery(message.id, name, True, self._redactor.clean(words)))
 
-    def _missed(self, lane: _Lane, message: Message, error: NotDelivered) -> None:
+    def _missed(self, lane: _Way, message: Message, error: NotDelivered) -> None:
         with self._news:
             self.failed += 1
             lane.attempts += 1
