@@ -5,10 +5,18 @@ from typing import Any
 
 import pytest
 
-from hunter.status.documents import ChildDocument, SupervisorDocument
+from hunter.status.documents import (
+    AlertsDocument,
+    BrainDocument,
+    ChildDocument,
+    FactDocument,
+    SupervisorDocument,
+)
 from hunter.status.page import ActorState, Beat
 from hunter.status.reasons import (
     actor_reasons,
+    alerts_notices,
+    brain_drifts,
     elapsed_ms,
     feed_reasons,
     supervisor_notices,
@@ -91,6 +99,21 @@ def test_deaths_that_were_not_recorded_are_a_notice() -> None:
     assert supervisor_notices(SupervisorDocument("running", "1")) == []
     full = SupervisorDocument("running", "1", deaths_unwritten=2)
     assert supervisor_notices(full) == ["2 deaths could not be recorded: was the disk full?"]
+
+
+def test_alerts_that_do_not_arrive_are_a_notice() -> None:
+    assert alerts_notices(None) == alerts_notices(AlertsDocument(sent=3)) == []
+    assert alerts_notices(AlertsDocument(trouble="webhook: HTTP 500", waiting=2)) == [
+        "alerts cannot be told, 2 wait: webhook: HTTP 500"
+    ]
+
+
+def test_drifts_are_facts_of_their_instruments() -> None:
+    brain = BrainDocument(drifts=("A-B: drift: x", "others: 3 more"))
+    assert brain_drifts(brain) == [
+        FactDocument("drift", "A-B", "A-B: drift: x"),
+        FactDocument("drift", "others", "others: 3 more"),
+    ]
 
 
 def test_feeds_are_told_unless_they_live_or_the_tree_is_starting() -> None:
