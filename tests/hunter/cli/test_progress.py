@@ -65,12 +65,15 @@ def test_closed_terminal_is_forgiven() -> None:
     progress.show(PLAIN_EVERY_NS, lambda: "nor this")
 
 
-def test_bar_tells_the_share_and_what_is_left_of_the_time() -> None:
+def test_bar_tells_the_share_and_what_is_left_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     screen = Terminal()
     progress = Progress(screen, 0)
     progress.restart(TERMINAL_EVERY_NS)
     progress.show_bar(2 * TERMINAL_EVERY_NS, 0.1, lambda: "x")
-    assert screen.getvalue() == f"\r{bar(0.1)}  x, 1"[: 1 + 39] + "\x1b[K"
+    assert screen.getvalue() == f"\r{bar(0.1)}  x, 1.8 s left\x1b[K"
     assert bar(0.25) == "[######..................]  25%"
     assert bar(-1.0).endswith("]   0%")
     assert bar(2.0) == "[########################] 100%"
