@@ -11,8 +11,8 @@ from typing import Any
 import click
 import msgspec
 
-from hunter.brain.modelfile import named_model
-from hunter.brain.pinned import check_experts
+from hunter.brain.adapters.pinned import check_experts
+from hunter.brain.learning.modelfile import named_model
 from hunter.cli.init import CONFIGURATION, shipped
 from hunter.cli.options import config_option, json_option, load_config
 from hunter.config import Config, find_file, to_toml
