@@ -43,7 +43,7 @@ from hunter.brain.window.window import FlowWindow, new_window
 from hunter.signals.decision import Decision, Direction
 
 NAME = "flow@2"
-STATE_VERSION = 3
+STATE_VERSION = 4
 WORDS_MAX = 2
 
 _BBO, _TICKER = int(Source.BBO), int(Source.TICKER)

@@ -3,7 +3,8 @@
     z   = x / its running root mean square, within +-SCALED_MAX; of queue imbalance: `queue_term`
     l_j = expert j's log-odds; E0 knows queue imbalance alone (Gould and Bonart 2016), E1 and E2
           the first 14 odd features, E3 all 20; E1 is held to the prior as firmly as E0
-    L   = T * sum_j v_j T_j l_j       the log-linear pool (see pool); T are `Temperature`s
+    L   = f(sum_j v_j T_j l_j)        the log-linear pool (see pool) of experts with a `Temperature`
+                                      each, calibrated (see calibration)
 
 Outside experts give their log-odds beside the vector, NaN where they have nothing to say.
 
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 from math import log, nan, sqrt
 from typing import NamedTuple
 
+from hunter.brain.learning.calibration import Calibration
 from hunter.brain.learning.experts import LOG_ODDS_MAX, LaplaceLogit, Temperature, clipped, unpacked
 from hunter.brain.learning.logistic import sigmoid
 from hunter.brain.learning.pool import OUTSIDE_MAX, Pool, pooled
@@ -30,7 +32,6 @@ from hunter.native import kernel
 GROWTH = 2e-4
 """Of the covariances: about 5,000 labels are remembered, so a drifting market is followed."""
 TEMPERATURE_PRECISION, TEMPERATURE_PRECISION_MAX = 10.0, 1_000.0
-LAST_PRECISION, LAST_PRECISION_MAX = 200.0, 1_000.0
 """In units of a label's information; about as many labels times eight are remembered."""
 
 SCALED_MAX = 3.0
@@ -82,10 +83,10 @@ class Mixture:
     one log-odds for each of the `outside_count` outside experts."""
 
     __slots__ = (
+        "_calibration",
         "_digest",
         "_experts",
         "_fallen_back",
-        "_last",
         "_pool",
         "_scale_floors",
         "_scale_labels",
@@ -106,7 +107,7 @@ class Mixture:
             Temperature(TEMPERATURE_PRECISION, TEMPERATURE_PRECISION_MAX)
             for _ in range(len(self._experts) + outside_count)
         ]
-        self._last = Temperature(LAST_PRECISION, LAST_PRECISION_MAX)
+        self._calibration = Calibration(GROWTH)
         self._scale_squares = [one * one for one in prior.scales]
         self._scale_floors = [_SCALE_FLOOR * _SCALE_FLOOR * one for one in self._scale_squares]
         self._scale_labels = SCALE_LABELS_FIRST
@@ -117,8 +118,9 @@ class Mixture:
         said = self._say(self._scaled(x))
         spoken = self._spoken(said, outside)
         votes = self._votes(spoken)
-        log_odds = clipped(
-            self._last_factor() * pooled(votes, self._tempered(spoken)), LOG_ODDS_MAX
+        together = pooled(votes, self._tempered(spoken))
+        log_odds = (
+            clipped(together, LOG_ODDS_MAX) if self._fallen_back else self._calibration(together)
         )
         return Assessment(log_odds, sigmoid(log_odds), tuple(votes), tuple(said))
 
@@ -130,7 +132,8 @@ class Mixture:
         scaled = self._scaled(x)
         spoken = self._spoken(self._say(scaled), outside)
         votes = self._votes(spoken)
-        factor = self._last_factor()
+        together = pooled(votes, self._tempered(spoken))
+        factor = 1.0 if self._fallen_back else self._calibration.factor(together)
         terms = [0.0] * ODD_COUNT
         for j, expert in enumerate(self._experts):
             share = factor * (votes[j] * self._temperatures[j].factor)
@@ -162,7 +165,7 @@ class Mixture:
         tempered = self._tempered(towards)
         together = pooled(self._pool.votes(towards), tempered)
         self._pool.learn(tempered, together, weight)
-        self._last.learn(together, weight)
+        self._calibration.learn(together, weight)
         for temperature, one in zip(self._temperatures, towards, strict=True):
             if one == one:
                 temperature.learn(one, weight)
@@ -179,12 +182,10 @@ class Mixture:
         the prior's. What was learnt stays as the point from which it is learnt anew."""
         for expert in self._experts:
             expert.reset()
-        for temperature in (*self._temperatures, self._last):
+        for temperature in self._temperatures:
             temperature.reset()
+        self._calibration.reset()
         self._pool.reset()
-
-    def _last_factor(self) -> float:
-        return 1.0 if self._fallen_back else self._last.factor
 
     def _scaled(self, x: Sequence[float]) -> list[float]:
         scaled = [queue_term(x[0])]
@@ -227,17 +228,18 @@ class Mixture:
 
     def state(self) -> bytes:
         """Little-endian: the prior's digest, how many outside experts, who of them is heard (a bit
-        each), whether fallen back; then doubles, the experts' last."""
+        each), whether fallen back; then doubles, the experts' and the calibration's last."""
         heard = 0
         for i, one in enumerate(self._pool.heard):
             heard |= int(one) << i
         numbers = [*self._scale_squares, self._scale_labels]
         numbers += [*self._pool.weights, *self._pool.trial_labels]
-        for temperature in (*self._temperatures, self._last):
+        for temperature in self._temperatures:
             numbers += (temperature.factor, temperature.precision)
         head = _HEAD.pack(self._digest, self.outside_count, heard, int(self._fallen_back))
         body = struct.pack(f"<{len(numbers)}d", *numbers)
-        return head + body + b"".join(expert.state() for expert in self._experts)
+        experts = b"".join(expert.state() for expert in self._experts)
+        return head + body + experts + self._calibration.state()
 
     def load(self, state: bytes, /) -> None:
         """Continue from `state()`; ValueError when it is of another prior or does not fit, and
@@ -259,7 +261,7 @@ class Mixture:
 
     def _load_body(self, body: bytes) -> None:
         count, outside_count = len(self._temperatures), self.outside_count
-        end = ODD_COUNT + 1 + count + outside_count + 2 * (count + 1)
+        end = ODD_COUNT + 1 + count + outside_count + 2 * count
         numbers = unpacked(body[: 8 * end], end)
         weights_at = ODD_COUNT + 1
         trial_at = weights_at + count
@@ -272,14 +274,13 @@ class Mixture:
         for expert in experts:
             expert.load(body[at : at + expert.state_bytes])
             at += expert.state_bytes
-        if at != len(body):
-            raise ValueError(f"{len(body) - at} bytes of state too many")
-        self._experts = experts
+        calibration = self._calibration.loaded(body[at:])
+        self._experts, self._calibration = experts, calibration
         self._scale_squares = list(numbers[:ODD_COUNT])
         self._scale_labels = numbers[ODD_COUNT]
         self._pool.weights = list(numbers[weights_at:trial_at])
         self._pool.trial_labels = list(numbers[trial_at:factors_at])
-        for i, temperature in enumerate((*self._temperatures, self._last)):
+        for i, temperature in enumerate(self._temperatures):
             temperature.factor = numbers[factors_at + 2 * i]
             temperature.precision = precisions[i]
 

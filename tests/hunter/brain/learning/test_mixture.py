@@ -13,6 +13,7 @@ from fakes.brain_labels import move_after, negated, recorded_labels, vector
 from fakes.brain_rows import CAPTURES
 from fakes.twins import needs_kernel
 
+from hunter.brain.learning.calibration import KNOTS
 from hunter.brain.learning.mixture import QUEUE_FULL, Assessment, Mixture, new_mixture, queue_term
 from hunter.brain.learning.pool import OUTSIDE_MAX, WEIGHTS_FIRST
 from hunter.brain.learning.prior import EXPERT_SIZES, prior_slope, published_prior
@@ -292,8 +293,9 @@ def test_arguments_that_cannot_be_are_refused(make: Make) -> None:
 @both
 def test_snapshot_of_three_horizons_is_small(make: Make) -> None:
     assert sum(len(make(4, horizon).state()) for horizon in (1_000, 5_000, 10_000)) < 20_000
-    numbers = sum(size + size * (size + 1) // 2 for size in EXPERT_SIZES)
-    assert len(make().state()) == 28 + 8 * (ODD_COUNT + 1 + 4 + 2 * 5 + numbers)
+    sizes = (*EXPERT_SIZES, len(KNOTS))
+    numbers = sum(size + size * (size + 1) // 2 for size in sizes)
+    assert len(make().state()) == 28 + 8 * (ODD_COUNT + 1 + 4 + 2 * 4 + numbers)
 
 
 @both
@@ -377,7 +379,7 @@ def test_covariances_stay_positive_over_a_million_labels() -> None:
 
 def lowest_pivot(state: bytes, which: int) -> float:
     """The smallest pivot of Cholesky's decomposition of an expert's covariance."""
-    at = 28 + 8 * (ODD_COUNT + 1 + 4 + 2 * 5)
+    at = 28 + 8 * (ODD_COUNT + 1 + 4 + 2 * 4)
     for size in EXPERT_SIZES[:which]:
         at += 8 * (size + size * (size + 1) // 2)
     size = EXPERT_SIZES[which]
