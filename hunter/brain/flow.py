@@ -33,6 +33,7 @@ from hunter.brain.intake import Intake, IntakeState
 from hunter.brain.learning.abstention import Quoted, obstacle, warming
 from hunter.brain.learning.horizon import Belief, Opinion, published_belief
 from hunter.brain.learning.learned import Learned, LearnedState
+from hunter.brain.learning.reasons import drift_text
 from hunter.brain.plugins.outside import Panel
 from hunter.brain.protocol import Outlook, StateError
 from hunter.brain.settings import BrainSettings
@@ -147,6 +148,10 @@ class FlowBrain:
     @property
     def trouble(self) -> str:
         return self._panel.trouble
+
+    @property
+    def drift(self) -> str:
+        return drift_text(self._learned.horizons[self._learned.own].drift)
 
     # A row may also be as the ring unpacks it, which is the same but for the names, in a ticker's
     # case with the day's statistics in between: numbers are read by their places (see inputs).

@@ -8,7 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from hunter.errors import ConfigError
-from hunter.status.documents import ChildDocument, SupervisorDocument
+from hunter.status.documents import (
+    BrainDocument,
+    ChildDocument,
+    FactDocument,
+    SupervisorDocument,
+)
 from hunter.status.page import Beat, is_suspended
 from hunter.status.shapes import ActorReport, FeedReport
 
@@ -36,6 +41,13 @@ def supervisor_notices(tree: SupervisorDocument) -> list[str]:
     if not tree.deaths_unwritten:
         return []
     return [f"{tree.deaths_unwritten} deaths could not be recorded: was the disk full?"]
+
+
+def brain_drifts(brain: BrainDocument) -> list[FactDocument]:
+    """Markets that have left what the brain learnt. Notices, never reasons: the brain that asks for
+    more confidence, or says nothing, does what it is there for, and nobody could repair a market.
+    """
+    return [FactDocument("drift", text.partition(": ")[0], text) for text in brain.drifts]
 
 
 def actor_reasons(child: ChildDocument, actor: ActorReport, now_monotonic_ns: int) -> list[str]:

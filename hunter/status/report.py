@@ -20,6 +20,7 @@ from hunter.status.documents import (
     AlertsDocument,
     BrainDocument,
     ChildDocument,
+    FactDocument,
     LimitDocument,
     StoreDocument,
     StreamDocument,
@@ -33,6 +34,7 @@ from hunter.status.page import ActorState, Beat, is_alive
 from hunter.status.reasons import (
     BEAT_LATE_MS,
     actor_reasons,
+    brain_drifts,
     elapsed_ms,
     feed_reasons,
     supervisor_notices,
@@ -98,21 +100,11 @@ def make_report(
     alive = is_alive(beat)
     said = decode(page.read_document(), SupervisorDocument)
     tree = said or SupervisorDocument("running" if alive else "stopped", "")
-    reasons: list[str] = []
-    if not beat.pid:
-        reasons.append("the supervisor is about to start")
-    elif not alive:
-        reasons.append(
-            f"the supervisor (pid {beat.pid}) was killed and took every process with it;"
-            " the rings are kept: hunter start continues them"
-        )
-    else:
-        if said is None:
-            reasons.append("the supervisor's page is damaged; hunter stop, then hunter start")
-        reasons += supervisor_reasons(beat, now_monotonic_ns)
+    reasons = _of_supervisor(beat, said, now_monotonic_ns)
     actors: list[ActorReport] = []
     streams = _Streams(tree, now_monotonic_ns)
     brain: BrainDocument | None = None
+    facts: list[FactDocument] = []
     for child in tree.children:
         actor_page = status.pages[child.name]
         actor_beat, document = actor_page.beat(), actor_page.read_document()
@@ -123,7 +115,9 @@ def make_report(
             brain = decode(document, BrainDocument) or brain
         elif child.role == "watchdog" and alive and (watch := decode(document, WatchdogDocument)):
             reasons += watch.reasons
+            facts += watch.facts
     feeds = streams.feeds
+    drifts = brain_drifts(brain) if brain is not None and alive else []
     if alive:
         explained: set[str] = set()
         for child, actor in zip(tree.children, actors, strict=True):
@@ -141,7 +135,7 @@ def make_report(
         pid=beat.pid if alive else 0,
         uptime_s=round((now_wall_ns - beat.started_wall_ns) / 1e9, 3) if alive else 0.0,
         reasons=list(dict.fromkeys(reasons)),
-        notices=[*supervisor_notices(tree), *streams.notices],
+        notices=[*supervisor_notices(tree), *streams.notices, *(fact.text for fact in drifts)],
         actors=actors,
         feeds=feeds,
         connections=streams.connections,
@@ -154,7 +148,21 @@ def make_report(
         ),
         latency_us=_latencies(status, tree),
         **_companions(status, tree),
+        facts=facts + drifts,
     )
+
+
+def _of_supervisor(beat: Beat, said: SupervisorDocument | None, now_monotonic_ns: int) -> list[str]:
+    """What is wrong with the supervisor itself."""
+    if not beat.pid:
+        return ["the supervisor is about to start"]
+    if not is_alive(beat):
+        return [
+            f"the supervisor (pid {beat.pid}) was killed and took every process with it;"
+            " the rings are kept: hunter start continues them"
+        ]
+    damaged = ["the supervisor's page is damaged; hunter stop, then hunter start"] * (said is None)
+    return damaged + supervisor_reasons(beat, now_monotonic_ns)
 
 
 def _companions(status: StatusBlock, tree: SupervisorDocument) -> dict[str, Any]:
@@ -221,7 +229,7 @@ class _Streams:
         actor.takeovers, actor.takeover_ms = stream.takeovers, stream.takeover_ms
         # Of a pair the active one speaks; while neither is, the first.
         if actor.active or shard not in self._shards:
-            self._shards[shard] = [_feed(feed, fed, self._now_ns) for feed in stream.feeds]
+            self._shards[shard] = [_feed(feed, fed, self._now_ns, shard) for feed in stream.feeds]
             self._fed[shard] = fed
         self.connections += [
             ConnectionReport(
@@ -282,8 +290,8 @@ def _actor(
     )
 
 
-def _feed(feed: msgspec.Struct, fed: bool, now_monotonic_ns: int) -> FeedReport:
-    values = msgspec.structs.asdict(feed)
+def _feed(feed: msgspec.Struct, fed: bool, now_monotonic_ns: int, shard: str) -> FeedReport:
+    values = msgspec.structs.asdict(feed) | {"actor": shard}
     last = values.pop("last_data_ns")
     if not fed and values["state"] != "parked":
         values["state"] = "connecting"

@@ -18,6 +18,7 @@ WITHOUT_TEST = {
     "hunter/simulator/__main__.py": "puts an actor together; every test in tests/system runs it",
     "hunter/stream/__main__.py": "puts an actor together; every test in tests/system runs it",
     "hunter/watchdog/__main__.py": "puts an actor together; every test in tests/system runs it",
+    "hunter/web/__main__.py": "puts an actor together; test_web in tests/system runs it",
 }
 
 

@@ -5,11 +5,12 @@ The terms are the mixture's own: what each input adds to the log-odds of up, sig
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hunter.brain.learning.drift import DriftMonitor, Rung
 
+DRIFTS_TOLD_MAX: Final = 8
 TERMS_MAX: Final = 3
 TERM_MIN: Final = 0.0005
 """A smaller one would be shown as 0.000."""
@@ -47,3 +48,21 @@ def notes(drift: DriftMonitor, shifted: Sequence[str], shadowed: Sequence[str]) 
         said.append(f"unusual lately: {', '.join(name.replace('_', ' ') for name in shifted)}")
     said += [f"{name} in shadow" for name in shadowed]
     return said
+
+
+def drift_text(drift: DriftMonitor) -> str:
+    """For the status; "" unless a person should know. The first rung alone is none: a false alarm
+    now and then is its price, and it only asks for more confidence.
+    """
+    if drift.mute:
+        return drift.fault()
+    return _RUNGS[drift.rung] if drift.rung >= Rung.PRIOR else ""
+
+
+def drift_lines(drifts: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Of all instruments, by name and what is said of it: a line for each of the first few."""
+    found = [f"{name}: {text}" for name, text in drifts if text]
+    if len(found) > DRIFTS_TOLD_MAX:
+        more = len(found) - DRIFTS_TOLD_MAX
+        found[DRIFTS_TOLD_MAX:] = [f"others: {more} more markets have left what was learnt"]
+    return tuple(found)

@@ -137,6 +137,10 @@ class PluginBrain:
         return f"{self.name}: {why}" if why else ""
 
     @property
+    def drift(self) -> str:
+        return ""  # what a user's brain learns, it does not tell
+
+    @property
     def inputs(self) -> dict[str, int]:
         return self._intake.inputs
 

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
 from hunter.brain.learning.drift import DriftMonitor, Rung
-from hunter.brain.learning.reasons import notes, terms_text
+from hunter.brain.learning.reasons import (
+    DRIFTS_TOLD_MAX,
+    drift_lines,
+    drift_text,
+    notes,
+    terms_text,
+)
 
 NAMES = ("queue_imbalance", "ofi_1s", "return_4s", "vpin_x", "expert")
 
@@ -36,3 +42,29 @@ def test_notes_are_of_drift_shift_and_shadow() -> None:
         "mine:A in shadow",
     ]
     assert said[Rung.RESET][0].startswith("drift: relearning (alarm ")
+
+
+def test_drift_is_told_from_the_rung_on_that_a_person_should_know() -> None:
+    drift, said = DriftMonitor(), {}
+    for _ in range(30):
+        said[drift.rung] = drift_text(drift)
+        drift.observe(2.0, 2.0, 0.9, right=False)
+    assert said[Rung.FINE] == said[Rung.WIDE] == ""
+    assert said[Rung.PRIOR] == said[Rung.RESET] == drift.fault() != ""
+
+
+def test_fallback_that_still_tells_is_drift_too() -> None:
+    drift = DriftMonitor()
+    while drift.rung < Rung.PRIOR:  # worse than queue imbalance, and no worse than saying 1/2
+        drift.observe(0.7, 0.1, 0.6, right=True)
+    assert drift_text(drift) == "drift: queue imbalance decides alone"
+
+
+def test_drift_of_many_markets_is_a_few_lines() -> None:
+    drifts = [(f"C{index}-USDT", "drift" * (index % 2)) for index in range(100)]
+    lines = drift_lines(drifts)
+    assert lines[0] == "C1-USDT: drift"
+    assert lines[DRIFTS_TOLD_MAX:] == (
+        f"others: {50 - DRIFTS_TOLD_MAX} more markets have left what was learnt",
+    )
+    assert drift_lines(drifts[:1]) == ()

@@ -1,0 +1,161 @@
+"""What has happened to the instance, for the page's log of events and its time line. Bounded.
+
+Deaths come from their records, which are there from before this process began; the rest from
+comparing one status report with the next. What is *new* has not been told to those who look yet;
+who comes gets all the rest first, and the new with everybody.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from hunter.status.changes import Change, ChangeTracker
+from hunter.status.deaths import FILE_NAME, DeathRecord, read_deaths
+from hunter.status.shapes import StatusReport
+
+KEPT_MAX: Final = 200
+_MS_NS: Final = 1_000_000
+
+
+class EventView(msgspec.Struct, frozen=True):
+    """A line of the log. `severity`: info, warning or critical."""
+
+    at_ms: int
+    kind: str
+    severity: str
+    subject: str
+    text: str
+    is_over: bool = False
+
+
+class TurnView(msgspec.Struct, frozen=True):
+    """A mark on an actor's line. `what`: died, restarted, takeover or stopped."""
+
+    at_ms: int
+    actor: str
+    what: str
+    text: str
+
+
+Entry = TypeVar("Entry", EventView, TurnView)
+
+
+class Telling(Generic[Entry]):
+    """The newest KEPT_MAX entries, and how many of them are new."""
+
+    def __init__(self) -> None:
+        self._kept: deque[Entry] = deque(maxlen=KEPT_MAX)
+        self._new_count = 0
+
+    def add(self, entries: list[Entry]) -> None:
+        self._kept.extend(sorted(entries, key=lambda entry: entry.at_ms))
+        self._new_count = min(self._new_count + len(entries), len(self._kept))
+
+    @property
+    def new(self) -> list[Entry]:
+        return list(self._kept)[len(self._kept) - self._new_count :]
+
+    @property
+    def told(self) -> list[Entry]:
+        return list(self._kept)[: len(self._kept) - self._new_count]
+
+    def forget_new(self) -> None:
+        """Everybody who looks has been told."""
+        self._new_count = 0
+
+
+class Story:
+    """`look` at each report in turn."""
+
+    def __init__(self, log_dir: Path) -> None:
+        self.events: Telling[EventView] = Telling()
+        self.turns: Telling[TurnView] = Telling()
+        self._log_dir = log_dir
+        self._tracker = ChangeTracker()
+        self._deaths_stamp = (0, 0)
+        self._death_ns = 0
+        self._restarts: dict[str, int] | None = None
+
+    def look(self, report: StatusReport, now_wall_ns: int) -> None:
+        """Take in what has happened since the last look. The first one takes in what is on file,
+        and how things stand.
+        """
+        deaths = self._new_deaths()
+        changes = self._tracker.look(report, now_wall_ns)
+        before = [] if self._restarts is not None else [death_event(each) for each in deaths]
+        self.events.add(before + [event_of(change) for change in changes])
+        takeovers = [takeover_turn(each) for each in changes if each.kind == "takeover"]
+        restarted = self._restarted(report, now_wall_ns // _MS_NS)
+        self.turns.add([death_turn(each) for each in deaths] + takeovers + restarted)
+
+    def forget_new(self) -> None:
+        self.events.forget_new()
+        self.turns.forget_new()
+
+    def _new_deaths(self) -> list[DeathRecord]:
+        try:
+            info = (self._log_dir / FILE_NAME).stat()
+        except OSError:
+            return []
+        stamp = (info.st_ino, info.st_size)
+        if stamp == self._deaths_stamp:
+            return []
+        self._deaths_stamp = stamp
+        records = [each for each in read_deaths(self._log_dir) if each.at_ns > self._death_ns]
+        if records:
+            self._death_ns = max(each.at_ns for each in records)
+        return records[-KEPT_MAX:]
+
+    def _restarted(self, report: StatusReport, at_ms: int) -> list[TurnView]:
+        known, self._restarts = self._restarts, {each.name: each.restarts for each in report.actors}
+        if known is None:
+            return []
+        return [
+            TurnView(
+                at_ms, each.name, "restarted", f"{each.name} was started again, pid {each.pid}"
+            )
+            for each in report.actors
+            if each.restarts > known.get(each.name, each.restarts)
+        ]
+
+
+def event_of(change: Change) -> EventView:
+    return EventView(
+        change.at_ns // _MS_NS,
+        change.kind,
+        change.severity,
+        change.subject,
+        change.text,
+        change.is_over,
+    )
+
+
+def takeover_turn(change: Change) -> TurnView:
+    return TurnView(change.at_ns // _MS_NS, change.subject, "takeover", change.text)
+
+
+def death_turn(record: DeathRecord) -> TurnView:
+    """One death on the time line."""
+    what = "stopped" if record.asked else "died"
+    return TurnView(record.at_ns // _MS_NS, record.actor, what, death_text(record))
+
+
+def death_event(record: DeathRecord) -> EventView:
+    """One death in the log; it is over by the time that anybody reads this."""
+    severity = "info" if record.asked else "warning"
+    at_ms, text = record.at_ns // _MS_NS, death_text(record)
+    return EventView(at_ms, "actor", severity, record.actor, text, is_over=True)
+
+
+def death_text(record: DeathRecord) -> str:
+    """In one line, as `hunter deaths` has it in several."""
+    text = f"{record.actor} ended after {record.uptime_s:.0f} s: {record.last_exit}"
+    if record.asked:
+        text += ", as the operator had asked"
+    elif record.cause not in record.last_exit:
+        text += f" ({record.cause})"
+    return f"{text}; {record.detail}" if record.detail else text
