@@ -38,7 +38,7 @@ _BIDS: Final = place_of(Kind.BOOK, "bids")
 _ASKS: Final = _BIDS + 2 * BOOK_LEVELS
 
 
-class Cell(NamedTuple):
+class TopCell(NamedTuple):
     """One cell of a table; `colour` is "" or a terminal's name for one."""
 
     text: str
@@ -70,7 +70,7 @@ class LogLine(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Look:
+class TopLook:
     """Everything of one moment."""
 
     at_wall_ns: int
@@ -92,12 +92,12 @@ class Watcher:
         self._signals: dict[str, Signal] = {}
         self._follower: JournalFollower | None = None
 
-    def look(self) -> Look:
+    def look(self) -> TopLook:
         """Everything as it is now. Raises HunterError for what `hunter status` refuses to do."""
         report = read(self._config)
         self._read_signals()
         instruments = tuple(self._instruments(report)) if report.state != "stopped" else ()
-        return Look(self._clock.wall_ns(), report, instruments, tuple(self._logs.read()))
+        return TopLook(self._clock.wall_ns(), report, instruments, tuple(self._logs.read()))
 
     def close(self) -> None:
         if self._instance is not None:
@@ -220,9 +220,9 @@ STATE_COLOURS: Final = {
 }
 
 
-def state_cell(state: str) -> Cell:
+def state_cell(state: str) -> TopCell:
     """A state by its word and its colour; all that is neither good nor over is yellow."""
-    return Cell(state, STATE_COLOURS.get(state, "yellow"))
+    return TopCell(state, STATE_COLOURS.get(state, "yellow"))
 
 
 ACTOR_COLUMNS: Final = ("ACTOR", "STATE", "PID", "UP", "RST", "BEAT", "CPU", "RSS", "LAST EXIT")
@@ -233,25 +233,25 @@ RIGHT_COLUMNS: Final = {"PID", "UP", "RST", "BEAT", "CPU", "RSS", "LAST", "TR/S"
                         "ASK", "LOST"}  # fmt: skip
 
 
-def actor_rows(report: StatusReport) -> dict[str, list[Cell]]:
+def actor_rows(report: StatusReport) -> dict[str, list[TopCell]]:
     """By actor, the cells of ACTOR_COLUMNS."""
     return {
         actor.name: [
-            Cell(actor.name),
+            TopCell(actor.name),
             state_cell(actor.state if actor.active or actor.state != "ready" else "standby"),
-            Cell(str(actor.pid or "-")),
-            Cell(duration(actor.uptime_s) if actor.pid else "-"),
-            Cell(str(actor.restarts), "yellow" if actor.restarts else ""),
-            Cell(f"{actor.heartbeat_age_ms:.0f} ms" if actor.pid else "-"),
-            Cell(f"{actor.cpu_percent:.0f} %" if actor.pid else "-"),
-            Cell(size(actor.rss_bytes) if actor.pid else "-"),
-            Cell(actor.last_exit or "-"),
+            TopCell(str(actor.pid or "-")),
+            TopCell(duration(actor.uptime_s) if actor.pid else "-"),
+            TopCell(str(actor.restarts), "yellow" if actor.restarts else ""),
+            TopCell(f"{actor.heartbeat_age_ms:.0f} ms" if actor.pid else "-"),
+            TopCell(f"{actor.cpu_percent:.0f} %" if actor.pid else "-"),
+            TopCell(size(actor.rss_bytes) if actor.pid else "-"),
+            TopCell(actor.last_exit or "-"),
         ]
         for actor in report.actors
     }
 
 
-def instrument_rows(look: Look, columns: Sequence[str]) -> dict[str, list[Cell]]:
+def instrument_rows(look: TopLook, columns: Sequence[str]) -> dict[str, list[TopCell]]:
     """By instrument, the cells of these columns."""
     return {
         facts.name: [_instrument_cells(facts, look.at_wall_ns)[name] for name in columns]
@@ -259,31 +259,31 @@ def instrument_rows(look: Look, columns: Sequence[str]) -> dict[str, list[Cell]]
     }
 
 
-def _instrument_cells(facts: InstrumentFacts, now_wall_ns: int) -> dict[str, Cell]:
+def _instrument_cells(facts: InstrumentFacts, now_wall_ns: int) -> dict[str, TopCell]:
     told = facts.signal
-    signal, because = Cell("-"), Cell("")
+    signal, because = TopCell("-"), TopCell("")
     if told is not None:
         ago = duration(max(0.0, (now_wall_ns - told.decided_ts_ns) / 1e9))
         colour = {"up": "green", "down": "red"}.get(told.direction, "")
-        signal = Cell(f"{told.direction} {told.probability_up:.2f} {ago} ago", colour)
-        because = Cell(told.reason)
+        signal = TopCell(f"{told.direction} {told.probability_up:.2f} {ago} ago", colour)
+        because = TopCell(told.reason)
     return {
-        "INSTRUMENT": Cell(facts.name, "" if facts.state in ("live", "-") else "yellow"),
+        "INSTRUMENT": TopCell(facts.name, "" if facts.state in ("live", "-") else "yellow"),
         "FEEDS": state_cell(facts.state),
         "LAST": _price(facts.price),
-        "TR/S": Cell(f"{facts.trades_per_s:.1f}"),
-        "AGE": Cell("-" if facts.age_ms is None else duration(facts.age_ms / 1000)),
+        "TR/S": TopCell(f"{facts.trades_per_s:.1f}"),
+        "AGE": TopCell("-" if facts.age_ms is None else duration(facts.age_ms / 1000)),
         "BOOK": state_cell(facts.book),
         "BID": _price(facts.bid),
         "ASK": _price(facts.ask),
-        "LOST": Cell(str(facts.lost), "red" if facts.lost else ""),
+        "LOST": TopCell(str(facts.lost), "red" if facts.lost else ""),
         "SIGNAL": signal,
         "BECAUSE": because,
     }
 
 
-def _price(price: float | None) -> Cell:
-    return Cell("-" if price is None else f"{price:,}")
+def _price(price: float | None) -> TopCell:
+    return TopCell("-" if price is None else f"{price:,}")
 
 
 def head_texts(report: StatusReport) -> list[str]:

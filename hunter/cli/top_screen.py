@@ -1,8 +1,8 @@
 """The screen of `hunter top`: draws what a Watcher has seen, and takes keys. Needs textual.
 
-The loop that draws never reads anything: a thread looks twice a second and leaves the newest Look
-where the loop finds it. When the thread waits for a disk that does not answer, the screen says so,
-and keys work. The only thing that can be changed from here is an actor's restart, after a question.
+The loop that draws never reads anything: a thread looks twice a second and leaves what it saw where
+the loop finds it. When the thread waits for a disk that does not answer, the screen says so, and
+keys work. The only thing that can be changed from here is an actor's restart, after a question.
 Colours are the terminal's own, so a light terminal stays light.
 """
 
@@ -25,8 +25,8 @@ from hunter.cli.top_facts import (
     INSTRUMENT_COLUMNS,
     RIGHT_COLUMNS,
     WIDE_COLUMNS,
-    Cell,
-    Look,
+    TopCell,
+    TopLook,
     Watcher,
     actor_rows,
     head_texts,
@@ -64,11 +64,11 @@ _HELP: Final = """\
 class Looker(threading.Thread):
     """Looks again and again until it is told to end; `newest` is what it saw last."""
 
-    def __init__(self, look: Callable[[], Look]) -> None:
+    def __init__(self, look: Callable[[], TopLook]) -> None:
         super().__init__(name="look", daemon=True)  # one that waits for a disk must not hold us up
         self._look = look
         self._ended = threading.Event()
-        self.newest: Look | None = None
+        self.newest: TopLook | None = None
         self.trouble = ""
         self.answered_ns = SystemClock.monotonic_ns()
 
@@ -131,9 +131,9 @@ class FactTable(DataTable[Text]):
     def __init__(self, name: str) -> None:
         super().__init__(id=name, cursor_type="row", show_cursor=False)
         self._names: tuple[str, ...] = ()
-        self._shown: dict[str, list[Cell]] = {}
+        self._shown: dict[str, list[TopCell]] = {}
 
-    def show(self, columns: Sequence[str], rows: dict[str, list[Cell]]) -> None:
+    def show(self, columns: Sequence[str], rows: dict[str, list[TopCell]]) -> None:
         """Draw what has changed; all of it when there are other columns or other rows."""
         self.display = bool(rows)
         if tuple(columns) != self._names or list(rows) != list(self._shown):
@@ -156,7 +156,7 @@ class FactTable(DataTable[Text]):
         keys = list(self._shown)
         return keys[self.cursor_row] if 0 <= self.cursor_row < len(keys) else ""
 
-    def _draw_all(self, columns: Sequence[str], rows: dict[str, list[Cell]]) -> None:
+    def _draw_all(self, columns: Sequence[str], rows: dict[str, list[TopCell]]) -> None:
         chosen = self.chosen()
         self.clear(columns=True)
         self._names = tuple(columns)
@@ -173,7 +173,7 @@ def _justify(column: str) -> Any:
     return "right" if column in RIGHT_COLUMNS else "left"
 
 
-def _cell(column: str, cell: Cell) -> Text:
+def _cell(column: str, cell: TopCell) -> Text:
     return Text(cell.text, cell.colour, justify=_justify(column), no_wrap=True)
 
 
@@ -212,7 +212,7 @@ class TopApp(App[None]):
         self._config = config
         self._watcher = Watcher(config)
         self._looker = Looker(self._watcher.look)
-        self._look: Look | None = None
+        self._look: TopLook | None = None
         self._wanted = ""
         self._log_actor = ""
         self._paused_at = ""
@@ -254,7 +254,7 @@ class TopApp(App[None]):
         if self._look is not None:
             self._draw_tables(self._look)
 
-    def _draw_words(self, look: Look | None, trouble: str) -> None:
+    def _draw_words(self, look: TopLook | None, trouble: str) -> None:
         self.query_one("#head", Static).update(self._head(look))
         lines = [Text.assemble(("! ", "yellow"), trouble)] if trouble else []
         if look is not None:
@@ -264,7 +264,7 @@ class TopApp(App[None]):
         pane.display = bool(lines)
         pane.update(Text("\n").join(lines))
 
-    def _draw_tables(self, look: Look) -> None:
+    def _draw_tables(self, look: TopLook) -> None:
         columns = WIDE_COLUMNS if self.size.width >= WIDE_FROM else INSTRUMENT_COLUMNS
         actors = self._kept(actor_rows(look.report))
         instruments = self._kept(instrument_rows(look, columns))
@@ -272,7 +272,7 @@ class TopApp(App[None]):
         self.query_one("#instruments", FactTable).show(columns, instruments)
         self.query_one("#log", Static).update(self._log_text(look))
 
-    def _kept(self, rows: dict[str, list[Cell]]) -> dict[str, list[Cell]]:
+    def _kept(self, rows: dict[str, list[TopCell]]) -> dict[str, list[TopCell]]:
         return {
             key: cells
             for key, cells in rows.items()
@@ -285,7 +285,7 @@ class TopApp(App[None]):
             return f"nothing could be read for {late_s:.0f} s: is a disk or the memory wedged?"
         return self._looker.trouble
 
-    def _head(self, look: Look | None) -> Text:
+    def _head(self, look: TopLook | None) -> Text:
         if look is None:
             return Text("looking for hunter ...")
         report = look.report
@@ -301,7 +301,7 @@ class TopApp(App[None]):
             head.append(f"  {text}")
         return head
 
-    def _log_text(self, look: Look) -> Text:
+    def _log_text(self, look: TopLook) -> Text:
         pane = self.query_one("#log", Static)
         pane.border_title = f"log of {self._log_actor}" if self._log_actor else "log"
         lines = [
