@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from hunter.brain.group import Member, Missed, TrackedCounts, TrackedGroup
+from hunter.brain.plugins.troubles import Troubles
 from hunter.brain.protocol import StateError
 from hunter.brain.tracked import RingTracked
-from hunter.brain.troubles import Troubles
 from hunter.bus.sleep import SleepWord
 from hunter.bus.sockets import SignalPublisher, WakeReceiver
 from hunter.errors import SegmentError

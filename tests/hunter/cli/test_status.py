@@ -42,7 +42,7 @@ def test_status_json_has_exactly_the_public_keys(shown: Any) -> None:
     assert set(report) == {
         "schema", "state", "name", "version", "pid", "uptime_s", "reasons", "notices",
         "actors", "feeds", "connections", "limits", "rings", "brain", "memory",
-        "latency_us",
+        "latency_us", "web", "alerts", "store",
     }  # fmt: skip
     assert (report["schema"], report["state"], report["reasons"]) == (1, "running", [])
     assert [actor["name"] for actor in report["actors"]] == ["stream-0", "brain-0", "watchdog"]
