@@ -4,8 +4,8 @@ Across restarts. A start makes the status pages anew, and the rings too unless i
 them; an orderly stop removes all of it. So what is mapped here may be of a run that is over. Each
 call looks at the names (one stat each, 2 us) and maps what lies there now if that is another file:
 an Instance, and every lane taken from it, goes on by itself after `hunter stop` and `hunter start`.
-In between, rows are NotRunning; `status` and `instruments` tell of the run that is over. After a kill
-everything stays where it was, and can be read.
+In between, rows are NotRunning; `status` and `instruments` tell of the run that is over.
+After a kill everything stays where it was, and can be read.
 
 Former mappings are dropped, never closed: a thread may be reading there, or a view be open.
 """
