@@ -7,7 +7,9 @@ from fakes.actor_stage import MS
 from fakes.web_stage import WebStage
 
 from hunter.access import Instance
-from hunter.web.story import KEPT_MAX, Story, Telling, TurnView
+from hunter.status.deaths import DeathRecord
+from hunter.status.documents import StreamDocument
+from hunter.web.story import KEPT_MAX, Story, Telling, TurnView, death_text
 
 
 class Told:
@@ -55,6 +57,7 @@ def test_nothing_new_nothing_told(told: Told, web_stage: WebStage) -> None:
 
 
 def test_death_and_restart_while_we_look(told: Told, web_stage: WebStage) -> None:
+    web_stage.die("stream-0", 40)
     told.look()
     told.story.forget_new()
     web_stage.die("brain-0", 50)
@@ -62,12 +65,12 @@ def test_death_and_restart_while_we_look(told: Told, web_stage: WebStage) -> Non
     told.look()
     assert told.turns() == [("brain-0", "died"), ("brain-0", "restarted")]
     kinds = {(event.kind, event.subject) for event in told.story.events.new}
-    assert kinds == {("actor", "brain-0")}, "once, from the tracker, not from the file as well"
+    assert kinds == {("actor", "brain-0")}
+    texts = [event.text for event in told.story.events.new]
+    assert not [text for text in texts if "12 s" in text], "told twice: by the file as well"
 
 
 def test_takeover_is_on_the_time_line(told: Told, web_stage: WebStage) -> None:
-    from hunter.status.documents import StreamDocument
-
     told.look()
     told.story.forget_new()
     web_stage.show("stream-0", StreamDocument(takeovers=1, takeover_ms=3.0))
@@ -79,6 +82,13 @@ def test_no_records_no_turns(told: Told, web_stage: WebStage) -> None:
     web_stage.config.log_dir.rmdir()
     told.look()
     assert told.story.turns.new == []
+
+
+def test_death_with_a_cause_of_its_own_says_it() -> None:
+    record = DeathRecord(
+        "brain-0", "brain", 7, 0, "exit 1", "out of memory", False, 0, 0, 12.3, detail="limit"
+    )
+    assert death_text(record) == "brain-0 ended after 12 s: exit 1 (out of memory); limit"
 
 
 def test_telling_is_bounded_also_when_nobody_is_told() -> None:
