@@ -1,13 +1,13 @@
-/* What learns: the mixture of experts and P(move) of one horizon, as in hunter.brain.experts, pool,
- * mixture and movement. The same operations in the same order as there, so the same bytes; exp, log
+/* What learns: the mixture of experts and P(move) of one horizon, as in hunter.brain.learning:
+ * experts, pool, calibration, mixture and movement. The same operations in the same order as there, so the same bytes; exp, log
  * and sqrt are the C library's in both. Build with -ffp-contract=off: a fused multiply and add
  * rounds once where Python rounds twice. */
 #include "kernel.h"
 #include <math.h>
 #include <string.h>
 
-#define ODD 20  /* hunter.brain.features.ODD_COUNT */
-#define EVEN 10 /* hunter.brain.features.EVEN_COUNT */
+#define ODD 20  /* hunter.brain.window.features.ODD_COUNT */
+#define EVEN 10 /* hunter.brain.window.features.EVEN_COUNT */
 #define SIZE_MAX_OF_EXPERT ODD
 #define BUILT_IN 4
 #define OUTSIDE_MAX 16
@@ -116,7 +116,7 @@ are_finite(const char *at, Py_ssize_t bytes)
     return true;
 }
 
-/* ---- hunter.brain.experts.LaplaceLogit ---- */
+/* ---- hunter.brain.learning.experts.LaplaceLogit ---- */
 
 #define LOG_ODDS_MAX 30.0
 #define INPUT_MAX 8.0
@@ -248,7 +248,7 @@ logit_get(Logit *self, const char *at)
     return true;
 }
 
-/* ---- hunter.brain.experts.Temperature ---- */
+/* ---- hunter.brain.learning.experts.Temperature ---- */
 
 #define FACTOR_MIN 0.02
 #define FACTOR_MAX 3.0
@@ -275,7 +275,67 @@ temperature_learn(Temperature *self, double precision_max, double towards, doubl
     self->factor = factor < FACTOR_MAX ? factor : FACTOR_MAX;
 }
 
-/* ---- hunter.brain.pool and hunter.brain.mixture ---- */
+/* ---- hunter.brain.learning.calibration ---- */
+
+#define SEGMENTS 5
+#define SLOPE_MIN 0.05
+#define SLOPE_PRECISION 20.0
+
+static const double knots[SEGMENTS] = {0.0, 0.5, 1.0, 2.0, 3.0};
+
+static void
+calibration_segments(double log_odds, double *parts)
+{
+    double size = fabs(log_odds);
+    for (int k = 0; k < SEGMENTS; k++) {
+        double part = size - knots[k];
+        if (part < 0.0) {
+            part = 0.0;
+        }
+        if (k + 1 < SEGMENTS && part > knots[k + 1] - knots[k]) {
+            part = knots[k + 1] - knots[k];
+        }
+        parts[k] = log_odds >= 0.0 ? part : -part;
+    }
+}
+
+static double
+calibration_of(const Logit *self, double log_odds)
+{
+    double parts[SEGMENTS];
+    calibration_segments(log_odds, parts);
+    return logit_log_odds(self, parts);
+}
+
+static double
+calibration_factor(const Logit *self, double log_odds)
+{
+    return log_odds != 0.0 ? calibration_of(self, log_odds) / log_odds : self->mean[0];
+}
+
+static void
+calibration_learn(Logit *self, double towards, double weight)
+{
+    double parts[SEGMENTS];
+    calibration_segments(towards, parts);
+    logit_learn(self, parts, 1, weight);
+    for (int k = 0; k < SEGMENTS; k++) {
+        self->mean[k] = self->mean[k] > SLOPE_MIN ? self->mean[k] : SLOPE_MIN;
+    }
+}
+
+static void
+calibration_begin(Logit *self)
+{
+    self->size = SEGMENTS;
+    for (int k = 0; k < SEGMENTS; k++) {
+        self->mean[k] = 1.0;
+        self->ceiling[k] = 1.0 / SLOPE_PRECISION;
+    }
+    logit_reset(self);
+}
+
+/* ---- hunter.brain.learning.pool and hunter.brain.learning.mixture ---- */
 
 #define OUTSIDE_WEIGHT_FIRST 0.05
 #define HEARD_ABOVE 0.1
@@ -285,8 +345,6 @@ temperature_learn(Temperature *self, double precision_max, double towards, doubl
 #define SHARE 3e-4
 #define TEMPERATURE_PRECISION 10.0
 #define TEMPERATURE_PRECISION_MAX 1000.0
-#define LAST_PRECISION 200.0
-#define LAST_PRECISION_MAX 1000.0
 #define SCALED_MAX 3.0
 #define SCALE_LABELS_FIRST 10.0
 #define SCALE_LABELS_MAX 1000.0
@@ -301,8 +359,9 @@ typedef struct {
     double scale_labels;
     double weights[EXPERTS_MAX];
     double trial_labels[OUTSIDE_MAX];
-    Temperature temperatures[EXPERTS_MAX + 1]; /* the last one is of the pool, at index `count` */
+    Temperature temperatures[EXPERTS_MAX];
     Logit experts[BUILT_IN];
+    Logit calibration;
 } Learnt;
 
 typedef struct {
@@ -362,12 +421,6 @@ mixture_pooled(const HnMixture *self, const double *votes, const double *tempere
         }
     }
     return total;
-}
-
-static double
-mixture_last_factor(const HnMixture *self)
-{
-    return self->is.fallen_back ? 1.0 : self->is.temperatures[expert_count(self)].factor;
 }
 
 static double
@@ -444,7 +497,8 @@ mixture_assess(HnMixture *self, PyObject *const *args, Py_ssize_t arg_count)
     }
     mixture_weigh(self, &opinion);
     double together = mixture_pooled(self, opinion.votes, opinion.tempered);
-    double log_odds = clipped(mixture_last_factor(self) * together, LOG_ODDS_MAX);
+    double log_odds = self->is.fallen_back ? clipped(together, LOG_ODDS_MAX)
+                                           : calibration_of(&self->is.calibration, together);
     PyObject *parts[4] = {
         PyFloat_FromDouble(log_odds),
         PyFloat_FromDouble(sigmoid(log_odds)),
@@ -473,7 +527,11 @@ mixture_contributions(HnMixture *self, PyObject *const *args, Py_ssize_t arg_cou
         return NULL;
     }
     mixture_weigh(self, &opinion);
-    double terms[ODD + OUTSIDE_MAX] = {0.0}, factor = mixture_last_factor(self);
+    double terms[ODD + OUTSIDE_MAX] = {0.0}, factor = 1.0;
+    if (!self->is.fallen_back) {
+        double together = mixture_pooled(self, opinion.votes, opinion.tempered);
+        factor = calibration_factor(&self->is.calibration, together);
+    }
     for (int j = 0; j < BUILT_IN; j++) {
         const Logit *expert = &self->is.experts[j];
         double share = factor * (opinion.votes[j] * self->is.temperatures[j].factor);
@@ -489,7 +547,7 @@ mixture_contributions(HnMixture *self, PyObject *const *args, Py_ssize_t arg_cou
     return tuple_of(terms, ODD + count - BUILT_IN);
 }
 
-/* hunter.brain.pool.Pool.learn */
+/* hunter.brain.learning.pool.Pool.learn */
 static void
 mixture_learn_weights(HnMixture *self, const double *tempered, double together, double weight)
 {
@@ -551,7 +609,7 @@ mixture_take_label(HnMixture *self, const Opinion *opinion, int move, double wei
     double together = mixture_pooled(self, votes, tempered);
     mixture_learn_weights(self, tempered, together, weight);
     Temperature *temperatures = self->is.temperatures;
-    temperature_learn(&temperatures[count], LAST_PRECISION_MAX, together, weight);
+    calibration_learn(&self->is.calibration, together, weight);
     for (int j = 0; j < count; j++) {
         if (towards[j] == towards[j]) {
             temperature_learn(&temperatures[j], TEMPERATURE_PRECISION_MAX, towards[j], weight);
@@ -632,7 +690,7 @@ mixture_reset(HnMixture *self, PyObject *Py_UNUSED(none))
     for (int j = 0; j < count; j++) {
         self->is.temperatures[j].precision = TEMPERATURE_PRECISION;
     }
-    self->is.temperatures[count].precision = LAST_PRECISION;
+    logit_reset(&self->is.calibration);
     mixture_begin_weights(self);
     Py_RETURN_NONE;
 }
@@ -645,11 +703,12 @@ static Py_ssize_t
 mixture_state_bytes(const HnMixture *self)
 {
     int count = expert_count(self), outside_count = (int)self->is.outside_count;
-    int numbers = ODD + 1 + count + outside_count + 2 * (count + 1);
+    int numbers = ODD + 1 + count + outside_count + 2 * count;
     Py_ssize_t bytes = HEAD_BYTES + (Py_ssize_t)sizeof(double) * numbers;
     for (int j = 0; j < BUILT_IN; j++) {
         bytes += logit_state_bytes(&self->is.experts[j]);
     }
+    bytes += logit_state_bytes(&self->is.calibration);
     return bytes;
 }
 
@@ -670,13 +729,14 @@ mixture_state(HnMixture *self, PyObject *Py_UNUSED(none))
     at = put_numbers(at, &is->scale_labels, 1);
     at = put_numbers(at, is->weights, count);
     at = put_numbers(at, is->trial_labels, (int)is->outside_count);
-    for (int j = 0; j <= count; j++) {
+    for (int j = 0; j < count; j++) {
         at = put_numbers(at, &is->temperatures[j].factor, 1);
         at = put_numbers(at, &is->temperatures[j].precision, 1);
     }
     for (int j = 0; j < BUILT_IN; j++) {
         at = logit_put(&is->experts[j], at);
     }
+    logit_put(&is->calibration, at);
     return state;
 }
 
@@ -695,7 +755,7 @@ learnt_get(Learnt *is, int count, const char *at)
     for (int j = 0; j < count; j++) {
         positive &= is->weights[j] > 0.0;
     }
-    for (int j = 0; j <= count; j++) {
+    for (int j = 0; j < count; j++) {
         at = get_numbers(at, &is->temperatures[j].factor, 1);
         at = get_numbers(at, &is->temperatures[j].precision, 1);
         positive &= is->temperatures[j].precision > 0.0;
@@ -709,6 +769,15 @@ learnt_get(Learnt *is, int count, const char *at)
             return false;
         }
         at += logit_state_bytes(&is->experts[j]);
+    }
+    if (!logit_get(&is->calibration, at)) {
+        return false;
+    }
+    for (int k = 0; k < SEGMENTS; k++) {
+        if (is->calibration.mean[k] < SLOPE_MIN) {
+            PyErr_SetString(PyExc_ValueError, "a slope of the calibration that is too small");
+            return false;
+        }
     }
     return true;
 }
@@ -784,11 +853,11 @@ mixture_begin(HnMixture *self, const char *packed)
     for (int j = BUILT_IN; j < count; j++) {
         self->shares[j] = OUTSIDE_WEIGHT_FIRST;
     }
-    for (int j = 0; j <= count; j++) {
-        bool last = j == count;
+    for (int j = 0; j < count; j++) {
         is->temperatures[j].factor = 1.0;
-        is->temperatures[j].precision = last ? LAST_PRECISION : TEMPERATURE_PRECISION;
+        is->temperatures[j].precision = TEMPERATURE_PRECISION;
     }
+    calibration_begin(&is->calibration);
     mixture_begin_weights(self);
 }
 
@@ -863,14 +932,14 @@ static PyTypeObject HnMixture_Type = {
     .tp_name = "hunter.native._kernel.Mixture",
     .tp_basicsize = sizeof(HnMixture),
     .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_doc = "hunter.brain.mixture.Mixture.",
+    .tp_doc = "hunter.brain.learning.mixture.Mixture.",
     .tp_new = mixture_new,
     .tp_dealloc = (destructor)mixture_dealloc,
     .tp_methods = mixture_methods,
     .tp_getset = mixture_members,
 };
 
-/* ---- hunter.brain.movement ---- */
+/* ---- hunter.brain.learning.movement ---- */
 
 #define LOGARITHM_FROM 1e-3
 #define MOVES_REMEMBERED 500.0
@@ -1046,7 +1115,7 @@ static PyTypeObject HnMovement_Type = {
     .tp_name = "hunter.native._kernel.Movement",
     .tp_basicsize = sizeof(HnMovement),
     .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_doc = "hunter.brain.movement.Movement.",
+    .tp_doc = "hunter.brain.learning.movement.Movement.",
     .tp_new = movement_new,
     .tp_dealloc = (destructor)movement_dealloc,
     .tp_methods = movement_methods,

@@ -22,6 +22,10 @@ HEADERS: Final = {
 }
 
 
+SEE_OTHER: Final = 303
+"""Sent to the login, which is no refusal to speak of."""
+
+
 class Gate:
     """Counts what comes and what is refused."""
 
@@ -37,7 +41,7 @@ class Gate:
         if refusal is None:
             await self._app(scope, receive, _with_headers(send))
             return
-        self.refused += refusal.status != 303
+        self.refused += refusal.status != SEE_OTHER
         await _refuse(scope, _with_headers(send), refusal)
 
 
@@ -71,7 +75,7 @@ async def _refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
         (b"connection", b"close"),  # whatever else it sends need not be read
     ]
     headers += {
-        303: [(b"location", LOGIN_PATH.encode())],
+        SEE_OTHER: [(b"location", LOGIN_PATH.encode())],
         401: [(b"www-authenticate", b"Bearer")],
         405: [(b"allow", b"GET, HEAD")],
     }.get(refusal.status, [])

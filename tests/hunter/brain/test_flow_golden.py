@@ -24,11 +24,11 @@ from hunter.signals.signal import encode_signal
 
 LIBRARY = "289c7077dee55e9524d615e9"
 DECISIONS = {
-    "plain": "06af2786c4f1191333f2f055",
-    "spoiled": "4cb25d52b9f374b19683b87a",
-    "slow": "a4417c0c471d1fc849e84887",
+    "plain": "c25653835e66c50676358a9a",
+    "spoiled": "b71e3996db49d3023ec1ac85",
+    "slow": "fdabdf06ee77ba8fefc409aa",
 }
-JOURNAL = "07baf823f49c32bd866587b2"
+JOURNAL = "dbaf2e28139474649dc878ee"
 INSTRUMENTS = ("BTC-USDT-SWAP", "ETH-USDT", "SOL-USDT-SWAP")
 
 

@@ -1,4 +1,4 @@
-"""Facts in the report: the watchdog's, which are reasons too, and the brain's, which are notices."""
+"""Facts in the report: those of the watchdog are reasons too, those of the brain are notices."""
 
 from __future__ import annotations
 
