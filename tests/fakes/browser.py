@@ -54,7 +54,7 @@ def free_port() -> int:
 
 class WatchedPage:
     """`complaints`: errors and warnings of the console, uncaught errors, violations of the
-    content security policy; `strangers()`: requests to anywhere but `origin`, which are not let out.
+    content security policy. `strangers()`: requests to elsewhere, which are not let out.
     """
 
     def __init__(self, browser: Any, origin: str, **options: Any) -> None:
