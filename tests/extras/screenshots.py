@@ -35,7 +35,6 @@ AFTER_DEATH_S = 12
 WIDTHS = {390: 844, 1440: 900}
 SCHEMES = ("light", "dark")
 SETTINGS = [
-    'hunter.name="demo"',
     'okx.instruments=["BTC-USDT-SWAP","ETH-USDT-SWAP","BTC-USDT"]',
     "stream.standby=true",
     "brain.warm_ms=5000",
