@@ -9,17 +9,22 @@ soon after: by the page, by `hunter status` on a terminal, by `hunter top`.
 from __future__ import annotations
 
 import asyncio
+import base64
 import html
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from fakes.browser import chromium, free_port
 from fakes.instance import HUNTER, HunterInstance, temporary_home, wait_until
 from rich.console import Console
@@ -77,7 +82,9 @@ def look_at(instance: HunterInstance) -> None:
     status = terminal_text(instance)
     # Before the browser: its library has an event loop of its own
     tops = {
-        (scheme, width): asyncio.run(picture(instance.config, *size, f"textual-{scheme}"))
+        (scheme, width): elsewhere(
+            instance, asyncio.run(picture(instance.config, *size, f"textual-{scheme}"))
+        )
         for scheme in SCHEMES
         for width, size in TOP_SIZES.items()
     }
@@ -103,6 +110,14 @@ def look_at(instance: HunterInstance) -> None:
                 page.close()
 
 
+def elsewhere(instance: HunterInstance, text: str) -> str:
+    """The folder of this run under a name that people may have; as long as it was, for a picture
+    of text has the lengths in it.
+    """
+    home = str(instance.home)
+    return text.replace(home, "/home/operator/hunter/run".ljust(len(home), "_")[: len(home)])
+
+
 def terminal_text(instance: HunterInstance) -> str:
     """What `hunter status` writes to a terminal, with its colours."""
     ours, theirs = pty.openpty()
@@ -123,8 +138,7 @@ def terminal_text(instance: HunterInstance) -> str:
         pass  # EIO: the other side is closed
     os.close(ours)
     done.wait()
-    text = told.decode().replace("\r\n", "\n")
-    return text.replace(str(instance.config.data_dir), "data")
+    return elsewhere(instance, told.decode().replace("\r\n", "\n"))
 
 
 def terminal_page(text: str, scheme: str, width: int) -> str:
@@ -153,8 +167,63 @@ def top_page(svg: str, scheme: str) -> str:
 
 
 def take(page: Any, what: str, scheme: str, width: int) -> None:
-    path = IMAGES / f"{what}-{scheme}-{width}.png"
-    page.screenshot(path=str(path), full_page=True)
+    """All of the page, in a palette of 256 colours: a third of what the browser's file weighs."""
+    encoded = base64.b64encode(page.screenshot(full_page=True)).decode()
+    empty = page.context.new_page()  # one without a policy
+    wide, high, rgba = empty.evaluate(PIXELS, encoded)
+    empty.close()
+    pixels = np.frombuffer(base64.b64decode(rgba), np.uint8).reshape(high, wide, 4)
+    (IMAGES / f"{what}-{scheme}-{width}.png").write_bytes(palette_png(pixels[:, :, :3]))
+
+
+PIXELS = """async (encoded) => {
+  const image = new Image();
+  image.src = 'data:image/png;base64,' + encoded;
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  const context = canvas.getContext('2d');
+  context.drawImage(image, 0, 0);
+  const { data } = context.getImageData(0, 0, image.width, image.height);
+  const reader = new FileReader();
+  const read = new Promise((done) => { reader.onload = done; });
+  reader.readAsDataURL(new Blob([data]));
+  await read;
+  return [image.width, image.height, reader.result.split(',')[1]];
+}"""
+
+
+def palette_png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """`pixels`: height, width, 3. The 256 most frequent colours; each other one is the nearest of
+    them. https://www.w3.org/TR/png-3/
+    """
+    packed = pixels.astype(np.uint32) @ np.array([65_536, 256, 1], np.uint32)
+    found, places, counts = np.unique(packed, return_inverse=True, return_counts=True)
+    kept = found[np.sort(np.argsort(-counts)[:256])]
+    parts = [np.stack([each >> 16, each >> 8 & 255, each & 255], 1) for each in (found, kept)]
+    every, palette = (part.astype(np.int32) for part in parts)
+    nearest = np.concatenate(
+        [
+            ((some[:, None, :] - palette[None]) ** 2).sum(2).argmin(1)
+            for some in np.array_split(every, len(every) // 1_000 + 1)
+        ]
+    )
+    rows = nearest[places].reshape(packed.shape).astype(np.uint8)
+    unfiltered = np.pad(rows, ((0, 0), (1, 0)))
+    high, wide = rows.shape
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", struct.pack(">IIBBBBB", wide, high, 8, 3, 0, 0, 0)),
+            chunk(b"PLTE", palette.astype(np.uint8).tobytes()),
+            chunk(b"IDAT", zlib.compress(unfiltered.tobytes(), 9)),
+            chunk(b"IEND", b""),
+        )
+    )
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    check = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
 
 
 def say(text: str) -> None:
