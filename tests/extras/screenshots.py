@@ -18,7 +18,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -72,12 +71,11 @@ def main() -> None:
 
 def look_at(instance: HunterInstance) -> None:
     say(f"a market of {MARKET_FOR_S} s")
-    time.sleep(MARKET_FOR_S)
+    wait_until("a market", lambda: instance.status()["uptime_s"] > MARKET_FOR_S, 300, every_s=2)
     for name in ("stream-0", "brain-0"):
         say(f"killing {name}")
         os.kill(instance.actor(name)["pid"], signal.SIGKILL)
-        time.sleep(AFTER_DEATH_S)
-    wait_until("all is well again", lambda: instance.status()["state"] == "running")
+        wait_until(f"{name} is back", lambda name=name: is_back(instance, name), 60, every_s=1)
     url = instance.status()["web"]["url"]
     status = terminal_text(instance)
     # Before the browser: its library has an event loop of its own
@@ -110,12 +108,19 @@ def look_at(instance: HunterInstance) -> None:
                 page.close()
 
 
+def is_back(instance: HunterInstance, name: str) -> bool:
+    """For a while, so that the death is over and has left its traces."""
+    actor = instance.actor(name)
+    is_settled = actor["restarts"] > 0 and actor["uptime_s"] > AFTER_DEATH_S
+    return is_settled and instance.status()["state"] == "running"
+
+
 def elsewhere(instance: HunterInstance, text: str) -> str:
     """The folder of this run under a name that people may have; as long as it was, for a picture
     of text has the lengths in it.
     """
     home = str(instance.home)
-    return text.replace(home, "/home/operator/hunter/run".ljust(len(home), "_")[: len(home)])
+    return text.replace(home, "/var/lib/hunter/demo-data".ljust(len(home), "_")[: len(home)])
 
 
 def terminal_text(instance: HunterInstance) -> str:
@@ -169,7 +174,7 @@ def top_page(svg: str, scheme: str) -> str:
 def take(page: Any, what: str, scheme: str, width: int) -> None:
     """All of the page, in a palette of 256 colours: a third of what the browser's file weighs."""
     encoded = base64.b64encode(page.screenshot(full_page=True)).decode()
-    empty = page.context.new_page()  # one without a policy
+    empty = page.context.browser.new_page()  # one without a policy
     wide, high, rgba = empty.evaluate(PIXELS, encoded)
     empty.close()
     pixels = np.frombuffer(base64.b64decode(rgba), np.uint8).reshape(high, wide, 4)
