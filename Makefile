@@ -18,7 +18,7 @@ ML_PIP := $(ML_VENV)/bin/python -m pip --disable-pip-version-check --quiet
 EXTRAS_VENV := .venv-extras
 EXTRAS_STAMP := $(EXTRAS_VENV)/.installed
 EXTRAS_PIP := $(EXTRAS_VENV)/bin/python -m pip --disable-pip-version-check --quiet
-ML_TESTS := tests/hunter/brain/adapters tests/hunter/brain/test_outside_in_flow.py \
+ML_TESTS := tests/hunter/brain/adapters tests/hunter/brain/plugins/test_outside_in_flow.py \
   tests/system/test_plugins.py
 # .ci/run measures coverage with this very recipe by putting another runner here.
 PYTEST ?= $(BIN)/python -m pytest

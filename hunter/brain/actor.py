@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from hunter.brain.group import Member, Missed, TrackedCounts, TrackedGroup
+from hunter.brain.learning.reasons import drift_lines
+from hunter.brain.plugins.troubles import Troubles
 from hunter.brain.protocol import StateError
 from hunter.brain.tracked import RingTracked
-from hunter.brain.troubles import Troubles
 from hunter.bus.sleep import SleepWord
 from hunter.bus.sockets import SignalPublisher, WakeReceiver
 from hunter.errors import SegmentError
@@ -173,6 +174,7 @@ class BrainActor:
             plugin_troubles=troubles,
             note=self._note,
             write_through_trouble=self._disk_sync.error,
+            drifts=drift_lines((member.name, member.brain.drift) for member in members),
         )
 
     def _read(self, group: TrackedGroup) -> int:

@@ -5,10 +5,10 @@ randomness. So a restart from a snapshot, a replay at any speed and a live run d
 bit.
 
 Ten times a second of event time a sample is taken: all features, and what was thought of them at
-each horizon. Labels come due later and teach (hunter.brain.samples, hunter.brain.horizon). A
-decision is made after the first row at or after each boundary of the interval. It is flat, with
-p = 1/2 and confidence 0, while nothing is known; it is flat with the model's own p where the brain
-abstains (hunter.brain.abstention). The mate is the spot or swap of the same base: its window is
+each horizon. Labels come due later and teach (hunter.brain.learning: samples, horizon). A decision
+is made after the first row at or after each boundary of the interval. It is flat, with p = 1/2 and
+confidence 0, while nothing is known; it is flat with the model's own p where the brain abstains
+(hunter.brain.learning.abstention). The mate is the spot or swap of the same base: its window is
 read as it stands, so the two brains have to be given their rows in the order they came.
 """
 
@@ -19,10 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from hunter.brain.abstention import Quoted, obstacle, warming
-from hunter.brain.context import BOOK_LEVELS_USED, MarketContext
-from hunter.brain.features import named
-from hunter.brain.horizon import Belief, Opinion, published_belief
+from hunter.brain.context.context import BOOK_LEVELS_USED, MarketContext
 from hunter.brain.inputs import (
     ASKS_PLACE,
     BIDS_PLACE,
@@ -33,12 +30,16 @@ from hunter.brain.inputs import (
     TradeRow,
 )
 from hunter.brain.intake import Intake, IntakeState
-from hunter.brain.learned import Learned, LearnedState
-from hunter.brain.outside import Panel
+from hunter.brain.learning.abstention import Quoted, obstacle, warming
+from hunter.brain.learning.horizon import Belief, Opinion, published_belief
+from hunter.brain.learning.learned import Learned, LearnedState
+from hunter.brain.learning.reasons import drift_text
+from hunter.brain.plugins.outside import Panel
 from hunter.brain.protocol import Outlook, StateError
-from hunter.brain.quote import Source
 from hunter.brain.settings import BrainSettings
-from hunter.brain.window import FlowWindow, new_window
+from hunter.brain.window.features import named
+from hunter.brain.window.quote import Source
+from hunter.brain.window.window import FlowWindow, new_window
 from hunter.signals.decision import Decision, Direction
 
 NAME = "flow@2"
@@ -147,6 +148,10 @@ class FlowBrain:
     @property
     def trouble(self) -> str:
         return self._panel.trouble
+
+    @property
+    def drift(self) -> str:
+        return drift_text(self._learned.horizons[self._learned.own].drift)
 
     # A row may also be as the ring unpacks it, which is the same but for the names, in a ticker's
     # case with the day's statistics in between: numbers are read by their places (see inputs).

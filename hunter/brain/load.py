@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from hunter.brain.adapters import lightgbm, onnx, river, sklearn
-from hunter.brain.budget import Budget
+from hunter.brain.adapters.pinned import read_pinned
 from hunter.brain.flow import FlowBrain
-from hunter.brain.modelfile import beliefs_of, named_model
-from hunter.brain.outside import Guarded, OutsideExpert, Panel
-from hunter.brain.pinned import read_pinned
-from hunter.brain.plugin import PluginBrain, attempt
+from hunter.brain.learning.modelfile import beliefs_of, named_model
+from hunter.brain.plugins.budget import Budget
+from hunter.brain.plugins.outside import Guarded, OutsideExpert, Panel
+from hunter.brain.plugins.plugin import PluginBrain, attempt
 from hunter.brain.protocol import Brain, UserBrain
 from hunter.brain.settings import BrainSettings
 from hunter.clock import Clock, SystemClock

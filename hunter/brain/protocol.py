@@ -76,6 +76,11 @@ class Brain(Protocol):
     def trouble(self) -> str:
         """What is wrong with a plug-in now, in words; "" when nothing is."""
 
+    @property
+    def drift(self) -> str:
+        """What is done because the market left what was learnt, in words; "" while it keeps to
+        it."""
+
     def on_trade(self, row: TradeRow) -> Decision | None:
         """Consume a trade row; the decision, if a boundary was passed."""
 

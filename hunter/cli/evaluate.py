@@ -13,8 +13,8 @@ from typing import Final
 import click
 import msgspec
 
+from hunter.brain.learning.modelfile import named_model
 from hunter.brain.load import Plugins, load_brain
-from hunter.brain.modelfile import named_model
 from hunter.brain.protocol import Brain
 from hunter.brain.settings import settings_of
 from hunter.cli.evaluate_text import report_lines

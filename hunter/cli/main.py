@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "signals": ("signals", "signals", "Newest signals."),
     "logs": ("logs", "logs", "Log lines of all actors, or of one."),
     "deaths": ("deaths", "deaths", "What ended, when and why, with its last log lines."),
+    "alerts": ("alerts", "alerts", "Try whether alerts arrive where they should."),
     "config": ("settings", "config", "Check or show the configuration."),
     "sim": ("sim", "sim", "Run the exchange look-alike by itself."),
     "record": ("record", "record", "Record the market into packed files."),

@@ -17,8 +17,8 @@ import msgspec
 import setproctitle
 
 from hunter import clock, native
-from hunter.brain.modelfile import named_model
-from hunter.brain.pinned import check_experts
+from hunter.brain.adapters.pinned import check_experts
+from hunter.brain.learning.modelfile import named_model
 from hunter.cli.logs import newest_lines
 from hunter.cli.options import colour, config_option, duration, load_config
 from hunter.cli.status import read

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from hunter.brain.modelfile import named_model
-from hunter.brain.pinned import check_experts
+from hunter.brain.adapters.pinned import check_experts
+from hunter.brain.learning.modelfile import named_model
 from hunter.cli.options import config_option, load_config
 from hunter.config import find_file, to_toml
 

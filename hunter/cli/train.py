@@ -12,7 +12,7 @@ from typing import Final
 import click
 import msgspec
 
-from hunter.brain.modelfile import FittingScore, ModelFile, write_model
+from hunter.brain.learning.modelfile import FittingScore, ModelFile, write_model
 from hunter.brain.settings import HORIZONS_MS, settings_of
 from hunter.cli.options import config_option, json_option, load_config, table
 from hunter.cli.progress import Progress

@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hunter.brain.experts import INPUT_MAX
-from hunter.brain.mixture import SCALED_MAX
-from hunter.brain.movement import CENTERS, LOGARITHM_FROM, LOGARITHMS, SPREADS
+from hunter.brain.learning.experts import INPUT_MAX
+from hunter.brain.learning.mixture import SCALED_MAX
+from hunter.brain.learning.movement import CENTERS, LOGARITHM_FROM, LOGARITHMS, SPREADS
 from hunter.evaluation.scores import auc
 
 Floats = NDArray[np.float64]
@@ -81,7 +81,7 @@ def odd_inputs(odd: Features, scales: Floats) -> Floats:
 
 
 def even_inputs(even: Features) -> Floats:
-    """As hunter.brain.movement takes them: 1, then each feature in its standard form."""
+    """As hunter.brain.learning.movement takes them: 1, then each feature in its standard form."""
     columns = [np.ones(len(even))]
     forms = zip(LOGARITHMS, CENTERS, SPREADS, strict=True)
     for values, (is_logarithm, center, spread) in zip(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hunter.brain.inputs import BboRow, BookRow, TradeRow
-from hunter.brain.quote import BestQuote, Source
+from hunter.brain.window.quote import BestQuote, Source
 from hunter.evaluation.heuristics import Floats, FlowAndDepth, TrendFlowBook
 from hunter.evaluation.rows import RecordedRow
 from hunter.ring.rows import Kind, TradeFlag

@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from hunter.brain.modelfile import FittingScore
-from hunter.brain.movement import MovementPrior
-from hunter.brain.prior import EXPERT_NAMES, EXPERT_SIZES, Prior
+from hunter.brain.learning.modelfile import FittingScore
+from hunter.brain.learning.movement import MovementPrior
+from hunter.brain.learning.prior import EXPERT_NAMES, EXPERT_SIZES, Prior
 from hunter.evaluation.fitting import (
     Fit,
     Floats,

@@ -15,13 +15,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hunter.brain.features import NAMES, ODD_COUNT
 from hunter.brain.inputs import BboRow, BookRow, TradeRow
 from hunter.brain.intake import Intake
-from hunter.brain.quote import Source
-from hunter.brain.samples import Samples
+from hunter.brain.learning.samples import Samples
 from hunter.brain.settings import BrainSettings
-from hunter.brain.window import DEPTH_LEVELS, FlowWindow, new_window
+from hunter.brain.window.features import NAMES, ODD_COUNT
+from hunter.brain.window.quote import Source
+from hunter.brain.window.window import DEPTH_LEVELS, FlowWindow, new_window
 from hunter.evaluation.rows import AnyRow, RecordedRow, mates_name
 
 FEATURE_COUNT: Final = len(NAMES)

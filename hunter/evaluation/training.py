@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from hunter.brain.modelfile import (
+from hunter.brain.learning.modelfile import (
     FORMAT,
     Coefficients,
     FittedData,
@@ -23,9 +23,9 @@ from hunter.brain.modelfile import (
     ModelFile,
     feature_names,
 )
-from hunter.brain.movement import published_movement
-from hunter.brain.prior import EXPERT_NAMES, EXPERT_SIZES, published_prior
-from hunter.brain.samples import STEP_MS_MIN
+from hunter.brain.learning.movement import published_movement
+from hunter.brain.learning.prior import EXPERT_NAMES, EXPERT_SIZES, published_prior
+from hunter.brain.learning.samples import STEP_MS_MIN
 from hunter.brain.settings import BrainSettings
 from hunter.errors import HunterError, NotFound
 from hunter.evaluation.fitting import (

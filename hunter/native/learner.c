@@ -1,4 +1,4 @@
-/* What learns: the mixture of experts and P(move) of one horizon, as in hunter.brain.experts, pool,
+/* What learns: the mixture of experts and P(move) of one horizon, as in hunter.brain.learning.experts, pool,
  * mixture and movement. The same operations in the same order as there, so the same bytes; exp, log
  * and sqrt are the C library's in both. Build with -ffp-contract=off: a fused multiply and add
  * rounds once where Python rounds twice. */
@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-#define ODD 20  /* hunter.brain.features.ODD_COUNT */
-#define EVEN 10 /* hunter.brain.features.EVEN_COUNT */
+#define ODD 20  /* hunter.brain.window.features.ODD_COUNT */
+#define EVEN 10 /* hunter.brain.window.features.EVEN_COUNT */
 #define SIZE_MAX_OF_EXPERT ODD
 #define BUILT_IN 4
 #define OUTSIDE_MAX 16
@@ -116,7 +116,7 @@ are_finite(const char *at, Py_ssize_t bytes)
     return true;
 }
 
-/* ---- hunter.brain.experts.LaplaceLogit ---- */
+/* ---- hunter.brain.learning.experts.LaplaceLogit ---- */
 
 #define LOG_ODDS_MAX 30.0
 #define INPUT_MAX 8.0
@@ -248,7 +248,7 @@ logit_get(Logit *self, const char *at)
     return true;
 }
 
-/* ---- hunter.brain.experts.Temperature ---- */
+/* ---- hunter.brain.learning.experts.Temperature ---- */
 
 #define FACTOR_MIN 0.02
 #define FACTOR_MAX 3.0
@@ -275,7 +275,7 @@ temperature_learn(Temperature *self, double precision_max, double towards, doubl
     self->factor = factor < FACTOR_MAX ? factor : FACTOR_MAX;
 }
 
-/* ---- hunter.brain.pool and hunter.brain.mixture ---- */
+/* ---- hunter.brain.learning.pool and hunter.brain.learning.mixture ---- */
 
 #define OUTSIDE_WEIGHT_FIRST 0.05
 #define HEARD_ABOVE 0.1
@@ -489,7 +489,7 @@ mixture_contributions(HnMixture *self, PyObject *const *args, Py_ssize_t arg_cou
     return tuple_of(terms, ODD + count - BUILT_IN);
 }
 
-/* hunter.brain.pool.Pool.learn */
+/* hunter.brain.learning.pool.Pool.learn */
 static void
 mixture_learn_weights(HnMixture *self, const double *tempered, double together, double weight)
 {
@@ -863,14 +863,14 @@ static PyTypeObject HnMixture_Type = {
     .tp_name = "hunter.native._kernel.Mixture",
     .tp_basicsize = sizeof(HnMixture),
     .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_doc = "hunter.brain.mixture.Mixture.",
+    .tp_doc = "hunter.brain.learning.mixture.Mixture.",
     .tp_new = mixture_new,
     .tp_dealloc = (destructor)mixture_dealloc,
     .tp_methods = mixture_methods,
     .tp_getset = mixture_members,
 };
 
-/* ---- hunter.brain.movement ---- */
+/* ---- hunter.brain.learning.movement ---- */
 
 #define LOGARITHM_FROM 1e-3
 #define MOVES_REMEMBERED 500.0
@@ -1046,7 +1046,7 @@ static PyTypeObject HnMovement_Type = {
     .tp_name = "hunter.native._kernel.Movement",
     .tp_basicsize = sizeof(HnMovement),
     .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_doc = "hunter.brain.movement.Movement.",
+    .tp_doc = "hunter.brain.learning.movement.Movement.",
     .tp_new = movement_new,
     .tp_dealloc = (destructor)movement_dealloc,
     .tp_methods = movement_methods,

@@ -1,4 +1,4 @@
-/* The recent past of one instrument and its features: the twin of hunter.brain.window and of what it
+/* The recent past of one instrument and its features: the twin of hunter.brain.window.window and of what it
  * stands on (decay, quote, moves, buckets, takers, recent, features).
  *
  * The same operations in the same order, so the same bytes: change both or none. Names are the
@@ -616,7 +616,7 @@ window_gap(FlowWindow *window)
     window->book_follows = 0;
 }
 
-/* ---- features: every function of hunter.brain.features, in the order of FEATURES ---- */
+/* ---- features: every function of hunter.brain.window.features, in the order of FEATURES ---- */
 
 #define DEPTH_FLOOR 0.02
 #define UNITS_MAX 4.0
@@ -1348,7 +1348,7 @@ static PyMethodDef flow_window_methods[] = {
 static PyTypeObject FlowWindow_Type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "hunter.native._kernel.FlowWindow",
-    .tp_doc = "The twin of hunter.brain.window.FlowWindow.",
+    .tp_doc = "The twin of hunter.brain.window.window.FlowWindow.",
     .tp_basicsize = sizeof(FlowWindow),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = flow_window_new,

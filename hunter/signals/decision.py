@@ -2,7 +2,7 @@
 
 It lives here, below the brain, because the signal rule reads it and the brain package imports the
 rule. A user's brain fills `direction`, `probability_up`, `horizon_ms` and `reason`; the rest is
-completed from the rows that were consumed (hunter.brain.plugin).
+completed from the rows that were consumed (hunter.brain.plugins.plugin).
 """
 
 from __future__ import annotations

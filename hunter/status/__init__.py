@@ -6,5 +6,6 @@ alive.
     documents.py   what the documents contain
     histogram.py   latencies in fixed memory
     latency.py     those of the data path's stages, in the pages
+    changes.py     what has changed between two reports
     report.py      all pages together, in the words of `hunter status`
 """

@@ -4,11 +4,12 @@ actor, which goes on counting where the one before it was killed.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
 Document = TypeVar("Document", bound=msgspec.Struct)
+FactKind = Literal["disk", "memory", "drift", "signal_journal"]
 
 
 class Percentiles(msgspec.Struct, frozen=True):
@@ -122,7 +123,18 @@ class BrainDocument(msgspec.Struct, frozen=True):
     plugin_troubles: tuple[str, ...] = ()
     """Which plug-ins are in shadow or keep taking too long now, and why, in words."""
     drifts: tuple[str, ...] = ()
-    """Instruments whose market has left what the brain learnt, and what it does about it."""
+    """Instruments whose market has left what the brain learnt, and what it does about it; each
+    begins with the instrument and ": "."""
+
+
+class FactDocument(msgspec.Struct, frozen=True):
+    """A trouble of a kind that others look for: of which sort it is, whose it is (a directory, an
+    actor, an instrument), and the sentence that says so to people.
+    """
+
+    kind: FactKind
+    subject: str
+    text: str
 
 
 class WebDocument(msgspec.Struct, frozen=True):
@@ -208,6 +220,8 @@ class WatchdogDocument(msgspec.Struct, frozen=True):
 
     reasons: tuple[str, ...] = ()
     restarts_asked: int = 0
+    facts: tuple[FactDocument, ...] = ()
+    """Those of the reasons that are of a kind others look for."""
 
 
 def encode(document: msgspec.Struct) -> bytes:

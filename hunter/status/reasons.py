@@ -8,7 +8,14 @@ from __future__ import annotations
 from typing import Final
 
 from hunter.errors import ConfigError
-from hunter.status.documents import ChildDocument, SupervisorDocument
+from hunter.status.documents import (
+    AlertsDocument,
+    BrainDocument,
+    ChildDocument,
+    FactDocument,
+    StoreDocument,
+    SupervisorDocument,
+)
 from hunter.status.page import Beat, is_suspended
 from hunter.status.shapes import ActorReport, FeedReport
 
@@ -36,6 +43,28 @@ def supervisor_notices(tree: SupervisorDocument) -> list[str]:
     if not tree.deaths_unwritten:
         return []
     return [f"{tree.deaths_unwritten} deaths could not be recorded: was the disk full?"]
+
+
+def alerts_notices(alerts: AlertsDocument | None) -> list[str]:
+    """That people cannot be told. The market's data are none the worse for it: no reason."""
+    if alerts is None or not alerts.trouble:
+        return []
+    return [f"alerts cannot be told, {alerts.waiting} wait: {alerts.trouble}"]
+
+
+def store_reasons(store: StoreDocument | None) -> list[str]:
+    """Why nothing is stored: what waits is limited, and the ring forgets."""
+    if store is None or not store.trouble:
+        return []
+    waiting = sum(table.waiting for table in store.tables)
+    return [f"store: {store.trouble}; {waiting} rows wait; tried again until it can be"]
+
+
+def brain_drifts(brain: BrainDocument) -> list[FactDocument]:
+    """Markets that have left what the brain learnt. Notices, never reasons: the brain that asks for
+    more confidence, or says nothing, does what it is there for, and nobody could repair a market.
+    """
+    return [FactDocument("drift", text.partition(": ")[0], text) for text in brain.drifts]
 
 
 def actor_reasons(child: ChildDocument, actor: ActorReport, now_monotonic_ns: int) -> list[str]:

@@ -20,6 +20,7 @@ from hunter.status.documents import (
     AlertsDocument,
     BrainDocument,
     ChildDocument,
+    FactDocument,
     LimitDocument,
     StoreDocument,
     StreamDocument,
@@ -33,8 +34,11 @@ from hunter.status.page import ActorState, Beat, is_alive
 from hunter.status.reasons import (
     BEAT_LATE_MS,
     actor_reasons,
+    alerts_notices,
+    brain_drifts,
     elapsed_ms,
     feed_reasons,
+    store_reasons,
     supervisor_notices,
     supervisor_reasons,
 )
@@ -98,21 +102,11 @@ def make_report(
     alive = is_alive(beat)
     said = decode(page.read_document(), SupervisorDocument)
     tree = said or SupervisorDocument("running" if alive else "stopped", "")
-    reasons: list[str] = []
-    if not beat.pid:
-        reasons.append("the supervisor is about to start")
-    elif not alive:
-        reasons.append(
-            f"the supervisor (pid {beat.pid}) was killed and took every process with it;"
-            " the rings are kept: hunter start continues them"
-        )
-    else:
-        if said is None:
-            reasons.append("the supervisor's page is damaged; hunter stop, then hunter start")
-        reasons += supervisor_reasons(beat, now_monotonic_ns)
+    reasons = _of_supervisor(beat, said, now_monotonic_ns)
     actors: list[ActorReport] = []
     streams = _Streams(tree, now_monotonic_ns)
     brain: BrainDocument | None = None
+    facts: list[FactDocument] = []
     for child in tree.children:
         actor_page = status.pages[child.name]
         actor_beat, document = actor_page.beat(), actor_page.read_document()
@@ -123,7 +117,9 @@ def make_report(
             brain = decode(document, BrainDocument) or brain
         elif child.role == "watchdog" and alive and (watch := decode(document, WatchdogDocument)):
             reasons += watch.reasons
-    feeds = streams.feeds
+            facts += watch.facts
+    feeds, companions = streams.feeds, _companions(status, tree)
+    drifts = brain_drifts(brain) if brain is not None and alive else []
     if alive:
         explained: set[str] = set()
         for child, actor in zip(tree.children, actors, strict=True):
@@ -131,6 +127,7 @@ def make_report(
                 explained.add(actor.name)
                 reasons += told
         reasons += feed_reasons(streams.feeds_to_tell(explained), tree.state)
+        reasons += store_reasons(companions.get("store"))
     if not reasons:  # mostly a feed says better why its actor is degraded
         reasons += [f"{actor.name} is degraded" for actor in actors if actor.state == "degraded"]
     return StatusReport(
@@ -141,7 +138,12 @@ def make_report(
         pid=beat.pid if alive else 0,
         uptime_s=round((now_wall_ns - beat.started_wall_ns) / 1e9, 3) if alive else 0.0,
         reasons=list(dict.fromkeys(reasons)),
-        notices=[*supervisor_notices(tree), *streams.notices],
+        notices=[
+            *supervisor_notices(tree),
+            *streams.notices,
+            *alerts_notices(companions.get("alerts") if alive else None),
+            *(fact.text for fact in drifts),
+        ],
         actors=actors,
         feeds=feeds,
         connections=streams.connections,
@@ -153,8 +155,22 @@ def make_report(
             status.total_bytes + sum(layout.total_bytes for _, layout in rings),
         ),
         latency_us=_latencies(status, tree),
-        **_companions(status, tree),
+        **companions,
+        facts=facts + drifts,
     )
+
+
+def _of_supervisor(beat: Beat, said: SupervisorDocument | None, now_monotonic_ns: int) -> list[str]:
+    """What is wrong with the supervisor itself."""
+    if not beat.pid:
+        return ["the supervisor is about to start"]
+    if not is_alive(beat):
+        return [
+            f"the supervisor (pid {beat.pid}) was killed and took every process with it;"
+            " the rings are kept: hunter start continues them"
+        ]
+    damaged = ["the supervisor's page is damaged; hunter stop, then hunter start"] * (said is None)
+    return damaged + supervisor_reasons(beat, now_monotonic_ns)
 
 
 def _companions(status: StatusBlock, tree: SupervisorDocument) -> dict[str, Any]:
@@ -221,7 +237,7 @@ class _Streams:
         actor.takeovers, actor.takeover_ms = stream.takeovers, stream.takeover_ms
         # Of a pair the active one speaks; while neither is, the first.
         if actor.active or shard not in self._shards:
-            self._shards[shard] = [_feed(feed, fed, self._now_ns) for feed in stream.feeds]
+            self._shards[shard] = [_feed(feed, fed, self._now_ns, shard) for feed in stream.feeds]
             self._fed[shard] = fed
         self.connections += [
             ConnectionReport(
@@ -282,8 +298,8 @@ def _actor(
     )
 
 
-def _feed(feed: msgspec.Struct, fed: bool, now_monotonic_ns: int) -> FeedReport:
-    values = msgspec.structs.asdict(feed)
+def _feed(feed: msgspec.Struct, fed: bool, now_monotonic_ns: int, shard: str) -> FeedReport:
+    values = msgspec.structs.asdict(feed) | {"actor": shard}
     last = values.pop("last_data_ns")
     if not fed and values["state"] != "parked":
         values["state"] = "connecting"

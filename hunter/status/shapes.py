@@ -8,6 +8,7 @@ import msgspec
 
 from hunter.status.documents import (
     AlertsDocument,
+    FactDocument,
     LimitDocument,
     Percentiles,
     StoreDocument,
@@ -53,6 +54,8 @@ class FeedReport(msgspec.Struct):
     mismatches: int
     resync_ms: float
     note: str
+    actor: str = ""
+    """The stream process that it belongs to; of a pair the first."""
 
 
 class ConnectionReport(msgspec.Struct):
@@ -125,3 +128,5 @@ class StatusReport(msgspec.Struct):
     """Of the companions that are switched on, what they say; a dead one's last words stay."""
     alerts: AlertsDocument | None = None
     store: StoreDocument | None = None
+    facts: list[FactDocument] = []
+    """Reasons and notices of a kind that others look for: disk, memory, signal_journal, drift."""

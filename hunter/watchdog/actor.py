@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import select
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -25,6 +26,9 @@ from hunter.status import block, documents
 from hunter.status.block import SUPERVISOR
 from hunter.status.page import ActorState, Beat, is_alive
 from hunter.status.usage import private_bytes
+from hunter.watchdog.braintroubles import BrainTroubles, disk_facts
+from hunter.watchdog.disk import DiskLook
+from hunter.watchdog.headroom import Headroom
 from hunter.watchdog.liveness import Limits, Look, Verdict, judge
 from hunter.watchdog.progress import ProgressTracker
 from hunter.watchdog.silence import Silence, read_cpu
@@ -36,7 +40,6 @@ THOROUGH_EVERY_NS: Final = 250_000_000
 LATE_MS: Final = 2_000.0
 CLOCK_MS: Final = 60_000.0  # no network and no loop is a minute behind without worse signs
 REPLAY_MS: Final = 3_600_000.0  # nobody is an hour behind the market: this is a recording
-TROUBLE_SHOWN_NS: Final = 60_000_000_000
 _NO_SOCKET: Final = "cannot ask for a restart: no socket to be had; tried again until there is one"
 # Channels whose messages need not make a row each.
 _ROWLESS: Final = frozenset(("trades-all", "books5", "instruments", "status"))
@@ -63,8 +66,14 @@ class WatchdogActor:
         self._thorough_due_ns = 0
         self._tree: documents.SupervisorDocument | None = None
         self._tree_generation = 0
-        self._trouble_seen: dict[int, int] = {}
-        self._trouble_until_ns: dict[int, int] = {}
+        self._facts: tuple[documents.FactDocument, ...] = ()
+        self._brain_troubles = BrainTroubles()
+        self._headroom = Headroom(
+            self._limits.memory_limit_bytes, config.watchdog.disk_free_mb * _MIB
+        )
+        self._disk = DiskLook(
+            [config.data_dir, config.log_dir, *[config.store_dir] * config.store.enabled]
+        )
         self._progress = ProgressTracker()
         self._silence = Silence(config.watchdog.hang_after_ms)
         self._rings: list[tuple[segment.Segment, RingLayout]] = []
@@ -93,6 +102,7 @@ class WatchdogActor:
         self._sleeper.poll(max(0, min(timeout_ms, due_ms)))
 
     def on_stop(self) -> None:
+        self._disk.close()
         if self._status is not None:
             self._status.close()
         for shared, _ in self._rings:
@@ -102,7 +112,9 @@ class WatchdogActor:
         return ActorState.READY
 
     def document(self) -> documents.WatchdogDocument:
-        return documents.WatchdogDocument((*self._hangs, *self._reasons), self._restarts_asked)
+        return documents.WatchdogDocument(
+            (*self._hangs, *self._reasons), self._restarts_asked, self._facts
+        )
 
     def _look(self, now_ns: int, late_ms: float) -> None:
         """At the beats on each look; at documents and memory, which cost more, now and then."""
@@ -120,12 +132,21 @@ class WatchdogActor:
         arrived = [merged_row_count(shared, layout) for shared, layout in self._rings]
         blind = _blindness()
         reasons = [f"the watchdog sees little: {blind}"] if blind else []
+        facts = list(self._disk_facts(now_ns))
         for child in children:
-            reasons += self._judge_work(child, arrived, now_ns)
-        self._reasons = tuple(reasons)
+            said, found = self._judge_work(child, arrived, now_ns)
+            reasons += said
+            facts += found
+        self._facts = tuple(facts)
+        self._reasons = (*(fact.text for fact in facts), *reasons)
         if blind != self._blind_told:
             self._blind_told = blind
             self._log.warning("sees little: %s" if blind else "sees again%s", blind)
+
+    def _disk_facts(self, now_ns: int) -> Iterator[documents.FactDocument]:
+        answers = self._disk.look(now_ns)
+        place = str(self._context.config.data_dir)
+        return self._headroom.disk(self._disk.rooms, answers=answers, place=place)
 
     def _supervised(self) -> documents.SupervisorDocument | None:
         """The tree as the supervisor shows it; read again when it has changed."""
@@ -158,7 +179,7 @@ class WatchdogActor:
 
     def _judge_work(
         self, child: documents.ChildDocument, arrived: list[int], now_ns: int
-    ) -> list[str]:
+    ) -> tuple[list[str], list[documents.FactDocument]]:
         """What an actor needs and does, and what is said about it; `arrived`: rows by ring."""
         assert self._status is not None
         page = self._status.pages[child.name]
@@ -170,12 +191,17 @@ class WatchdogActor:
             private_bytes=private_bytes(child.pid) if child.pid else 0,
             stalled=self._is_stalled(child, raw, arrived, now_ns),
         )
-        reasons = self._act_on(child, judge(look, self._limits, now_ns, 0.0), now_ns)
-        if child.role == "brain":
-            reasons += self._judge_brain(raw, now_ns)
+        verdict = judge(look, self._limits, now_ns, 0.0)
+        reasons, facts = self._act_on(child, verdict, now_ns), []
+        large = self._headroom.memory(child.name, look.private_bytes)
+        if large is not None and verdict is not Verdict.MEMORY:  # else it is restarted for it
+            facts.append(large)
+        if child.role == "brain" and (brain := documents.decode(raw, documents.BrainDocument)):
+            reasons += self._brain_troubles.reasons(brain, now_ns)
+            facts += disk_facts(brain)
         elif child.role == "stream":
             reasons += _late_feeds(documents.decode(raw, documents.StreamDocument))
-        return reasons
+        return reasons, facts
 
     def _act_on(self, child: documents.ChildDocument, verdict: Verdict, now_ns: int) -> list[str]:
         if verdict in (Verdict.FINE, Verdict.WAIT):
@@ -224,48 +250,6 @@ class WatchdogActor:
         self._asked[incarnation] = now_ns
         self._restarts_asked += 1
         return True
-
-    def _judge_brain(self, raw: bytes | None, now_ns: int) -> list[str]:
-        """What has gone wrong in the brain within the last minute."""
-        brain = documents.decode(raw, documents.BrainDocument)
-        if brain is None:
-            return []
-        failed = f"the brain failed {brain.failures} times: see hunter logs brain-0"
-        texts = {
-            f"the brain was lapped: {brain.lapped} rows went by unread; raise ring.capacity": (
-                brain.lapped
-            ),
-            f"{brain.damaged} damaged rows of the ring were left out: is the memory sound?": (
-                brain.damaged
-            ),
-            f"{brain.journal_lost} signals were lost: the disk has refused too many": (
-                brain.journal_lost
-            ),
-            failed: brain.failures,
-        }
-        reasons = [*_disk_troubles(brain), *brain.plugin_troubles]
-        for number, (text, count) in enumerate(texts.items()):
-            if count > self._trouble_seen.get(number, 0):
-                self._trouble_until_ns[number] = now_ns + TROUBLE_SHOWN_NS
-            self._trouble_seen[number] = count  # also back to 0: a restarted brain counts anew
-            explained = text == failed and bool(brain.plugin_troubles)
-            if now_ns < self._trouble_until_ns.get(number, 0) and not explained:
-                reasons.append(text)
-        return reasons
-
-
-def _disk_troubles(brain: documents.BrainDocument) -> list[str]:
-    """What the disk does not take now. Nothing is lost yet: it is tried again and again."""
-    found = []
-    if brain.journal_trouble:
-        waiting = brain.journal_waiting
-        held = f"{waiting} signals wait for it" if waiting else "no signal waits for it yet"
-        found.append(f"the journal cannot be written: {brain.journal_trouble}; {held}")
-    if why := brain.write_through_trouble:
-        found.append(f"the journal is not written through to the disk: {why}")
-    if brain.checkpoint_trouble:
-        found.append(f"the brain's checkpoint cannot be written: {brain.checkpoint_trouble}")
-    return found
 
 
 def _exists(beat: Beat) -> bool:

@@ -42,7 +42,7 @@ from hunter.brain.actor import BrainActor
 from hunter.brain.flow import FlowBrain
 from hunter.brain.inputs import BboRow, BookRow, TradeRow
 from hunter.brain.settings import BrainSettings
-from hunter.brain.window import FlowWindow
+from hunter.brain.window.window import FlowWindow
 from hunter.bus.sleep import SleepWord
 from hunter.bus.sockets import WakeSender
 from hunter.native import kernel

@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # before tests/hun
 
 from fakes.brain_labels import even_vector, vector
 
-from hunter.brain.mixture import Mixture, new_mixture
-from hunter.brain.movement import Movement, new_movement, published_movement
-from hunter.brain.prior import published_prior
+from hunter.brain.learning.mixture import Mixture, new_mixture
+from hunter.brain.learning.movement import Movement, new_movement, published_movement
+from hunter.brain.learning.prior import published_prior
 from hunter.native import kernel
 
 HORIZONS_MS = (1_000, 5_000, 10_000)

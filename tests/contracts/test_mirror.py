@@ -14,8 +14,10 @@ from typing import Any
 WITHOUT_TEST = {
     "hunter/__init__.py": "the public names; test_exports looks at each",
     "hunter/__main__.py": "two lines; test_exports runs `python -m hunter`",
+    "hunter/alerts/__main__.py": "puts an actor together; tests/system/test_alerts.py runs it",
     "hunter/brain/__main__.py": "puts an actor together; every test in tests/system runs it",
     "hunter/simulator/__main__.py": "puts an actor together; every test in tests/system runs it",
+    "hunter/store/__main__.py": "puts an actor together; tests/system/test_store.py runs it",
     "hunter/stream/__main__.py": "puts an actor together; every test in tests/system runs it",
     "hunter/watchdog/__main__.py": "puts an actor together; every test in tests/system runs it",
 }

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from fakes.brain_rows import MS, captured_rows
 
-from hunter.brain.features import EVEN_COUNT, ODD_COUNT
 from hunter.brain.inputs import BboRow, BookRow, TradeRow
-from hunter.brain.window import new_window
+from hunter.brain.window.features import EVEN_COUNT, ODD_COUNT
+from hunter.brain.window.window import new_window
 
 ODDITIES = (0.0, -0.0, nan, inf, -inf, 1e308, -1e308, 5e-324, 1e-200, -1e150)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-from hunter.brain.context import MarketContext
+from hunter.brain.context.context import MarketContext
 
 S = 1_000_000_000
 MS = 1_000_000

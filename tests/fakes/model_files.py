@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hunter.brain.modelfile import (
+from hunter.brain.learning.modelfile import (
     FORMAT,
     Coefficients,
     FittedData,
@@ -12,8 +12,8 @@ from hunter.brain.modelfile import (
     ModelFile,
     feature_names,
 )
-from hunter.brain.movement import published_movement
-from hunter.brain.prior import EXPERT_NAMES, published_prior
+from hunter.brain.learning.movement import published_movement
+from hunter.brain.learning.prior import EXPERT_NAMES, published_prior
 
 SECOND = 1_000_000_000
 

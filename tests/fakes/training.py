@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hunter.brain.features import FEATURES
+from hunter.brain.window.features import FEATURES
 
 COUNT = len(FEATURES)
 

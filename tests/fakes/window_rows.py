@@ -9,8 +9,8 @@ from fakes.brain_rows import Row
 
 from hunter.brain.eventtime import EventClock
 from hunter.brain.inputs import BboRow, BookRow, TradeRow
-from hunter.brain.quote import Source
-from hunter.brain.window import DEPTH_LEVELS
+from hunter.brain.window.quote import Source
+from hunter.brain.window.window import DEPTH_LEVELS
 
 STALE_MS = 2_000
 Window = Any

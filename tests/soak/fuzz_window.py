@@ -28,7 +28,7 @@ from fakes.brain_rows import START_NS
 from fakes.sanitized import load, start_again
 from fakes.window_rows import bits
 
-from hunter.brain.window import FlowWindow
+from hunter.brain.window.window import FlowWindow
 
 FAR = (1 << 63) - 1
 NUMBERS = (0.0, -0.0, 5e-324, 1e-308, -1.0, 1e308, float("inf"), float("nan"), 99.5, 100.0, 100.5)

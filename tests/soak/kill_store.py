@@ -12,6 +12,7 @@ is printed first. Prints one JSON object; exit code 1 when a check fails.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -26,6 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fakes.instance import HunterInstance, Simulator, running, temporary_home, wait_until
 from fakes.stored import by_ring, differences, stored_files, stored_rows
+
+from hunter.access import Instance
+from hunter.status.shapes import ActorReport
 
 INSTRUMENTS = ("BTC-USDT-SWAP", "ETH-USDT")
 TABLES = ("trades", "books", "candles", "signals")
@@ -58,44 +62,44 @@ def soak(home: Path, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     sim += ("--no-limits", "--rate", str(options.rate), "--seed", str(seed & 0xFFFF))
     with running(home, *settings, sim=sim) as (instance, simulator):
         kills(instance, generator, options.kills // 2, options.pause_s)
-        until_stored(instance)
-        lapped = lapped_rows(instance)
+        lapped = until_stored(instance)
         instance.command("stop")
         instance.start()
         kills(instance, generator, options.kills - options.kills // 2, options.pause_s)
-        until_stored(instance)
-        lapped += lapped_rows(instance)
+        lapped += until_stored(instance)
         instance.command("stop")
         return {"seed": seed, "kills": options.kills, **check(instance, simulator, lapped)}
-
-
-def lapped_rows(instance: HunterInstance) -> int:
-    return sum(t["lapped"] + t["dropped"] for t in instance.status()["store"]["tables"])
 
 
 def kills(
     instance: HunterInstance, generator: random.Random, count: int, mean_pause_s: float
 ) -> None:
     """As often as that, wherever the process may be, also while it starts."""
-    for _ in range(count):
-        time.sleep(generator.expovariate(1 / mean_pause_s))
-        pid = wait_until("a store", lambda: instance.actor("store")["pid"], 30.0)
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    with Instance(instance.config) as seen:
+        for _ in range(count):
+            time.sleep(generator.expovariate(1 / mean_pause_s))
+            pid = wait_until("a store", lambda: store_of(seen).pid, 30.0)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
-def until_stored(instance: HunterInstance) -> None:
-    """The store runs, and has written something since."""
+def store_of(seen: Instance) -> ActorReport:
+    return next(actor for actor in seen.status().actors if actor.name == "store")
 
-    def rows() -> int:
-        document = instance.status()["store"]
-        return sum(table["rows"] for table in document["tables"]) if document else 0
 
-    wait_until("the store", lambda: instance.actor("store")["state"] == "ready", 30.0)
-    before = rows()
-    wait_until("a file", lambda: rows() > before, 30.0)
+def until_stored(instance: HunterInstance) -> int:
+    """Until the store runs and has written something; how many rows were lapped so far."""
+    with Instance(instance.config) as seen:
+
+        def count(*names: str) -> int:
+            store = seen.status().store
+            tables = store.tables if store is not None else ()
+            return sum(getattr(table, name) for table in tables for name in names)
+
+        wait_until("the store", lambda: store_of(seen).state == "ready", 30.0)
+        before = count("rows")
+        wait_until("a file", lambda: count("rows") > before, 30.0)
+        return count("lapped", "dropped")
 
 
 def check(instance: HunterInstance, simulator: Simulator, lapped: int) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def enclosed() -> Iterator[EnclosedInstance]:
         with temporary_home() as home:
             eager_brain.put_beside(home)
             settings = [eager_brain.KIND, "brain.interval_ms=100", "brain.horizon_ms=1000"]
+            settings.append("watchdog.disk_free_mb=1")
             instance = EnclosedInstance(space, home, settings, simulator.port)
             data = instance.config.data_dir
             data.mkdir()
@@ -108,6 +109,7 @@ def test_r10_r16_full_disk_costs_no_signal_and_no_process(enclosed: EnclosedInst
     space.run("sh", "-c", f"cat /dev/zero > {data}/ballast", check=False)
     wait_for_trouble(enclosed, "No space left on device")
     wait_until("the checkpoint's turn", lambda: "signals wait for it" in reasons(enclosed))
+    wait_until("the watchdog's word", lambda: f"free where {data} is" in reasons(enclosed))
     assert pids(enclosed) == before
     os.kill(before["brain-0"], signal.SIGKILL)
     wait_until("another brain", lambda: pids(enclosed)["brain-0"] not in (0, before["brain-0"]))

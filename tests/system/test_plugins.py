@@ -106,7 +106,7 @@ def models(home: Path) -> list[str]:
 
 def pinned(instance_home: Path, entries: list[str]) -> list[str]:
     """With the hash that hunter itself tells, as a user would write it down."""
-    from hunter.brain.pinned import check_experts
+    from hunter.brain.adapters.pinned import check_experts
     from hunter.errors import ConfigError
 
     found = []

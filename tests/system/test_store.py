@@ -16,7 +16,7 @@ SEED = 20261123
 @pytest.mark.slow
 def test_store_killed_and_stopped_and_started_holds_every_match_once(home: Path) -> None:
     print("seed", SEED)
-    options = argparse.Namespace(kills=6, pause_s=0.3, rate=200.0)
+    options = argparse.Namespace(kills=4, pause_s=0.2, rate=200.0)
     result = soak(home, SEED, options)
     assert result["failures"] == []
     assert result["rows"]["trades"] > 500

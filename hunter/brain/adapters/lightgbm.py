@@ -1,7 +1,7 @@
 """LightGBM's trees from its text format (`Booster.save_model`), on one thread.
 
 The model was trained for a binary target, 1 = up, on columns in the order of
-hunter.brain.features.FEATURES; NaN is LightGBM's own missing value and stays one.
+hunter.brain.window.features.FEATURES; NaN is LightGBM's own missing value and stays one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 
 from hunter.brain.adapters.extras import need
 from hunter.brain.adapters.still import FEATURE_NAMES, StillModel, check_features
-from hunter.brain.plugin import attempt, failure_text
+from hunter.brain.plugins.plugin import attempt, failure_text
 from hunter.errors import ConfigError
 
 

@@ -1,7 +1,7 @@
 """ONNX models, by onnxruntime on one thread of the processor.
 
 The input is one float32 tensor of shape (1, number of features), in the order of
-hunter.brain.features.FEATURES, with 0 for what is not available. The last output is taken: a
+hunter.brain.window.features.FEATURES, with 0 for what is not available. The last output is taken: a
 probability, those of (down, up), or scikit-learn's map of them by class. A model whose numbers lie
 in other files is refused: no hash covers those.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from hunter.brain.adapters.extras import need
 from hunter.brain.adapters.still import FEATURE_NAMES, StillModel
-from hunter.brain.plugin import attempt, failure_text
+from hunter.brain.plugins.plugin import attempt, failure_text
 from hunter.errors import ConfigError
 
 _ELSEWHERE = b"\x0a\x08location\x12"

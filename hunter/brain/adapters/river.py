@@ -25,8 +25,8 @@ import numpy as np
 from hunter.brain.adapters.extras import need
 from hunter.brain.adapters.still import FEATURE_NAMES
 from hunter.brain.adapters.structure import StructureError, capture, renew
-from hunter.brain.outside import frozen_array
-from hunter.brain.plugin import attempt, failure_text
+from hunter.brain.plugins.outside import frozen_array
+from hunter.brain.plugins.plugin import attempt, failure_text
 from hunter.errors import ConfigError
 
 PRIMING_LABELS: Final = 4
@@ -35,7 +35,7 @@ TRIAL_LABELS: Final = 400
 
 
 class RiverExpert:
-    """See hunter.brain.outside.OutsideExpert."""
+    """See hunter.brain.plugins.outside.OutsideExpert."""
 
     def __init__(self, name: str, factory: Callable[[], Any]) -> None:
         self.name = name

@@ -77,7 +77,7 @@ def export_logistic(model: Any, scaler: Any, path: str | Path) -> str:
     """Write a fitted LogisticRegression or SGDClassifier(loss="log_loss"), and the StandardScaler
     its inputs went through (or None), to `path`. Returns the entry for `brain.experts`.
 
-    The model was fitted on columns in the order of hunter.brain.features.FEATURES, with two
+    The model was fitted on columns in the order of hunter.brain.window.features.FEATURES, with two
     classes, the larger of which is "up". ValueError when it was not.
     """
     coefficients = np.asarray(model.coef_, dtype=np.float64)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from hunter.brain.features import FEATURES
+from hunter.brain.window.features import FEATURES
 from hunter.errors import ConfigError
 
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 
 
 class StillModel:
-    """See hunter.brain.outside.OutsideExpert. One serves all instruments and horizons."""
+    """See hunter.brain.plugins.outside.OutsideExpert. One serves all instruments and horizons."""
 
     def __init__(self, name: str, sha256: str) -> None:
         self.name = name

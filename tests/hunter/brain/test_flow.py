@@ -22,10 +22,10 @@ from fakes.brain_rows import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hunter.brain.features import FEATURES
 from hunter.brain.flow import FlowBrain
 from hunter.brain.protocol import StateError
 from hunter.brain.settings import BrainSettings
+from hunter.brain.window.features import FEATURES
 from hunter.signals.decision import Decision
 
 PARITY = {name: parity for name, parity, _ in FEATURES}

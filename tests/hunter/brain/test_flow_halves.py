@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from fakes.brain_rows import CAPTURES, captured_rows, decisions, fresh_flow, random_rows
 
-from hunter.brain import mixture, movement, window
 from hunter.brain.flow import FlowBrain
+from hunter.brain.learning import mixture, movement
+from hunter.brain.window import window
 from hunter.native import kernel
 
 FILES = sorted(CAPTURES.glob("okx-framed-binance*/*.jsonl.gz"))

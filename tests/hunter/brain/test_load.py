@@ -12,9 +12,9 @@ from fakes.training import COUNT, logistic
 
 from hunter.brain.adapters.sklearn import export_logistic
 from hunter.brain.flow import FlowBrain
+from hunter.brain.learning.modelfile import ModelUnreadable, write_model
 from hunter.brain.load import Plugins, _takes_an_argument, load_brain, load_panel
-from hunter.brain.modelfile import ModelUnreadable, write_model
-from hunter.brain.plugin import PluginBrain
+from hunter.brain.plugins.plugin import PluginBrain
 from hunter.brain.settings import BrainSettings
 from hunter.config.plugins import BRAINS, EXPERTS
 from hunter.config.schema import BrainSection

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hunter.brain import protocol
 from hunter.brain.flow import FlowBrain
 from hunter.brain.load import BRAIN_METHODS
-from hunter.brain.plugin import PluginBrain
+from hunter.brain.plugins.plugin import PluginBrain
 from hunter.errors import HunterError
 
 

@@ -42,13 +42,14 @@ def test_status_json_has_exactly_the_public_keys(shown: Any) -> None:
     assert set(report) == {
         "schema", "state", "name", "version", "pid", "uptime_s", "reasons", "notices",
         "actors", "feeds", "connections", "limits", "rings", "brain", "memory",
-        "latency_us",
+        "latency_us", "web", "alerts", "store", "facts",
     }  # fmt: skip
     assert (report["schema"], report["state"], report["reasons"]) == (1, "running", [])
     assert [actor["name"] for actor in report["actors"]] == ["stream-0", "brain-0", "watchdog"]
     assert set(report["feeds"][0]) == {
         "instrument", "channel", "state", "messages", "age_ms", "gaps", "backfilled", "duplicates",
         "lost", "malformed", "lag_ms_p50", "lag_ms_p99", "mismatches", "resync_ms", "note",
+        "actor",
     }  # fmt: skip
     assert set(report["latency_us"]) == {
         "exchange_to_receive", "receive_to_ring", "receive_to_brain", "receive_to_signal",

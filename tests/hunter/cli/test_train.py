@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from fakes.market_recording import START_NS, write_market
 
-from hunter.brain.modelfile import read_model
+from hunter.brain.learning.modelfile import read_model
 from hunter.cli.main import cli
 from hunter.errors import HunterError, NotFound
 from hunter.evaluation.training import TrainingError

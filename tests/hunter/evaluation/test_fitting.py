@@ -7,8 +7,8 @@ from math import inf, isnan, nan
 import numpy as np
 import pytest
 
-from hunter.brain.movement import EVEN_COUNT, Movement, MovementPrior
-from hunter.brain.prior import ODD_COUNT, SCALES
+from hunter.brain.learning.movement import EVEN_COUNT, Movement, MovementPrior
+from hunter.brain.learning.prior import ODD_COUNT, SCALES
 from hunter.evaluation.fitting import (
     Fit,
     Floats,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hunter.brain.movement import published_movement
-from hunter.brain.prior import published_prior
+from hunter.brain.learning.movement import published_movement
+from hunter.brain.learning.prior import published_prior
 from hunter.evaluation.heldout import (
     HeldOut,
     block_of,

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from fakes.market_recording import START_NS, market_lines, write_market
 
-from hunter.brain.features import NAMES, ODD_COUNT
 from hunter.brain.flow import FlowBrain
 from hunter.brain.inputs import BboRow, BookRow, TradeRow
-from hunter.brain.samples import Label, Samples
+from hunter.brain.learning.samples import Label, Samples
 from hunter.brain.settings import BrainSettings
+from hunter.brain.window.features import NAMES, ODD_COUNT
 from hunter.evaluation.labelled import Labelled, Labeller
 from hunter.evaluation.rows import RecordedRow, RowCounts, recorded_rows
 from hunter.ring.rows import Kind

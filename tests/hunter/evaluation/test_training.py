@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from fakes.market_recording import START_NS, write_market
 
-from hunter.brain.mixture import new_mixture
-from hunter.brain.modelfile import ModelFile, decode_model, encode_model, fitted_on
-from hunter.brain.prior import published_prior
+from hunter.brain.learning.mixture import new_mixture
+from hunter.brain.learning.modelfile import ModelFile, decode_model, encode_model, fitted_on
+from hunter.brain.learning.prior import published_prior
 from hunter.errors import NotFound
 from hunter.evaluation.training import (
     Boundary,

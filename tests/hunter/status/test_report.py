@@ -303,22 +303,14 @@ def test_wedged_supervisor_is_told(instance: Instance) -> None:
 
 
 def test_feed_fields(instance: Instance) -> None:
-    whole = feed(
-        messages=9,
-        gaps=1,
-        backfilled=2,
-        duplicates=3,
-        lost=4,
-        malformed=5,
-        lag_ms_p99=7.5,
-        mismatches=2,
-        resync_ms=80.0,
-    )
+    counts = {"messages": 9, "gaps": 1, "backfilled": 2, "duplicates": 3, "lost": 4, "malformed": 5}
+    whole = feed(**counts, lag_ms_p99=7.5, mismatches=2, resync_ms=80.0)
     instance.say("stream-0", StreamDocument(feeds=(whole,)))
     assert msgspec.structs.asdict(instance.report().feeds[0]) == {
         "instrument": "BTC-USDT-SWAP", "channel": "trades", "state": "live", "messages": 9,
         "age_ms": 250.0, "gaps": 1, "backfilled": 2, "duplicates": 3, "lost": 4, "malformed": 5,
         "lag_ms_p50": 0.0, "lag_ms_p99": 7.5, "mismatches": 2, "resync_ms": 80.0, "note": "",
+        "actor": "stream-0",
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fakes.ring_rows import make_ring, ring_layout
+from fakes.store_stage import NOON_NS
 
 from hunter.market.bars import BarTrade, bars_of
 from hunter.market.contract import Contract, SizeUnit, contract_of
@@ -48,10 +49,14 @@ def facts(tmp_path: Path) -> Any:
     made.writer.close()
 
 
+def at_ns(n: int) -> int:
+    return NOON_NS + n * MINUTE_NS // 6
+
+
 def trades(first: int, last: int) -> list[BarTrade]:
     """Six a minute."""
     return [
-        BarTrade(n, 1, n * MINUTE_NS // 6, n * MINUTE_NS // 6, 100.0 + n, 2.0, 1 - n % 2 * 2)
+        BarTrade(n, 1, at_ns(n), at_ns(n), 100.0 + n, 2.0, 1 - n % 2 * 2)
         for n in range(first, last + 1)
     ]
 
@@ -114,7 +119,7 @@ def test_a_store_that_goes_on_makes_the_bars_of_one_that_never_stopped(
 
 
 def test_a_hole_behind_the_last_bar_is_told(facts: Facts) -> None:
-    seed = BarTrade(5, 1, 0, 0, 1.0, 0.0, 1)
+    seed = BarTrade(5, 1, NOON_NS, NOON_NS, 1.0, 0.0, 1)
     maker = CandleMaker(SWAP, facts.reader(), CandleStart(PLACE, seed))
     found = maker.take(trades(8, 20))
     assert [bar.why_not for bar in found] == ["matches are missing", ""]

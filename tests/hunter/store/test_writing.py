@@ -26,6 +26,7 @@ class Desk:
         self.why = ""
         limits = Limits(0, 1 << 30)
         self.thread = WritingThread(self.files, limits, self.clock, self._open)
+        self.thread._care_due_ns = 1 << 62  # not before the test wants it
         self.done: list[Any] = []
 
     def _open(self) -> str:
@@ -112,7 +113,7 @@ def test_a_day_that_is_over_is_merged_while_nothing_waits(desk: Desk) -> None:
     for number in (1, 2, 3):
         desk.give(number, day=TODAY - 9)
     desk.until("written", lambda: len(desk.done) == 3)
-    desk.clock.skip(6_000)
+    desk.thread._care_due_ns = 0
     desk.until("merged", lambda: desk.thread.tally.file_count == 1)
     assert desk.thread.tally.merged_count == 3
 
@@ -125,7 +126,7 @@ def test_a_folder_that_cannot_be_merged_is_told_and_others_are(desk: Desk) -> No
     path = desk.files.full_path(desk.done[0].batch.part)
     whole = path.read_bytes()
     path.write_bytes(b"damaged")
-    desk.clock.skip(6_000)
+    desk.thread._care_due_ns = 0
     desk.until("merged", lambda: desk.thread.tally.merged_count == 2)
     desk.until("told", lambda: "not merged" in desk.thread.trouble)
     path.write_bytes(whole)
@@ -142,7 +143,7 @@ def test_the_budget_is_kept_and_a_strangers_file_is_told(desk: Desk) -> None:
     stranger = desk.files.full_path(desk.done[0].batch.part)
     stranger.write_bytes(b"mine")
     desk.thread._limits = Limits(0, 1)
-    desk.clock.skip(6_000)
+    desk.thread._care_due_ns = 0
     desk.until("removed", lambda: desk.thread.tally.removed_count == 1)
     desk.until("told", lambda: desk.thread.strangers)
     assert stranger.read_bytes() == b"mine"

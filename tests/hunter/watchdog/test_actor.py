@@ -28,7 +28,9 @@ from hunter.status.documents import (
     SupervisorDocument,
 )
 from hunter.status.page import ActorState, process_start_ticks
-from hunter.watchdog.actor import ASK_AGAIN_NS, TROUBLE_SHOWN_NS, WatchdogActor
+from hunter.watchdog.actor import ASK_AGAIN_NS, WatchdogActor
+from hunter.watchdog.braintroubles import TROUBLE_SHOWN_NS
+from hunter.watchdog.headroom import Headroom
 from hunter.watchdog.silence import Cpu, read_cpu
 
 MS = 1_000_000
@@ -393,6 +395,20 @@ def test_r10_watchdog_says_what_the_disk_does_not_take(watch: Watch) -> None:
     assert shown() == ()
     assert shown(journal_lost=2) == ("2 signals were lost: the disk has refused too many",)
     assert shown(journal_lost=2) != (), "for a minute"
+
+
+def test_watchdog_says_when_memory_or_room_on_the_disk_run_short(watch: Watch) -> None:
+    watch.run("brain-0")
+    watch.actor._headroom = Headroom(1 << 20, 1 << 60)
+    watch.live(250, "brain-0")
+    wait_until("the disk's answer", lambda: watch.actor._disk.rooms)
+    watch.live(250, "brain-0")
+    document = watch.actor.document()
+    assert [(fact.kind, fact.subject) for fact in document.facts] == [
+        ("disk", str(watch.stage.config.data_dir)),
+        ("memory", "brain-0"),
+    ]
+    assert document.reasons == tuple(fact.text for fact in document.facts)
 
 
 def test_watchdog_says_what_plugins_do_wrong_as_long_as_it_lasts(watch: Watch) -> None:

@@ -11,7 +11,7 @@ from fakes.training import COUNT, sample
 
 from hunter.brain.adapters.lightgbm import make
 from hunter.brain.adapters.still import FEATURE_NAMES
-from hunter.brain.outside import frozen_array
+from hunter.brain.plugins.outside import frozen_array
 from hunter.errors import ConfigError
 
 HASH = "0f" * 32

@@ -9,7 +9,7 @@ import pytest
 from fakes.training import COUNT, sample
 
 from hunter.brain.adapters.onnx import make, probability_of
-from hunter.brain.outside import frozen_array
+from hunter.brain.plugins.outside import frozen_array
 from hunter.errors import ConfigError
 
 HASH = "0f" * 32

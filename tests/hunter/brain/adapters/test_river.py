@@ -10,7 +10,7 @@ import pytest
 from fakes.training import COUNT, sample
 
 from hunter.brain.adapters.river import RiverExpert, make
-from hunter.brain.outside import frozen_array
+from hunter.brain.plugins.outside import frozen_array
 from hunter.errors import ConfigError
 
 WHY = "no river: make test-ml"

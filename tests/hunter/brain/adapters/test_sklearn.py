@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from fakes.training import COUNT, Fitted, logistic, sample
 
+from hunter.brain.adapters.pinned import read_pinned
 from hunter.brain.adapters.sklearn import FORMAT, export_logistic, make
 from hunter.brain.adapters.still import FEATURE_NAMES
-from hunter.brain.outside import frozen_array
-from hunter.brain.pinned import read_pinned
+from hunter.brain.plugins.outside import frozen_array
 from hunter.config.plugins import parse_expert
 from hunter.errors import ConfigError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hunter.brain.adapters.still import FEATURE_NAMES, StillModel, check_features
-from hunter.brain.outside import frozen_array
+from hunter.brain.plugins.outside import frozen_array
 from hunter.errors import ConfigError
 
 HASH = "0f" * 32

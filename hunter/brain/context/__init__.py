@@ -1,0 +1,1 @@
+"""What people want to know beside a signal and no model sees: volumes, large prints, walls."""
