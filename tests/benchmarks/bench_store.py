@@ -4,7 +4,8 @@
         [--seconds 60] [--flush-s 60] [--book-share 0.5]
 
 A real ring and the store's actor in a process of its own, fed at a steady rate from here with
-trades and book tops of 20 levels whose prices wander. Prints one JSON object: CPU of the store alone.
+trades and book tops of 20 levels whose prices wander. Prints one JSON object; the CPU is that of
+the store alone.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--instruments", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--flush-s", type=int, default=60)
+    parser.add_argument("--capacity", type=int, default=8_192)
     parser.add_argument("--book-share", type=float, default=0.5)
     print(json.dumps(measure(parser.parse_args())))
 
@@ -44,6 +46,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         f"okx.instruments={json.dumps(names)}",
         "store.enabled=true",
         f"store.flush_s={options.flush_s}",
+        f"ring.capacity={options.capacity}",
         actors=("store",),
     )
     stage.make_rings()
