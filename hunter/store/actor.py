@@ -20,7 +20,7 @@ from hunter.runtime.actor import Context
 from hunter.status import documents
 from hunter.status.page import ActorState
 from hunter.store.files import StoreFiles
-from hunter.store.parts import Lane, Limits
+from hunter.store.parts import Limits, StoredLane
 from hunter.store.reading import StoredRing
 from hunter.store.resume import SignalsStart, start_signals
 from hunter.store.signals import StoredSignals
@@ -39,7 +39,7 @@ RETRY_MIN_NS: Final = 1_000_000_000
 RETRY_MAX_NS: Final = 30_000_000_000
 STILL_AFTER_NS: Final = 10_000_000_000
 LAPPED_TOLD_EVERY_NS: Final = 10_000_000_000
-STOP_SHARE: Final = 0.6
+STOP_SHARE: Final = 0.8
 """Of supervisor.stop_timeout_s, for the last files."""
 
 
@@ -59,7 +59,7 @@ class StoreActor:
         self._signals_start: SignalsStart | None = None
         self._signals: StoredSignals | None = None
         self._begun = False
-        self._given: dict[Lane, tuple[Waiting, int]] = {}
+        self._given: dict[StoredLane, tuple[Waiting, int]] = {}
         self._give_due_ns = 0
         self._retry_ns = 0
         self._retry_due_ns = 0
@@ -130,7 +130,10 @@ class StoreActor:
             self._config.supervisor.stop_timeout_s * STOP_SHARE * 1e9
         )
         if self._begun:
-            self._read(clock.monotonic_ns())
+            if self._signals is not None:
+                self._signals.hurry()
+            while self._read(clock.monotonic_ns()) and clock.monotonic_ns() < end_ns:
+                pass
             while not self._trouble and (now_ns := clock.monotonic_ns()) < end_ns:
                 self._give_all()
                 if not self._given:
@@ -142,7 +145,8 @@ class StoreActor:
         waiting = sum(lane.row_count for lane in self._lanes())
         if waiting:
             self._log.warning(
-                "%d rows were not written; the next start reads them again, if the ring has them",
+                "%d rows were not written in time; a restart reads them again from the ring,"
+                " which hunter stop removes: raise supervisor.stop_timeout_s",
                 waiting,
             )
         if is_over:

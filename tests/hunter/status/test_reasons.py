@@ -10,6 +10,8 @@ from hunter.status.documents import (
     BrainDocument,
     ChildDocument,
     FactDocument,
+    StoreDocument,
+    StoreTableDocument,
     SupervisorDocument,
 )
 from hunter.status.page import ActorState, Beat
@@ -19,6 +21,7 @@ from hunter.status.reasons import (
     brain_drifts,
     elapsed_ms,
     feed_reasons,
+    store_reasons,
     supervisor_notices,
     supervisor_reasons,
 )
@@ -114,6 +117,15 @@ def test_drifts_are_facts_of_their_instruments() -> None:
         FactDocument("drift", "A-B", "A-B: drift: x"),
         FactDocument("drift", "others", "others: 3 more"),
     ]
+
+
+def test_a_store_that_cannot_write_says_why_and_how_much_waits() -> None:
+    tables = (StoreTableDocument("trades", waiting=3), StoreTableDocument("books", waiting=4))
+    full = StoreDocument(tables, trouble="/d: No space left on device")
+    assert store_reasons(full) == [
+        "store: /d: No space left on device; 7 rows wait; tried again until it can be"
+    ]
+    assert store_reasons(StoreDocument(tables)) == store_reasons(None) == []
 
 
 def test_feeds_are_told_unless_they_live_or_the_tree_is_starting() -> None:
