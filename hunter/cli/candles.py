@@ -12,6 +12,7 @@ import msgspec
 
 from hunter.access import Instance, bar_trades
 from hunter.brain.inputs import TradeRow
+from hunter.cli.completion import instruments
 from hunter.cli.options import colour, config_option, json_option, load_config, table
 from hunter.clock import utc_text
 from hunter.errors import NotFound
@@ -27,7 +28,7 @@ _RIGHT: Final = set(range(1, 12))
 
 
 @click.command()
-@click.argument("instrument")
+@click.argument("instrument", shell_complete=instruments)
 @config_option
 @click.option("--bar", default="1m", show_default=True, type=click.Choice(list(BARS)))
 @click.option(

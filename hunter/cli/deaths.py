@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
+from hunter.cli.completion import actors
 from hunter.cli.options import (
     colour,
     config_option,
@@ -20,7 +21,7 @@ from hunter.text import printable
 
 
 @click.command()
-@click.argument("actor", required=False)
+@click.argument("actor", required=False, shell_complete=actors)
 @config_option
 @click.option(
     "-n", "count", default=10, show_default=True, type=click.IntRange(1), help="How many deaths."

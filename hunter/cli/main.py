@@ -9,11 +9,15 @@ import resource
 import signal
 import sys
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from hunter.cli.paint import is_colour_forced
 from hunter.errors import HunterError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # name -> (module, function, one line for the help): nothing is imported for the list
 COMMANDS: Final = {
@@ -27,7 +31,10 @@ COMMANDS: Final = {
     "signals": ("signals", "signals", "Newest signals."),
     "logs": ("logs", "logs", "Log lines of all actors, or of one."),
     "deaths": ("deaths", "deaths", "What ended, when and why, with its last log lines."),
-    "config": ("settings", "config", "Check or show the configuration."),
+    "config": ("settings", "config", "Check, show or describe the configuration."),
+    "init": ("init", "init", "A configuration and a brain of your own to begin from."),
+    "doctor": ("doctor", "doctor", "Is this machine fit for it, and what mends what is not."),
+    "check": ("check", "check", "One line for monitoring: Nagios, Kubernetes, Prometheus."),
     "sim": ("sim", "sim", "Run the exchange look-alike by itself."),
     "record": ("record", "record", "Record the market into packed files."),
     "replay": ("replay", "replay", "Play a recording through the whole system."),
@@ -35,11 +42,25 @@ COMMANDS: Final = {
     "import": ("imports", "import_", "Turn other recordings into one of hunter."),
     "evaluate": ("evaluate", "evaluate", "How good a brain's signals are, on recordings."),
     "bench": ("bench", "bench", "What it costs and carries on this machine."),
+    "completion": ("completion", "completion", "Completion for bash, zsh or fish."),
+    "version": ("version", "version", "Version of hunter and of what it runs on."),
 }
 EXIT_CODES: Final = """\b
 Exit codes: 0 fine, 1 error, 2 usage, 3 not running, 4 no such actor, instrument or recording,
 5 running but degraded, 6 timed out, 7 verification differs, 11 already running,
 78 bad configuration, 130 interrupted."""
+# `hunter` alone: what a newcomer needs, not the thirty lines of --help.
+BRIEF: Final = """\
+hunter: gap-free OKX market data in shared memory, and signals made from it.
+
+  hunter start --demo     try it: no network, no account
+  hunter init             a configuration and a brain of your own to begin from
+  hunter start -d         run it; hunter stop ends it
+  hunter status           what runs, how well, and what to do about it
+  hunter signals -f       what it says of the market
+  hunter doctor           is this machine fit for it, and what mends what is not
+
+All commands and exit codes: hunter --help   One command: hunter COMMAND --help"""
 
 
 class _Commands(click.Group):
@@ -58,6 +79,17 @@ class _Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=text)
+            for name, (_, _, text) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
@@ -68,13 +100,16 @@ class _Commands(click.Group):
     cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.version_option(package_name="okx-hunter", prog_name="hunter")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Gap-free OKX market data in shared memory, and signals made from it.
 
     \b
     Try it:      hunter start --demo      (no network, no account)
     Look at it:  hunter status
     """
+    if is_colour_forced():
+        context.color = True  # click would take it out again where there is no terminal
 
 
 def _open_closed_descriptors() -> None:
@@ -97,7 +132,8 @@ def main() -> None:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         code = cli.main(prog_name="hunter", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help() if error.ctx else "")
+        is_bare = error.ctx is None or error.ctx.command is cli
+        click.echo(BRIEF if is_bare or error.ctx is None else error.ctx.get_help())
         code = 0
     except click.exceptions.Abort:
         code = 130

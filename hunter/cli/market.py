@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from hunter.access import Instance
+from hunter.cli.completion import instruments
 from hunter.cli.options import colour, config_option, json_option, load_config, table
 from hunter.clock import SystemClock, utc_text
 from hunter.errors import NotFound
@@ -20,7 +21,7 @@ _SIDES = {1: "buy", -1: "sell"}
 
 
 @click.command()
-@click.argument("instrument")
+@click.argument("instrument", shell_complete=instruments)
 @config_option
 @click.option(
     "-n", "count", default=20, show_default=True, type=click.IntRange(1), help="How many."
@@ -75,7 +76,7 @@ def trade_object(instrument: str, row: Row) -> dict[str, int | float | str]:
 
 
 @click.command()
-@click.argument("instrument")
+@click.argument("instrument", shell_complete=instruments)
 @config_option
 @click.option(
     "--depth", default=BOOK_LEVELS, show_default=True, type=click.IntRange(1, BOOK_LEVELS)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
+from hunter.cli.paint import colour as colour
 from hunter.config import Config, find_file, load
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -34,12 +33,6 @@ def json_option(function: Function) -> Function:
 
 def load_config(config_file: str | None, overrides: Sequence[str] = ()) -> Config:
     return load(find_file(config_file), overrides)
-
-
-def colour(text: str, name: str) -> str:
-    """Coloured on a terminal, plain elsewhere, with NO_COLOR, and on a dumb terminal."""
-    plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
-    return text if plain else click.style(text, fg=name)
 
 
 def table(rows: Sequence[Sequence[str]], right: set[int]) -> list[str]:

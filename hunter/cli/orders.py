@@ -16,6 +16,7 @@ import click
 from hunter import clock
 from hunter.bus.messages import Answer, Command, RestartActor, StopActor
 from hunter.bus.sockets import ControlClient
+from hunter.cli.completion import actors
 from hunter.cli.options import config_option, load_config
 from hunter.cli.status import read
 from hunter.clock import SystemClock
@@ -42,7 +43,7 @@ ATTEMPTS_MAX: Final = 100
 
 
 @click.command()
-@click.argument("actor", required=False)
+@click.argument("actor", required=False, shell_complete=actors)
 @config_option
 @click.option("--timeout", "timeout_s", default=10.0, show_default=True, metavar="SECONDS")
 def stop(actor: str | None, config_file: str | None, timeout_s: float) -> None:
@@ -138,7 +139,7 @@ def _stop_actor(config: Config, actor: str, timeout_s: float) -> None:
 
 
 @click.command()
-@click.argument("actor")
+@click.argument("actor", shell_complete=actors)
 @config_option
 def restart(actor: str, config_file: str | None) -> None:
     """Restart ACTOR: a polite stop, then a new process. Starts it, if it was stopped."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from hunter.access import journal_signals
+from hunter.cli.completion import instruments
 from hunter.cli.options import colour, config_option, json_option, load_config
 from hunter.clock import utc_text
 from hunter.errors import NotFound
@@ -15,7 +16,7 @@ _COLOURS = {"up": "green", "down": "red", "flat": "yellow"}
 
 
 @click.command()
-@click.argument("instrument", required=False)
+@click.argument("instrument", required=False, shell_complete=instruments)
 @config_option
 @click.option(
     "-n", "count", default=20, show_default=True, type=click.IntRange(1), help="How many."

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import click
 import msgspec
 
 from hunter import clock
 from hunter.access import Instance
+from hunter.cli.advice import next_step
+from hunter.cli.market_lines import INSTRUMENTS_SHOWN_MAX, MarketLine, market_lines
 from hunter.cli.options import (
     colour,
     config_option,
@@ -18,44 +23,69 @@ from hunter.cli.options import (
     size,
     table,
 )
+from hunter.cli.screen import Screen
+from hunter.clock import SystemClock
 from hunter.config import Config
 from hunter.errors import HunterError, NotRunning
 from hunter.status.report import StatusReport, stopped_report
 
-WATCH_EVERY_S = 1.0
-RINGS_SHOWN = 4
-_EXIT = {"running": 0, "starting": 5, "degraded": 5, "stopping": 5, "stopped": 3}
-_STATE_COLOURS = {
+RINGS_SHOWN: Final = 4
+EXIT_CODES: Final = {"running": 0, "starting": 5, "degraded": 5, "stopping": 5, "stopped": 3}
+_STATE_COLOURS: Final = {
     "running": "green",
     "ready": "green",
     "live": "green",
     "stopped": "red",
     "parked": "red",
 }
+_DIRECTION_COLOURS: Final = {"up": "green", "down": "red"}
 
 
 @click.command()
 @config_option
 @json_option
-@click.option("--watch", is_flag=True, help="Again every second.")
+@click.option(
+    "--watch",
+    "watch_s",
+    is_flag=False,
+    flag_value=1.0,
+    type=click.FloatRange(0.1, 3600),
+    metavar="[SECONDS]",
+    help="Again and again, every second unless told otherwise; Ctrl-C ends it.",
+)
 @click.pass_context
-def status(context: click.Context, config_file: str | None, as_json: bool, watch: bool) -> None:
+def status(
+    context: click.Context, config_file: str | None, as_json: bool, watch_s: float | None
+) -> None:
     """What runs, how well, and what to do about it.
 
-    Reads shared memory only: it answers at once, also when everything else is wedged.
+    Reads shared memory only: it answers at once, also when everything else is wedged. Exit code 0:
+    running; 5: starting, stopping or degraded, a line with ! says why; 3: not running.
     """
     config = load_config(config_file)
-    while True:
+    if watch_s is not None:
+        _watch(config, watch_s, as_json=as_json)
+        return
+    if as_json:
         report = read(config)
-        if as_json:
-            click.echo(msgspec.json.encode(report))
-        else:
-            if watch:
-                click.clear()
-            click.echo(text(report))
-        if not watch:
-            context.exit(_EXIT[report.state])
-        clock.sleep_s(WATCH_EVERY_S)
+        click.echo(msgspec.json.encode(report))
+    else:
+        report, markets = look(config)
+        click.echo(text(report, markets))
+    context.exit(EXIT_CODES[report.state])
+
+
+def _watch(config: Config, every_s: float, *, as_json: bool) -> None:
+    screen = Screen(sys.stdout)
+    try:
+        while True:
+            if as_json:
+                click.echo(msgspec.json.encode(read(config)))
+            else:
+                screen.show(text(*look(config)))
+            clock.sleep_s(every_s)
+    finally:
+        screen.close()
 
 
 def read(config: Config) -> StatusReport:
@@ -66,6 +96,15 @@ def read(config: Config) -> StatusReport:
     except NotRunning as error:
         _refuse_another_users(config)
         return stopped_report(config.hunter.name, "", str(error))
+
+
+def look(config: Config) -> tuple[StatusReport, Sequence[MarketLine]]:
+    """The same, and a line for each instrument."""
+    try:
+        with Instance(config) as instance:
+            return instance.status(), market_lines(instance, config, SystemClock())
+    except NotRunning:
+        return read(config), ()
 
 
 def _refuse_another_users(config: Config) -> None:
@@ -85,7 +124,7 @@ def _refuse_another_users(config: Config) -> None:
         )
 
 
-def text(report: StatusReport) -> str:
+def text(report: StatusReport, markets: Sequence[MarketLine] = ()) -> str:
     """The screen."""
     if report.state == "stopped" and not report.actors:
         return f"{colour('● stopped', 'red')}  {report.reasons[0]}"
@@ -102,6 +141,8 @@ def text(report: StatusReport) -> str:
     lines += _actors(report)
     if report.feeds:
         lines += ["", *_feeds(report)]
+    if markets:
+        lines += ["", *_markets(markets, len(report.rings))]
     lines += ["", *_brain(report), *_latencies(report)]
     for connection in report.connections:
         last = f", last closed: {connection.last_close}" if connection.last_close else ""
@@ -114,6 +155,7 @@ def text(report: StatusReport) -> str:
         for actor in report.actors
         if actor.takeovers
     ]
+    lines += _companions(report)
     lines += [
         f"{item.server} {item.name}: {item.rate_per_s:.1f}/s of {item.rate_per_s_max:.1f}/s;"
         f" the exchange said {item.limited} times that it is too much"
@@ -123,8 +165,71 @@ def text(report: StatusReport) -> str:
     if report.notices:
         lines += ["", *(f"{colour('i', 'cyan')} {notice}" for notice in report.notices)]
     if report.reasons:
-        lines += ["", *(f"{colour('!', 'yellow')} {reason}" for reason in report.reasons)]
+        lines += ["", *_reasons(report)]
     return "\n".join(lines)
+
+
+def _reasons(report: StatusReport) -> Iterator[str]:
+    """Each with the next command, where it names none itself."""
+    for reason in report.reasons:
+        step = next_step(reason, report)
+        yield f"{colour('!', 'yellow')} {reason}" + (f"; see: {step}" if step else "")
+
+
+def _companions(report: StatusReport) -> Iterator[str]:
+    """What they do who only look on."""
+    if (web := report.web) is not None:
+        refused = f", {web.refused:,} requests refused" if web.refused else ""
+        yield f"page: {web.url or 'not yet'}, {web.viewers} open now{refused}"
+    if (alerts := report.alerts) is not None:
+        trouble = f"; the last attempt: {alerts.trouble}" if alerts.trouble else ""
+        more = [
+            f"{count:,} {word}"
+            for count, word in (
+                (alerts.waiting, "waiting"),
+                (alerts.failed, "failed"),
+                (alerts.held_back, "held back"),
+                (alerts.dropped, "dropped"),
+            )
+            if count
+        ]
+        yield f"alerts: {', '.join([f'{alerts.sent:,} sent', *more])}{trouble}"
+    if (store := report.store) is not None:
+        rows = ", ".join(f"{table.rows:,} {table.table}" for table in store.tables) or "nothing yet"
+        lost = sum(table.lapped + table.dropped for table in store.tables)
+        missed = f"; {lost:,} rows missed" if lost else ""
+        trouble = f"; {store.trouble}" if store.trouble else ""
+        yield f"store: {rows}; {store.files:,} files, {size(store.bytes)}{missed}{trouble}"
+
+
+def _markets(markets: Sequence[MarketLine], count: int) -> list[str]:
+    rows = [["INSTRUMENT", "LAST", "TRADES/S", "AGE", "BOOK", "LAST SIGNAL"]]
+    rows += [
+        [
+            line.instrument,
+            "-" if line.price is None else f"{line.price:,}",
+            f"{line.trades_per_s:.1f}",
+            "-" if line.age_ms is None else duration(line.age_ms / 1000),
+            _book(line.is_book_valid),
+            _signal(line),
+        ]
+        for line in markets
+    ]
+    more = count - INSTRUMENTS_SHOWN_MAX
+    return table(rows, {1, 2, 3}) + ([f"and {more} more: hunter trades INSTRUMENT"] * (more > 0))
+
+
+def _book(is_valid: bool | None) -> str:
+    if is_valid is None:
+        return "-"
+    return "valid" if is_valid else colour("not valid", "yellow")
+
+
+def _signal(line: MarketLine) -> str:
+    if not line.direction:
+        return "-"
+    direction = colour(line.direction, _DIRECTION_COLOURS.get(line.direction, "yellow"))
+    return f"{direction} p(up) {line.probability_up:.2f}, {duration(line.signal_age_s)} ago"
 
 
 def _state(state: str) -> str:
@@ -223,7 +328,7 @@ def _brain(report: StatusReport) -> list[str]:
     warm = "warm" if brain.warm else "warming up"
     return [
         f"trades in ring: {rings}",
-        f"brain: {warm}, read {seen}; {brain.decisions:,} decisions, {brain.signals:,} signals,"
-        f" {brain.lapped:,} rows lapped, frame to decision p50 {brain.latency_us.p50:.0f} us,"
+        f"brain: {warm}, read {seen}; {brain.decisions:,} decisions, {brain.signals:,} signals",
+        f"  {brain.lapped:,} rows lapped, frame to decision p50 {brain.latency_us.p50:.0f} us,"
         f" p99 {brain.latency_us.p99:.0f} us",
     ]

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from hunter.config.schema import SECTIONS, SITE_URLS, Config
 
+NO_ORIGINS: Final[Mapping[tuple[str, str], str]] = MappingProxyType({})
+_COMMENT_COLUMN_MAX: Final = 60
 # May hold a password: shown nowhere.
 _SECRET: Final = frozenset((("okx", "proxy"),))
 
 
-def to_toml(config: Config) -> str:
-    """Every key with its effective value; a password is not shown."""
+def to_toml(config: Config, origins: Mapping[tuple[str, str], str] = NO_ORIGINS) -> str:
+    """Every key with its effective value, and with its origin if that is given; a password is not
+    shown.
+    """
     lines: list[str] = []
     for section in SECTIONS:
         lines.append(f"[{section}]")
-        values = getattr(config, section)
-        lines += [
-            f"{key} = {toml_value(_shown(section, key, getattr(values, key)))}"
-            for key in values.__struct_fields__
-        ]
+        keys = getattr(config, section).__struct_fields__
+        shown = {key: f"{key} = {toml_value(shown_value(config, section, key))}" for key in keys}
+        width = min(_COMMENT_COLUMN_MAX, max(len(line) for line in shown.values()))
+        for key, line in shown.items():
+            origin = origins.get((section, key))
+            lines.append(f"{line:{width}}  # {origin}" if origin else line)
         lines.append("")
     return "\n".join(lines)
+
+
+def shown_value(config: Config, section: str, key: str) -> object:
+    """What people may see of a value."""
+    return _shown(section, key, getattr(getattr(config, section), key))
 
 
 def shown_url(url: str) -> str:
