@@ -33,7 +33,7 @@ PLANTS = [
         "hunter.brain -> hunter.sys",
     ),
     ("hunter/stream/__init__.py", "import hunter.access", "hunter.stream -> hunter.access"),
-    ("hunter/access.py", "import hunter.brain", "hunter.access -> hunter.brain"),
+    ("hunter/access/__init__.py", "import hunter.brain", "hunter.access -> hunter.brain"),
     ("hunter/system/specs.py", "import hunter.cli", "hunter.system.specs -> hunter.cli"),
     (
         "hunter/simulator/__init__.py",
@@ -56,7 +56,7 @@ PLANTS = [
     ("hunter/brain/__init__.py", "import mmap", "hunter.brain -> mmap"),
     ("hunter/brain/__init__.py", "import time", "hunter.brain -> time"),
     ("supervisor/policy.py", "import time", "supervisor.policy -> time"),
-    ("hunter/access.py", "import click", "hunter.access -> click"),
+    ("hunter/access/__init__.py", "import click", "hunter.access -> click"),
     ("hunter/ring/layout.py", "import hunter.ring.writer", "No cycles are allowed in hunter.ring"),
 ]
 

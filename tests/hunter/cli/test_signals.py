@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fakes.actor_stage import SWAP
 
-from hunter import access
+from hunter.access import following
 from hunter.errors import NotFound
 
 
@@ -63,7 +63,7 @@ def test_signals_followed_shows_each_new_one(shown: Any, monkeypatch: pytest.Mon
             raise KeyboardInterrupt
         shown.put_signal(boundary_ms)
 
-    monkeypatch.setattr(access.clock, "sleep_s", pause)
+    monkeypatch.setattr(following.clock, "sleep_s", pause)
     result = shown.call("signals", "--follow", "--json")
     ids = [json.loads(line)["id"] for line in result.stdout.splitlines()]
     assert [name.rsplit("-", 1)[1] for name in ids] == ["1000", "2000", "3000"]

@@ -13,15 +13,14 @@ from fakes.actor_stage import SWAP, Stage
 from fakes.ring_rows import Feeder, make_ring
 
 import hunter
-from hunter import access
-from hunter.access import Instance, attach, journal_signals
+from hunter.access import Instance, attach
+from hunter.access import instance as access
 from hunter.config import Config
 from hunter.errors import ConfigError, NotFound, NotRunning, SegmentError
 from hunter.ring import segment
 from hunter.ring.layout import RingLayout, capacities_of
 from hunter.ring.rows import FIRST_ALIKE, ROW_BYTES, Kind
 from hunter.ring.writer import RingWriter
-from hunter.signals import journal_reader
 from hunter.signals.decision import Decision
 from hunter.signals.journal import Journal
 from hunter.signals.signal import Signal, signal_of
@@ -249,7 +248,7 @@ def test_instrument_is_written_while_its_writer_lives(instance: Instance, stage:
 
 
 def test_instance_maps_read_only(instance: Instance) -> None:
-    for shared, _ in instance._rings:
+    for shared, _ in instance._mapped.rings:
         with pytest.raises(TypeError):
             shared.words[100] = 1
 
@@ -341,41 +340,3 @@ def test_signals_come_from_the_journal_newest_last(instance: Instance, stage: St
     found = [item.id.rsplit("-", 1)[1] for item in instance.signals(SWAP, 2)]
     assert found == ["2000", "3000"]
     assert len(list(instance.signals())) == 4
-
-
-def test_signals_followed_come_once_each(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = Journal(stage.config.data_dir / "signals")
-    journal.append(signal(1_000))
-    pauses: list[float] = []
-
-    def pause(seconds: float) -> None:
-        pauses.append(seconds)
-        if len(pauses) > 1:
-            journal.append(signal(1_000 * len(pauses)))
-
-    monkeypatch.setattr(access.clock, "sleep_s", pause)
-    following = journal_signals(stage.config, SWAP, 20, follow=True)
-    found = [next(following).id.rsplit("-", 1)[1] for _ in range(4)]
-    journal.close()
-    assert found == ["1000", "2000", "3000", "4000"]
-    assert len(pauses) == 4, "it waits only when there is nothing"
-
-
-def test_signals_that_come_between_the_two_looks_are_not_told_twice(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The follower was there before the newest were read, so it sees some of them again."""
-    journal = Journal(stage.config.data_dir / "signals")
-    journal.append(signal(1_000))
-    last_signals = journal_reader.last_signals
-
-    def look(*arguments: Any) -> list[Signal]:
-        journal.append(signal(2_000))
-        return last_signals(*arguments)
-
-    monkeypatch.setattr(journal_reader, "last_signals", look)
-    monkeypatch.setattr(access.clock, "sleep_s", lambda seconds: journal.append(signal(3_000)))
-    following = journal_signals(stage.config, SWAP, 20, follow=True)
-    found = [next(following).id.rsplit("-", 1)[1] for _ in range(3)]
-    journal.close()
-    assert found == ["1000", "2000", "3000"]

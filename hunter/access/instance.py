@@ -1,22 +1,25 @@
-"""Read-only access to a running instance: for the command line and for users' own Python.
+"""An instance seen from outside: what of it is mapped now, and the lanes that are in it.
 
-    import hunter
-    h = hunter.attach("hunter.toml")
-    h.trades("BTC-USDT-SWAP").last(1000)      # numpy structured array
-    for signal in h.signals(follow=True): ...
+Across restarts. A start makes the status pages anew, and the rings too unless it can go on with
+them; an orderly stop removes all of it. So what is mapped here may be of a run that is over. Each
+call looks at the names (one stat each, 2 us) and maps what lies there now if that is another file:
+an Instance, and every lane taken from it, goes on by itself after `hunter stop` and `hunter start`.
+In between, rows are NotRunning, and `status` tells the last words of the run that is over. After a
+kill everything stays where it was, and can be read.
 
-Everything is mapped read-only and copied out, so nothing here can disturb the system or change
-under the caller's hands.
+Former mappings are dropped, never closed: a thread may be reading there, or a view be open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from hunter import clock
+from hunter.access.following import journal_signals, journal_signals_async
+from hunter.access.lane import BarLane, BookLane, Found, Lane
 from hunter.clock import SystemClock
 from hunter.config import Config, find_file, load
 from hunter.errors import NotFound, NotRunning, SegmentError
@@ -26,17 +29,16 @@ from hunter.ring import segment
 from hunter.ring.adopt import open_ring, unusable_text
 from hunter.ring.layout import WRITER_PID_WORD, RingLayout
 from hunter.ring.reader import LaneReader, Row
-from hunter.ring.rows import Kind, TradeFlag, numpy_dtype, place_of
+from hunter.ring.rows import Kind, TradeFlag, place_of
 from hunter.status import block, report
+from hunter.status.documents import SupervisorDocument, decode
 from hunter.status.page import process_start_ticks
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from hunter.exchange.okx.endpoints import Bar
     from hunter.signals.signal import Signal
 
-FOLLOW_EVERY_S = 0.1
 # What to subscribe for a lane that is not there; the others are always there.
 _CHANNELS: Final = {
     Kind.BBO: "bbo-tbt",
@@ -49,56 +51,33 @@ _CHANNELS: Final = {
     Kind.LIQUIDATION: "liquidation-orders",
     Kind.CANDLE: "candle1m",
 }
-_BAR_S: Final = place_of(Kind.CANDLE, "bar_s")
-_UTC: Final = place_of(Kind.CANDLE, "utc")
 _CONTRACT_FIELDS: Final = [
     place_of(Kind.INSTRUMENT, name)
     for name in ("contract_type", "contract_value", "contract_multiplier")
 ]
 
 
-class Lane:
-    """Rows of one kind of one instrument, newest last."""
+class _Mapped:
+    """What lay under an instance's names at one moment."""
 
-    def __init__(self, reader: LaneReader) -> None:
-        self._reader = reader
+    def __init__(self, directory: Path) -> None:
+        self._pages = segment.attach(directory / block.FILE_NAME)
+        self.status = block.StatusBlock(self._pages)
+        self.rings: list[tuple[segment.Segment, RingLayout]] = []
+        self.unusable: list[str] = []
+        for path in sorted(directory.glob("ring-*[0-9]"), key=lambda p: int(p.name[5:])):
+            try:
+                self.rings.append(open_ring(path))
+            except SegmentError as error:
+                self.unusable.append(str(error))  # the others are there all the same
 
-    def last(self, row_count: int) -> np.ndarray[tuple[int], np.dtype[np.void]]:
-        """The newest rows: a structured array of shape (<= row_count,), fields as in
-        hunter.ring.rows, times in ns since the epoch; a private, validated copy.
-        """
-        import numpy
+    def is_current(self) -> bool:
+        return self._pages.is_current() and all(shared.is_current() for shared, _ in self.rings)
 
-        raw = self._reader.last_bytes(row_count)
-        return numpy.frombuffer(raw, dtype=numpy_dtype(self._reader.kind))
-
-    def last_rows(self, row_count: int) -> list[Row]:
-        """The same as plain tuples, in the order of hunter.ring.rows; needs no numpy."""
-        return self._reader.last(row_count)
-
-    @property
-    def sequence(self) -> int:
-        """Rows published so far."""
-        return self._reader.head
-
-
-class BarLane(Lane):
-    """Candles of one bar, out of a lane that holds them all. `sequence` counts all bars' rows."""
-
-    def __init__(self, reader: LaneReader, bar: Bar) -> None:
-        super().__init__(reader)
-        self._bar = bar
-
-    def last(self, row_count: int) -> np.ndarray[tuple[int], np.dtype[np.void]]:
-        rows = super().last(self._reader.capacity)
-        wanted = (rows["bar_s"] == self._bar.seconds) & (rows["utc"] == self._bar.utc)
-        found: np.ndarray[tuple[int], np.dtype[np.void]] = rows[wanted]
-        return found[max(0, len(found) - row_count) :]
-
-    def last_rows(self, row_count: int) -> list[Row]:
-        rows = super().last_rows(self._reader.capacity)
-        found = [row for row in rows if (row[_BAR_S], row[_UTC]) == self._bar]
-        return found[max(0, len(found) - row_count) :]
+    def close(self) -> None:
+        for shared in (self._pages, *(shared for shared, _ in self.rings)):
+            with contextlib.suppress(BufferError):  # an array shows it: then that one's end does it
+                shared.close()
 
 
 class Instance:
@@ -107,44 +86,43 @@ class Instance:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._directory = segment.shared_dir(config.hunter.name, config.runtime_dir)
+        self._mapped = self._map()
+
+    def _map(self) -> _Mapped:
         try:
-            self._status = block.attach(self._directory)
+            return _Mapped(self._directory)
         except SegmentError as error:
-            raise NotRunning(
-                f'hunter "{config.hunter.name}" is not running; start it: hunter start'
-            ) from error
-        self._rings: list[tuple[segment.Segment, RingLayout]] = []
-        self._unusable: list[str] = []
-        for path in sorted(self._directory.glob("ring-*[0-9]"), key=lambda p: int(p.name[5:])):
-            try:
-                self._rings.append(open_ring(path))
-            except SegmentError as error:
-                self._unusable.append(str(error))  # the others are there all the same
+            name = self.config.hunter.name
+            raise NotRunning(f'hunter "{name}" is not running; start it: hunter start') from error
+
+    def _now(self) -> _Mapped:
+        """What lies there now; raises NotRunning when nothing does."""
+        if not self._mapped.is_current():
+            self._mapped = self._map()
+        return self._mapped
+
+    @property
+    def is_current(self) -> bool:
+        """Whether what was read last still is what the instance has: False between a stop and the
+        next call after the next start.
+        """
+        return self._mapped.is_current()
 
     def status(self) -> report.StatusReport:
-        """What `hunter status --json` prints, as an object."""
-        now = SystemClock()
-        rings, unusable = self._usable()
-        made = report.make_report(self._status, rings, now.wall_ns(), now.monotonic_ns())
+        """What `hunter status --json` prints, as an object; after a stop, how it ended."""
+        with contextlib.suppress(NotRunning):
+            self._now()
+        mapped, now = self._mapped, SystemClock()
+        rings, unusable = _usable(mapped)
+        made = report.make_report(mapped.status, rings, now.wall_ns(), now.monotonic_ns())
         made.reasons = unusable + made.reasons
         if unusable and made.state == "running":
             made.state = "degraded"
         return made
 
-    def _usable(self) -> tuple[list[tuple[segment.Segment, RingLayout]], list[str]]:
-        """The rings that can be read, and in words what is the matter with the others.
-
-        `hunter start` shows the market from within the supervisor, which has to live through a ring
-        that somebody cuts short.
-        """
-        whole = [ring for ring in self._rings if not ring[0].is_cut_short()]
-        cut = [ring[0].path for ring in self._rings if ring not in whole]
-        texts = [unusable_text(path, "somebody has cut it short") for path in cut]
-        return whole, self._unusable + texts
-
     @property
     def instruments(self) -> list[str]:
-        return [name for _, layout in self._rings for name in layout.instruments]
+        return [name for _, layout in self._now().rings for name in layout.instruments]
 
     # Each of the following raises NotFound for an instrument that this instance does not stream,
     # and for rows that no subscribed channel feeds; the text says which one to subscribe.
@@ -155,19 +133,19 @@ class Instance:
         """Trades, each match once and in match order: trade_id, price, size (contracts; base
         currency for spot), count, side. Channel trades or trades-all.
         """
-        return Lane(self._fed(instrument, Kind.TRADE))
+        return Lane(lambda: self._fed(instrument, Kind.TRADE))
 
     def quotes(self, instrument: str) -> Lane:
         """Best bid and offer; sizes as of trades. Channel bbo-tbt."""
-        return Lane(self._fed(instrument, Kind.BBO))
+        return Lane(lambda: self._fed(instrument, Kind.BBO))
 
     def tickers(self, instrument: str) -> Lane:
         """Last price, best bid and offer, and what the last 24 h brought. Channel tickers."""
-        return Lane(self._fed(instrument, Kind.TICKER))
+        return Lane(lambda: self._fed(instrument, Kind.TICKER))
 
-    def books(self, instrument: str) -> Lane:
+    def books(self, instrument: str) -> BookLane:
         """Book tops, 20 levels a side; sizes as of trades. Channel books or books5."""
-        return Lane(self._fed(instrument, Kind.BOOK))
+        return BookLane(lambda: self._fed(instrument, Kind.BOOK))
 
     def instrument_facts(self, instrument: str) -> Lane:
         """What the exchange says the instrument is; a row for each change, the newest is in force.
@@ -177,30 +155,30 @@ class Instance:
         list_ts_ns, expiry_ts_ns (0: none), contract_type and state as in hunter.ring.rows;
         exchange_ts_ns is 0. The lane is always there, whatever is subscribed.
         """
-        return Lane(self._fed(instrument, Kind.INSTRUMENT))
+        return Lane(lambda: self._fed(instrument, Kind.INSTRUMENT))
 
     def marks(self, instrument: str) -> Lane:
         """Mark prices: price. Channel mark-price."""
-        return Lane(self._fed(instrument, Kind.MARK))
+        return Lane(lambda: self._fed(instrument, Kind.MARK))
 
     def indexes(self, instrument: str) -> Lane:
         """Prices of the instrument's index: price, open_24h, high_24h, low_24h. Channel
         index-tickers.
         """
-        return Lane(self._fed(instrument, Kind.INDEX))
+        return Lane(lambda: self._fed(instrument, Kind.INDEX))
 
     def funding(self, instrument: str) -> Lane:
         """Funding rates of a swap, 0.0001 = one basis point a period: rate is due at
         funding_ts_ns, next_rate (often NaN) at next_funding_ts_ns; min_rate, max_rate,
         settled_rate, premium. Channel funding-rate.
         """
-        return Lane(self._fed(instrument, Kind.FUNDING))
+        return Lane(lambda: self._fed(instrument, Kind.FUNDING))
 
     def open_interest(self, instrument: str) -> Lane:
         """Open interest: size (contracts), size_base (base currency), value_usd. Channel
         open-interest.
         """
-        return Lane(self._fed(instrument, Kind.OPEN_INTEREST))
+        return Lane(lambda: self._fed(instrument, Kind.OPEN_INTEREST))
 
     def liquidations(self, instrument: str) -> Lane:
         """Liquidation orders, some of them and not in order of time, as the exchange has it:
@@ -208,7 +186,7 @@ class Instance:
         currency), loss, side (+1 buy, -1 sell), position (+1 long, -1 short, 0 net). Channel
         liquidation-orders.
         """
-        return Lane(self._fed(instrument, Kind.LIQUIDATION))
+        return Lane(lambda: self._fed(instrument, Kind.LIQUIDATION))
 
     def candles(self, instrument: str, bar: str | None = None) -> Lane:
         """Candles: open_ts_ns, open, high, low, close, volume (contracts; base currency for spot),
@@ -224,8 +202,9 @@ class Instance:
         found = None if bar is None else candle_bar(f"candle{bar}")
         if bar is not None and found is None:
             raise NotFound(f'no bar "{bar}"; there are 1s, 1m, 5m, 1H, 4H, 1D, 1Dutc and others')
-        reader = self._fed(instrument, Kind.CANDLE, "" if bar is None else f"candle{bar}")
-        return Lane(reader) if found is None else BarLane(reader, found)
+        if found is None:
+            return Lane(lambda: self._fed(instrument, Kind.CANDLE))
+        return BarLane(lambda: self._fed(instrument, Kind.CANDLE, f"candle{bar}"), found)
 
     def bars(self, instrument: str, bar: str) -> np.ndarray[tuple[int], np.dtype[np.void]]:
         """Bars made here of all trades that the ring still holds, oldest first; hunter.market.bars
@@ -244,7 +223,7 @@ class Instance:
         """The same as objects, None where a contract's value is not known; needs no numpy."""
         if bar not in BARS:
             raise NotFound(f'no bar "{bar}"; there are {", ".join(BARS)}')
-        reader = self._fed(instrument, Kind.TRADE)
+        reader = self._fed(instrument, Kind.TRADE).reader
         rows = reader.last(reader.capacity)
         return list(bars_of(bar_trades(rows), BARS[bar], self.contract(instrument)))
 
@@ -261,31 +240,37 @@ class Instance:
 
         Raises NotFound for an instrument that this instance does not stream.
         """
-        return Lane(self._reader(instrument, kind))
+        return Lane(lambda: self._lane(instrument, kind))
 
-    def _fed(self, instrument: str, kind: Kind, channel: str = "") -> LaneReader:
-        reader = self._reader(instrument, kind)
-        if not reader.capacity:
+    def _fed(self, instrument: str, kind: Kind, channel: str = "") -> Found:
+        found = self._lane(instrument, kind)
+        if not found.reader.capacity:
             wanted = channel or _CHANNELS[kind]
             raise NotFound(
                 f'no channel feeds {kind.name.lower()} rows of "{instrument}";'
                 f' add "{wanted}" to [okx] channels and start again'
             )
-        return reader
+        return found
 
-    def _reader(self, instrument: str, kind: Kind) -> LaneReader:
-        rings, unusable = self._usable()
+    def _lane(self, instrument: str, kind: Kind) -> Found:
+        mapped = self._now()
+        rings, unusable = _usable(mapped)
         for shared, layout in rings:
             if instrument in layout.instruments:
-                return LaneReader(shared, layout, layout.instruments.index(instrument), kind)
+                index = layout.instruments.index(instrument)
+                return Found(shared, layout, index, kind, LaneReader(shared, layout, index, kind))
         if unusable:
             raise SegmentError(unusable[0])
+        tree = decode(mapped.status.pages[block.SUPERVISOR].read_document(), SupervisorDocument)
+        if tree is not None and len(tree.ring_ids) > len(rings):  # they go first, they come first
+            name = self.config.hunter.name
+            raise NotRunning(f'hunter "{name}" is being stopped or started; see: hunter status')
         known = ", ".join(self.instruments)
         raise NotFound(f'no instrument "{instrument}" here; this instance streams {known}')
 
     def is_written(self, instrument: str) -> bool:
         """Whether the process that last wrote this instrument's lanes is still there."""
-        for shared, layout in self._usable()[0]:
+        for shared, layout in _usable(self._now())[0]:
             if instrument in layout.instruments:
                 return process_start_ticks(shared.words[WRITER_PID_WORD]) > 0
         return False
@@ -293,13 +278,21 @@ class Instance:
     def signals(
         self, instrument: str | None = None, row_count: int = 20, *, follow: bool = False
     ) -> Iterator[Signal]:
-        """The newest signals, oldest first; with `follow`, then each new one as it is decided."""
+        """The newest signals, oldest first; with `follow`, then each new one as it is decided.
+
+        Out of the journal: they come whether or not the instance runs, and go on after a restart.
+        """
         return journal_signals(self.config, instrument, row_count, follow=follow)
 
+    def signals_async(
+        self, instrument: str | None = None, row_count: int = 20, *, follow: bool = True
+    ) -> AsyncGenerator[Signal, None]:
+        """The same for `async for`; never blocks the loop, and may be cancelled at any time."""
+        return journal_signals_async(self.config, instrument, row_count, follow=follow)
+
     def close(self) -> None:
-        self._status.close()
-        for shared, _ in self._rings:
-            shared.close()
+        """Unmap everything; nothing that was taken from here may be asked any more."""
+        self._mapped.close()
 
     def __enter__(self) -> Self:
         return self
@@ -311,6 +304,18 @@ class Instance:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _usable(mapped: _Mapped) -> tuple[list[tuple[segment.Segment, RingLayout]], list[str]]:
+    """The rings that can be read, and in words what is the matter with the others.
+
+    `hunter start` shows the market from within the supervisor, which has to live through a ring
+    that somebody cuts short.
+    """
+    whole = [ring for ring in mapped.rings if not ring[0].is_cut_short()]
+    cut = [ring[0].path for ring in mapped.rings if ring not in whole]
+    texts = [unusable_text(path, "somebody has cut it short") for path in cut]
+    return whole, mapped.unusable + texts
 
 
 def bar_trades(rows: Iterable[Row]) -> Iterator[BarTrade]:
@@ -326,25 +331,6 @@ def bar_trades(rows: Iterable[Row]) -> Iterator[BarTrade]:
             int(side),
             after_loss=bool(int(flags) & TradeFlag.AFTER_LOSS),
         )
-
-
-def journal_signals(
-    config: Config, instrument: str | None, row_count: int, *, follow: bool
-) -> Iterator[Signal]:
-    """Signals out of the journal files: there also when nothing runs."""
-    # Late, as numpy above: most who come here want to see the status, and at once.
-    from hunter.signals.journal_reader import JournalFollower, last_signals
-
-    directory = config.data_dir / "signals"
-    follower = JournalFollower(directory, instrument) if follow else None
-    shown = last_signals(directory, row_count, instrument)
-    yield from shown
-    known = {signal.id for signal in shown}  # what came between the two looks is in both
-    while follower is not None:
-        fresh = follower.poll()
-        yield from (signal for signal in fresh if signal.id not in known)
-        if not fresh:
-            clock.sleep_s(FOLLOW_EVERY_S)
 
 
 def attach(config_file: str | Path | None = None) -> Instance:
