@@ -93,8 +93,8 @@ def host_rows() -> list[Finding]:
 
 def configuration_rows(config: Config, path: Path | None) -> list[Finding]:
     """The file, and what it names: models, extras, secrets."""
-    from hunter.brain.modelfile import named_model  # late: numpy
-    from hunter.brain.pinned import check_experts
+    from hunter.brain.adapters.pinned import check_experts
+    from hunter.brain.learning.modelfile import named_model  # late: numpy
 
     where = str(path) if path is not None else "none, so the defaults; make one: hunter init"
     rows = [Finding("configuration", OK, where)]

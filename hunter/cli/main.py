@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "init": ("init", "init", "A configuration and a brain of your own to begin from."),
     "doctor": ("doctor", "doctor", "Is this machine fit for it, and what mends what is not."),
     "check": ("check", "check", "One line for monitoring: Nagios, Kubernetes, Prometheus."),
+    "service": ("service", "service", "A service of systemd: install, status, uninstall."),
     "sim": ("sim", "sim", "Run the exchange look-alike by itself."),
     "record": ("record", "record", "Record the market into packed files."),
     "replay": ("replay", "replay", "Play a recording through the whole system."),

@@ -20,7 +20,7 @@ from hunter.brain.protocol import Brain, StateError
 from hunter.brain.settings import settings_of
 from hunter.config import Config
 from hunter.errors import HunterError
-from hunter.evaluation.rows import AnyRow, RowCounts, recorded_instruments, recorded_rows
+from hunter.evaluation.rows import AnyRow, RowCounts, give, recorded_instruments, recorded_rows
 from hunter.market.instrument import mate_of
 from hunter.signals.decision import Decision
 from hunter.signals.rules import RuleStateError, SignalRule
@@ -140,16 +140,10 @@ class _Seat:
         if self._gap:
             self._gap = False
             brain.on_gap()
-        match row:
-            case TradeRow():
-                self._trade_sequence += 1
-                return brain.on_trade(row._replace(sequence=self._trade_sequence))
-            case BboRow():
-                return brain.on_bbo(row)
-            case TickerRow():
-                return brain.on_ticker(row)
-            case BookRow():
-                return brain.on_book(row)
+        if isinstance(row, TradeRow):
+            self._trade_sequence += 1
+            row = row._replace(sequence=self._trade_sequence)
+        return give(brain, row)
 
 
 def _number(row: AnyRow) -> int:

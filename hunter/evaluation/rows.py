@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from hunter.brain.inputs import BboRow, BookRow, TickerRow, TradeRow
+from hunter.brain.protocol import Brain
 from hunter.exchange.okx.events import Data
 from hunter.exchange.okx.messages import NO_DATA, Envelope
 from hunter.exchange.okx.parse import DECODE_ERRORS
@@ -27,6 +28,7 @@ from hunter.exchange.okx.requests import Subscription
 from hunter.market.instrument import is_instrument, mate_of
 from hunter.ring.rows import BOOK_LEVELS, Kind
 from hunter.ring.writer import LastBook, LastTrade, RingWriter
+from hunter.signals.decision import Decision
 from hunter.simulator.lines import Counts, Line, file_lines, merged_lines
 from hunter.stream.feed import InstrumentFeed
 
@@ -91,6 +93,19 @@ def recorded_rows(
 def recorded_instruments(paths: Sequence[Path]) -> tuple[str, ...]:
     """Which instruments the beginnings of the files tell of, in order of appearance."""
     return tuple(_channels(paths))
+
+
+def give(brain: Brain, row: AnyRow) -> Decision | None:
+    """One row to a brain, as the brain's process would hand it over."""
+    match row:
+        case TradeRow():
+            return brain.on_trade(row)
+        case BboRow():
+            return brain.on_bbo(row)
+        case TickerRow():
+            return brain.on_ticker(row)
+        case BookRow():
+            return brain.on_book(row)
 
 
 def mates_name(instrument: str) -> str:

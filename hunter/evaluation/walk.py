@@ -19,12 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hunter.brain.eventtime import EventClock
-from hunter.brain.inputs import BboRow, BookRow, TradeRow
 from hunter.brain.protocol import Brain
 from hunter.clock import Clock
 from hunter.evaluation.grid import GridMarket, MarketGrid
 from hunter.evaluation.heuristics import Floats
-from hunter.evaluation.rows import AnyRow, RecordedRow, mates_name
+from hunter.evaluation.rows import AnyRow, RecordedRow, give, mates_name
 
 WARM_NS: Final = 120_000_000_000
 """Never scored: of the beginning of a recording."""
@@ -152,14 +151,7 @@ class _Entered:
 
     def take(self, row: AnyRow) -> None:
         for brain in self.brains:
-            if isinstance(row, BboRow):
-                brain.on_bbo(row)
-            elif isinstance(row, TradeRow):
-                brain.on_trade(row)
-            elif isinstance(row, BookRow):
-                brain.on_book(row)
-            else:
-                brain.on_ticker(row)
+            give(brain, row)
 
     def ask(self, now_ns: int, point: int, clock: Clock) -> None:
         for brain in self.brains:

@@ -15,6 +15,7 @@ from hunter import config
 from hunter.cli.main import cli
 from hunter.errors import ConfigError
 from hunter.system import child_specs
+from hunter.system.service import shipped_unit
 
 FOUR = '["BTC-USDT-SWAP","ETH-USDT-SWAP","BTC-USDT","ETH-USDT"]'
 UNIT = "configs/hunter.service"
@@ -107,6 +108,11 @@ def test_unit_pleases_systemd(text: str, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     complaints = [line for line in done.stderr.splitlines() if "hunter.service" in line]
     assert not complaints, done.stderr
+
+
+def test_unit_is_what_the_installer_writes(text: str) -> None:
+    again = "python -c 'from hunter.system.service import shipped_unit as u; print(u(), end=\"\")'"
+    assert text == shipped_unit(), f"make it again: {again} > {UNIT}"
 
 
 def test_parsed_sees_a_directive_that_stands_twice(text: str) -> None:
