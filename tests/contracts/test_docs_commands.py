@@ -1,5 +1,5 @@
-"""Every `hunter ...` that a document shows is one that the command line takes, and every link
-between the documents leads somewhere."""
+"""Every `hunter ...` that a document shows is one that the command line takes, every TOML is a
+configuration that it takes, and every link between the documents leads somewhere."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import click
 import pytest
 
 from hunter.cli import main as cli
+from hunter.config import load
+from hunter.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
@@ -73,6 +75,23 @@ def test_commands_are_taken_as_they_are_shown(path: Path) -> None:
         if "..." not in line and (why := refusal(shlex.split(line)))
     }
     assert refused == {}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_configurations_are_taken_as_they_are_shown(path: Path, tmp_path: Path) -> None:
+    for code in re.findall(r"(?ms)^```toml\n(.*?)^```", path.read_text(encoding="utf-8")):
+        load(written(tmp_path, code.replace("=HEX", "=" + 64 * "0")))
+
+
+def test_configuration_that_would_be_refused_is_seen(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="shard"):
+        load(written(tmp_path, "[stream]\nshard = 3\n"))
+
+
+def written(folder: Path, code: str) -> Path:
+    path = folder / "hunter.toml"
+    path.write_text(code)
+    return path
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
