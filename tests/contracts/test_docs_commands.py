@@ -11,7 +11,7 @@ import click
 import pytest
 
 from hunter.cli import main as cli
-from hunter.config import load
+from hunter.config import checks, load
 from hunter.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +78,10 @@ def test_commands_are_taken_as_they_are_shown(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_configurations_are_taken_as_they_are_shown(path: Path, tmp_path: Path) -> None:
+def test_configurations_are_taken_as_they_are_shown(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "host_cpu_count", lambda: 64)
     for code in re.findall(r"(?ms)^```toml\n(.*?)^```", path.read_text(encoding="utf-8")):
         load(written(tmp_path, code.replace("=HEX", "=" + 64 * "0")))
 
