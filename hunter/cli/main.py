@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "doctor": ("doctor", "doctor", "Is this machine fit for it, and what mends what is not."),
     "check": ("check", "check", "One line for monitoring: Nagios, Kubernetes, Prometheus."),
     "service": ("service", "service", "A service of systemd: install, status, uninstall."),
+    "alerts": ("alerts", "alerts", "Try whether alerts arrive where they should."),
     "sim": ("sim", "sim", "Run the exchange look-alike by itself."),
     "record": ("record", "record", "Record the market into packed files."),
     "replay": ("replay", "replay", "Play a recording through the whole system."),

@@ -90,9 +90,9 @@ class ChangeTracker:
         return found
 
     @property
-    def open_troubles(self) -> list[tuple[Kind, str]]:
-        """Kind and subject of those that have begun and are not over."""
-        return [(key.kind, key.subject) for key in self._open]
+    def open_troubles(self) -> list[Change]:
+        """Those that have begun and are not over, as they were told when they began."""
+        return [_began(key, trouble, trouble.at_ns) for key, trouble in self._open.items()]
 
     def _compare(
         self, present: dict[_Key, _Trouble], died: set[str], report: StatusReport, now_ns: int

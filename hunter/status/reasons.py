@@ -9,6 +9,7 @@ from typing import Final
 
 from hunter.errors import ConfigError
 from hunter.status.documents import (
+    AlertsDocument,
     BrainDocument,
     ChildDocument,
     FactDocument,
@@ -41,6 +42,13 @@ def supervisor_notices(tree: SupervisorDocument) -> list[str]:
     if not tree.deaths_unwritten:
         return []
     return [f"{tree.deaths_unwritten} deaths could not be recorded: was the disk full?"]
+
+
+def alerts_notices(alerts: AlertsDocument | None) -> list[str]:
+    """That people cannot be told. The market's data are none the worse for it: no reason."""
+    if alerts is None or not alerts.trouble:
+        return []
+    return [f"alerts cannot be told, {alerts.waiting} wait: {alerts.trouble}"]
 
 
 def brain_drifts(brain: BrainDocument) -> list[FactDocument]:

@@ -34,6 +34,7 @@ from hunter.status.page import ActorState, Beat, is_alive
 from hunter.status.reasons import (
     BEAT_LATE_MS,
     actor_reasons,
+    alerts_notices,
     brain_drifts,
     elapsed_ms,
     feed_reasons,
@@ -116,7 +117,7 @@ def make_report(
         elif child.role == "watchdog" and alive and (watch := decode(document, WatchdogDocument)):
             reasons += watch.reasons
             facts += watch.facts
-    feeds = streams.feeds
+    feeds, companions = streams.feeds, _companions(status, tree)
     drifts = brain_drifts(brain) if brain is not None and alive else []
     if alive:
         explained: set[str] = set()
@@ -135,7 +136,12 @@ def make_report(
         pid=beat.pid if alive else 0,
         uptime_s=round((now_wall_ns - beat.started_wall_ns) / 1e9, 3) if alive else 0.0,
         reasons=list(dict.fromkeys(reasons)),
-        notices=[*supervisor_notices(tree), *streams.notices, *(fact.text for fact in drifts)],
+        notices=[
+            *supervisor_notices(tree),
+            *streams.notices,
+            *alerts_notices(companions.get("alerts") if alive else None),
+            *(fact.text for fact in drifts),
+        ],
         actors=actors,
         feeds=feeds,
         connections=streams.connections,
@@ -147,7 +153,7 @@ def make_report(
             status.total_bytes + sum(layout.total_bytes for _, layout in rings),
         ),
         latency_us=_latencies(status, tree),
-        **_companions(status, tree),
+        **companions,
         facts=facts + drifts,
     )
 

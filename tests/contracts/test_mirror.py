@@ -14,6 +14,7 @@ from typing import Any
 WITHOUT_TEST = {
     "hunter/__init__.py": "the public names; test_exports looks at each",
     "hunter/__main__.py": "two lines; test_exports runs `python -m hunter`",
+    "hunter/alerts/__main__.py": "puts an actor together; tests/system/test_alerts.py runs it",
     "hunter/brain/__main__.py": "puts an actor together; every test in tests/system runs it",
     "hunter/simulator/__main__.py": "puts an actor together; every test in tests/system runs it",
     "hunter/stream/__main__.py": "puts an actor together; every test in tests/system runs it",

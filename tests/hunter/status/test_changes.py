@@ -316,7 +316,7 @@ def test_every_trouble_that_began_ends_exactly_once(seen: list[StatusReport]) ->
             elif change.kind not in ("instance", "takeover", "gap", "lost"):
                 assert key not in begun, change
                 begun.add(key)
-        assert begun == set(tracker.open_troubles)
+        assert begun == {(one.kind, one.subject) for one in tracker.open_troubles}
     assert begun == set()
 
 
