@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "book": ("market", "book", "Order book of an instrument."),
     "candles": ("candles", "candles", "Bars of an instrument's trades: volumes, VWAP, CVD."),
     "signals": ("signals", "signals", "Newest signals."),
+    "top": ("top", "top", "Full screen: actors, instruments, what is wrong, log."),
     "logs": ("logs", "logs", "Log lines of all actors, or of one."),
     "deaths": ("deaths", "deaths", "What ended, when and why, with its last log lines."),
     "config": ("settings", "config", "Check, show or describe the configuration."),
