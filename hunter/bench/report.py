@@ -134,9 +134,15 @@ def _scale_run(found: dict[str, Any]) -> list[str]:
         f" {found['seconds']:.1f} s: {found['lost']} lost, {found['brain_lapped']} lapped",
         f"  lag p99 of each quarter, ms: {lags}",
         f"  CPU: {used}; of the cores: {cores}",
+        f"  memory, MB: {_memory(found)}",
         *([f"  ! {found['why']}; limit: {found['limiting']}"] if found["why"] else []),
         *_notes([found]),
     ]
+
+
+def _memory(found: dict[str, Any]) -> str:
+    resident = [f"{name} {count / 1e6:.0f}" for name, count in found["rss_bytes"].items()]
+    return ", ".join([*resident, f"shared {found['shared_bytes'] / 1e6:.0f}"])
 
 
 def _peers(entries: list[dict[str, Any]]) -> list[str]:

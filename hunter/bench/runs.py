@@ -46,7 +46,7 @@ class Cores(msgspec.Struct, frozen=True):
 
 class RunOutcome(msgspec.Struct, frozen=True):
     """One run. `missing`: messages sent that became no row. `cpu_percent` is of the actors,
-    `core_percent` of the cores, whoever used them.
+    `core_percent` of the cores, whoever used them; memory as status has it at the end.
     """
 
     messages: int
@@ -68,6 +68,8 @@ class RunOutcome(msgspec.Struct, frozen=True):
     load: LoadReport | None
     note: str = ""
     cut_short: bool = False
+    rss_bytes: dict[str, int] = {}
+    shared_bytes: int = 0
 
 
 def choose_cores() -> Cores:
@@ -171,6 +173,8 @@ def _outcome(
         decisions=after["brain"]["decisions"] - before["brain"]["decisions"],  # type: ignore[index]
         load=report,
         note="" if report is None else report.narrow,
+        rss_bytes={actor["name"]: actor["rss_bytes"] for actor in after["actors"]},
+        shared_bytes=after["memory"]["shared_bytes"],
     )
 
 

@@ -56,6 +56,8 @@ def measure(
         "brain_cpu_us_per_message": outcome.brain_us_per_message,
         "cpu_percent": outcome.cpu_percent,
         "core_percent": outcome.core_percent,
+        "rss_bytes": outcome.rss_bytes,
+        "shared_bytes": outcome.shared_bytes,
         "held": not why,
         "why": why,
         "limiting": limiting(outcome, why, cores) if why else "",

@@ -124,7 +124,10 @@ def _command() -> tuple[str, ...]:
     """The words that start this very installation from anywhere."""
     script = Path(sys.executable).with_name("hunter")
     if script.is_file():
-        return (str(script),)
+        # By the way that it was called: a link, as of a version in force, stays one.
+        called = Path(sys.argv[0]).absolute()
+        is_same = called.name == "hunter" and called.exists() and called.samefile(script)
+        return (str(called if is_same else script),)
     words = interpreter()
     if "-P" not in words:
         raise HunterError(

@@ -27,4 +27,6 @@ OUTCOME = RunOutcome(
     lag_us_by_quarter=[100.0, 100.0],
     decisions=5,
     load=None,
+    rss_bytes={"stream-0": 90_000_000},
+    shared_bytes=4_000_000,
 )

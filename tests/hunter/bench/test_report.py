@@ -19,7 +19,8 @@ SCALE = {
     "mix": "top5", "instruments": 300, "rate_per_s": 34_905, "seconds": 10.0, "lost": 0,
     "brain_lapped": 0,
     "lag_us_by_quarter": [1_000.0, 2_000.0], "cpu_percent": {"stream-0": 61.0}, "note": "late",
-    "core_percent": {"0": 12.0}, "why": "the brain was lapped", "limiting": "brain",
+    "core_percent": {"0": 12.0}, "rss_bytes": {"stream-0": 90_000_000},
+    "shared_bytes": 341_000_000, "why": "the brain was lapped", "limiting": "brain",
     "cut_short": True,
 }  # fmt: skip
 
@@ -58,6 +59,7 @@ def test_report_has_every_part_and_fits_a_hundred_columns() -> None:
         assert word in text
     assert "this box: about 666 instruments" in text
     assert "1 / 2 / 3" in text
+    assert "memory, MB: stream-0 90, shared 341" in text
     assert "20.2 x" in text
     assert "  ! late" in text
     assert "cut short at 400,000 messages" in text

@@ -33,6 +33,8 @@ def test_measure_runs_all_of_them_at_that_rate(monkeypatch: pytest.MonkeyPatch) 
     assert (found["lost"], found["held"], found["limiting"]) == (0, True, "")
     assert found["lag_us_by_quarter"] == [100.0, 100.0]
     assert found["core_percent"] == {"0": 20.0, "1": 51.0}
+    assert found["rss_bytes"] == {"stream-0": 90_000_000}
+    assert found["shared_bytes"] == 4_000_000
 
 
 def test_mix_of_the_recording_has_its_channels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,17 @@ def test_printed_unit_starts_this_installation_and_nothing_is_written(machine: M
     assert "\nUser=" not in machine.output("install", "--print", "--user")
     assert not machine.unit.exists()
     assert machine.orders() == []
+
+
+def test_version_behind_a_link_is_started_by_the_link(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = Path(sys.executable).with_name("hunter")
+    link = machine.home / "current"
+    link.symlink_to(program.parent)
+    for called, told in (("current/hunter", link / "hunter"), ("current/none", program)):
+        monkeypatch.setattr(sys, "argv", [str(machine.home / called), "service"])
+        assert f"ExecStart={told} start" in machine.output("install", "--user", "--print")
 
 
 def test_user_unit_is_written_told_and_removed_without_systemd(machine: Machine) -> None:
