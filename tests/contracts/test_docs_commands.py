@@ -25,7 +25,7 @@ DOCUMENTS = sorted(
 _FENCE = re.compile(r"(?ms)^[ \t]*```(?:sh|bash|console)\n(.*?)^[ \t]*```")
 _INDENTED = re.compile(r"(?m)^ {4}(.+)$")
 _COMMAND = re.compile(
-    r"(?:^|[;&|]\s+|\$ |exec |sudo -u \w+ )(?:[\w./-]+/)?hunter ([a-z-]+(?:\s.*)?)$"
+    r"(?:^|[;&|]\s+|\$ |exec hunter |sudo (?:-u \w+ )?)(?:[\w./-]+/)?hunter ([a-z-]+(?:\s.*)?)$"
 )
 
 
@@ -112,6 +112,9 @@ def test_commands_are_found_in_all_their_forms() -> None:
 ```sh
 hunter trades X -n 3 | head
 curl x && hunter stop
+sudo -u hunter /srv/bin/hunter status -c x
+docker compose exec hunter hunter book X
+docker compose exec hunter cat x
 kill -9 $(pgrep -f 'hunter: stream-0 .default')
 ```
 
@@ -119,7 +122,13 @@ kill -9 $(pgrep -f 'hunter: stream-0 .default')
 hunter "default" on the embedded exchange
 ```
 """
-    assert shown_commands(text) == ["trades X -n 3", "stop", "start -d"]
+    assert shown_commands(text) == [
+        "trades X -n 3",
+        "stop",
+        "status -c x",
+        "book X",
+        "start -d",
+    ]
 
 
 def test_commands_that_would_be_refused_are_seen() -> None:
