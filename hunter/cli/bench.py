@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -66,14 +65,12 @@ def bench(**given: Any) -> None:
     --peers and --curves are made instead, unless --only asks for more.
     """
     clock = SystemClock()
-    progress = Progress(sys.stderr, clock.monotonic_ns())
-    is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    progress = Progress(sys.stderr, clock.monotonic_ns(), is_quiet=given["as_json"])
 
     def tell(what: str, share: float) -> None:
-        if is_shown:
-            filled = int(share * 20)
-            bar = "#" * filled + "." * (20 - filled)
-            progress.show(clock.monotonic_ns(), lambda: f"[{bar}] {what}")
+        if not share:
+            progress.restart(clock.monotonic_ns())
+        progress.show_bar(clock.monotonic_ns(), share, lambda: what)
 
     suite = Suite(given["seconds"], given["instruments"], tell, given["mixes"] or MIXES)
     other = given["peers"] is not None or given["curves"]

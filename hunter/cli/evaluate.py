@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -36,7 +35,6 @@ from hunter.simulator.lines import Counts, file_lines
 HORIZON_MS_MAX: Final = 3_600_000
 TIMES_MAX: Final = 8
 _BUILT_IN: Final = "flow"
-_BAR_WIDTH: Final = 24
 
 
 class Milliseconds(click.ParamType[tuple[int, ...]]):
@@ -144,7 +142,7 @@ def evaluate(
     recordings = _recordings(recording)
     only = [] if instrument is None else [_known(instrument, recordings)]
     names = tuple(dict.fromkeys(kinds or (config.brain.kind,)))
-    bar = ReadingBar(recordings)
+    bar = ReadingBar(recordings, is_quiet=as_json)
     evaluation = Evaluation(
         [_entrant(kind, config) for kind in names],
         terms,
@@ -251,29 +249,29 @@ def fitted_on(kinds: Sequence[str], config: Config) -> list[FittedOn]:
 class ReadingBar:
     """How far the reading is. Only a terminal is worth counting the lines first."""
 
-    def __init__(self, recordings: Sequence[Recorded]) -> None:
+    def __init__(self, recordings: Sequence[Recorded], *, is_quiet: bool = False) -> None:
         self._clock = SystemClock()
-        self._progress = Progress(sys.stderr, self._clock.monotonic_ns())
-        self._is_shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        now_ns = self._clock.monotonic_ns()
+        self._progress = Progress(sys.stderr, now_ns, is_quiet=is_quiet)
         self._recordings = {recorded.name: recorded for recorded in recordings}
         self._spans: dict[str, tuple[int, int]] = {}
 
     def tell(self, name: str, at_ns: int) -> None:
-        if self._is_shown:
-            self._progress.show(self._clock.monotonic_ns(), lambda: self._text(name, at_ns))
+        if not self._progress.is_shown:
+            return
+        now_ns = self._clock.monotonic_ns()
+        if name not in self._spans:
+            self._spans[name] = _span_ns(self._recordings[name].paths)
+            self._progress.restart(now_ns)
+        first_ns, last_ns = self._spans[name]
+        place = list(self._recordings).index(name) + 1
+        share = (at_ns - first_ns) / max(1, last_ns - first_ns)
+        self._progress.show_bar(
+            now_ns, share, lambda: f"{name} ({place} of {len(self._recordings)})"
+        )
 
     def finish(self) -> None:
         self._progress.finish()
-
-    def _text(self, name: str, at_ns: int) -> str:
-        if name not in self._spans:
-            self._spans[name] = _span_ns(self._recordings[name].paths)
-        first_ns, last_ns = self._spans[name]
-        share = min(1.0, max(0.0, (at_ns - first_ns) / max(1, last_ns - first_ns)))
-        filled = int(share * _BAR_WIDTH)
-        place = list(self._recordings).index(name) + 1
-        bar = "#" * filled + "." * (_BAR_WIDTH - filled)
-        return f"[{bar}] {share:4.0%} of {name} ({place} of {len(self._recordings)})"
 
 
 def _span_ns(paths: Sequence[Path]) -> tuple[int, int]:

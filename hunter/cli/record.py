@@ -140,7 +140,11 @@ class _Recording:
             if now_ns >= self._look_due_ns and not self._anchors.is_complete:
                 self._look_due_ns = now_ns + _LOOK_EVERY_NS
                 self._keep_anchors(receiver)
-            self.progress.show(now_ns, lambda: self._line(receiver))
+            if end_ns is None:
+                self.progress.show(now_ns, lambda: self._line(receiver))
+            else:
+                share = (now_ns - self._started_ns) / max(1, end_ns - self._started_ns)
+                self.progress.show_bar(now_ns, share, lambda: self._line(receiver))
             receiver.wait(WAIT_MS)
 
     def _keep_anchors(self, receiver: Receiver) -> None:

@@ -130,7 +130,7 @@ def replay(
         (data_dir / "hunter.toml").write_text(to_toml(config), encoding="utf-8")
         paths = tuple(str(path.resolve()) for path in contents.paths)
         save_plan(runtime_dir, ReplayPlan(paths, speed))
-        watch = _play(config, expected_frames(config, contents))
+        watch = _play(config, expected_frames(config, contents), is_quiet=as_json)
     finally:
         shutil.rmtree(runtime_dir, ignore_errors=True)
     if not watch.is_settled:
@@ -151,12 +151,13 @@ def _output_dir(output: Path | None) -> Path:
     return output.resolve()
 
 
-def _play(config: Config, expected: int) -> ReplayWatch:
+def _play(config: Config, expected: int, *, is_quiet: bool) -> ReplayWatch:
     """Run the instance to its end. Its log lines go to files, not to the terminal."""
     console = Console(config, demo=True)
     # A copy, because descriptor 2 goes to the log while the instance runs.
     with os.fdopen(os.dup(2), "w") as screen:
-        watch = ReplayWatch(config, expected, Progress(screen, SystemClock().monotonic_ns()))
+        progress = Progress(screen, SystemClock().monotonic_ns(), is_quiet=is_quiet)
+        watch = ReplayWatch(config, expected, progress)
         try:
             code = run(config, demo=True, take_output=console.take_output, before_loop=watch.start)
         finally:

@@ -30,7 +30,6 @@ POLL_S: Final = 0.1
 JOIN_S: Final = 2.0
 # Longer than anything the stream does about a hole without a sign of it.
 SETTLED_AFTER_NS: Final = 10_000_000_000
-_BAR_WIDTH: Final = 24
 _LANES: Final = {
     "trades": Kind.TRADE,
     "trades-all": Kind.TRADE,
@@ -138,7 +137,8 @@ class ReplayWatch:
         self.last, self.report = now, report
         self.took_s = (self._moved_ns - self._started_ns) / 1e9
         self._count_signals()
-        self._progress.show(now_ns, lambda: self._line(now, now_ns))
+        share = now.received / self._expected if self._expected else 1.0
+        self._progress.show_bar(now_ns, share, lambda: self._line(now, now_ns))
         if now.is_complete(self._expected):
             return True
         return now.is_over and now_ns - self._moved_ns >= SETTLED_AFTER_NS
@@ -160,9 +160,7 @@ class ReplayWatch:
         before_ns, before = self._seen
         self._seen = (now_ns, now.received)
         rate = (now.received - before) * 1e9 / max(1, now_ns - before_ns)
-        share = min(1.0, now.received / self._expected) if self._expected else 1.0
-        bar = ("#" * round(share * _BAR_WIDTH)).ljust(_BAR_WIDTH, ".")
         return (
-            f"[{bar}] {share:4.0%}  {now.received:,} of {self._expected:,} frames ({rate:,.0f}/s)"
+            f"{now.received:,} of {self._expected:,} frames ({rate:,.0f}/s)"
             f"  {self.directions.total():,} signals"
         )

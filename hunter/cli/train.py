@@ -144,7 +144,7 @@ def train_(
         for path, weight in zip(recording, weights or (1.0,) * len(recording), strict=True)
     ]
     clock = SystemClock()
-    progress = Progress(sys.stderr, clock.monotonic_ns())
+    progress = Progress(sys.stderr, clock.monotonic_ns(), is_quiet=as_json)
 
     def tell(what: str, received_ns: int) -> None:
         at = f" at {utc_text(received_ns)[:19]}" if received_ns else ""

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
@@ -31,6 +31,7 @@ _FORM: Final = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
 <title>hunter: log in</title>
 <h1>hunter</h1>
 {told}
@@ -129,11 +130,14 @@ class Answers:
         if request.method != "POST":
             return _form()
         body = b""
-        async for part in request.stream():
-            body += part
-            if len(body) > LOGIN_BYTES_MAX:
-                return PlainTextResponse("too long for a token\n", 413)
-        token = parse_qs(body.decode("latin-1"), max_num_fields=8).get("token", [""])[0].strip()
+        try:
+            async for part in request.stream():
+                body += part
+                if len(body) > LOGIN_BYTES_MAX:
+                    return PlainTextResponse("too long for a token\n", 413)
+        except ClientDisconnect:
+            return PlainTextResponse("half a form\n", 400)  # which nobody reads
+        token = parse_qs(body.decode("latin-1")).get("token", [""])[0].strip()
         if not self._guard.is_token(token):
             return _form(_WRONG, 401)
         response = RedirectResponse("/", 303)

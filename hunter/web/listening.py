@@ -7,9 +7,11 @@ number, and a page on another port would be a page that nobody finds.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -75,14 +77,19 @@ def port_owner(port: int, proc: Path = Path("/proc")) -> str:
         inode for table in ("tcp", "tcp6") for inode in _listeners(proc / "net" / table, port)
     }
     for folder in proc.glob("[0-9]*/fd") if inodes else ():
-        try:
-            held = {str(entry.readlink()) for entry in folder.iterdir()}
-            if held & inodes:
+        if not inodes.isdisjoint(_held(folder)):
+            with contextlib.suppress(OSError):
                 name = (folder.parent / "comm").read_text().strip()
                 return f"{name} (pid {folder.parent.name})"
-        except OSError:
-            continue  # another user's, or gone
     return ""
+
+
+def _held(folder: Path) -> Iterator[str]:
+    """What a process's descriptors are; nothing of another user's, or of one that is gone."""
+    with contextlib.suppress(OSError):
+        for entry in folder.iterdir():
+            with contextlib.suppress(OSError):
+                yield str(entry.readlink())
 
 
 def _listeners(table: Path, port: int) -> list[str]:

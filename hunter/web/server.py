@@ -16,6 +16,8 @@ from typing import Any, Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from hunter.errors import HunterError
+
 CONNECTIONS_MAX: Final = 256
 REQUEST_WITHIN_S: Final = 10
 _SHUTDOWN_S: Final = 1
@@ -61,7 +63,7 @@ class PageServer:
         """Raise what has ended it, if it has ended."""
         if self._task is not None and self._task.done():
             self._task.result()
-            raise AssertionError("the server ended by itself")
+            raise HunterError("the page's server ended by itself")
 
     def let_go(self) -> None:
         """Once a second: end connections on which no request comes."""

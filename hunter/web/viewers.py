@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 VIEWERS_MAX: Final = 32
 SEND_TIMEOUT_S: Final = 15.0
-ASKED_BYTES_MAX: Final = 1_024
+ASKED_LENGTH_MAX: Final = 1_024
 _TRY_AGAIN_LATER: Final = 1_013
 _TOO_BIG: Final = 1_009
 
@@ -96,7 +96,7 @@ class Viewers:
             if message["type"] == "websocket.disconnect":
                 return
             text = message.get("text")
-            if text is not None and len(text.encode()) > ASKED_BYTES_MAX:
+            if text is not None and len(text) > ASKED_LENGTH_MAX:
                 await websocket.close(_TOO_BIG)
                 return
             wanted = wish(text)

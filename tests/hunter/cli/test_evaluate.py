@@ -201,7 +201,7 @@ def test_bar_shows_how_far_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     bar.tell("short", market.lines[0][0])
     bar.tell("short", market.lines[-1][0])
     bar.finish()
-    assert "  0% of short (1 of 1)" in screen.text
+    assert "  0%  short (1 of 1)" in screen.text
     assert "[########################] 100%" in screen.text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,14 @@ def test_hunter_without_arguments_helps() -> None:
     done = hunter()
     assert (done.returncode, done.stderr) == (0, "")
     assert "hunter start --demo" in done.stdout
+    assert len(done.stdout.splitlines()) <= 12
+    told = set(re.findall(r"\bhunter ([a-z]+)", done.stdout))
+    assert told <= set(COMMANDS) | {"start"}
+    assert "hunter --help" in done.stdout
+
+
+def test_help_names_every_command_and_exit_code() -> None:
+    done = hunter("--help")
     for name in COMMANDS:
         assert f"  {name}" in done.stdout
     assert "78 bad configuration" in done.stdout
@@ -123,6 +132,27 @@ def test_colour_on_a_terminal_only_and_not_with_no_color(shown: Any) -> None:
     assert b"\x1b[32m" in in_terminal(shown, "status")
     assert b"\x1b" not in in_terminal(shown, "status", NO_COLOR="1")
     assert "\x1b" not in shown.run("status").stdout
+    assert "\x1b[32m" in shown.run("status", FORCE_COLOR="1").stdout
+    assert "\x1b" not in shown.run("status", FORCE_COLOR="1", NO_COLOR="1").stdout
+
+
+def test_completion_of_a_command_imports_no_command() -> None:
+    environment = dict(
+        os.environ, _HUNTER_COMPLETE="bash_complete", COMP_WORDS="hunter st", COMP_CWORD="1"
+    )
+    done = hunter(env=environment)
+    assert done.stdout.split() == ["plain,start", "plain,stop", "plain,status"]
+    code = "import sys; from hunter.cli.main import main; main()"
+    listed = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code],
+        capture_output=True, text=True, timeout=60, check=False, env=environment,
+    )  # fmt: skip
+    assert "hunter.cli.main" in listed.stderr
+    assert "hunter.cli.status" not in listed.stderr
+
+
+def test_help_of_a_group_without_arguments_is_its_own() -> None:
+    assert "schema" in hunter("config").stdout
 
 
 IMPORTED = """

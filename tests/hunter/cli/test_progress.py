@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from hunter.cli.progress import PLAIN_EVERY_NS, TERMINAL_EVERY_NS, Progress
+from hunter.cli.progress import PLAIN_EVERY_NS, TERMINAL_EVERY_NS, Progress, bar, left_text
 
 
 class Terminal(io.StringIO):
@@ -63,3 +63,36 @@ def test_closed_terminal_is_forgiven() -> None:
     progress = Progress(Gone(), 0)
     progress.say("nobody hears this")
     progress.show(PLAIN_EVERY_NS, lambda: "nor this")
+
+
+def test_bar_tells_the_share_and_what_is_left_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    screen = Terminal()
+    progress = Progress(screen, 0)
+    progress.restart(TERMINAL_EVERY_NS)
+    progress.show_bar(2 * TERMINAL_EVERY_NS, 0.1, lambda: "x")
+    assert screen.getvalue() == f"\r{bar(0.1)}  x, 1.8 s left\x1b[K"
+    assert bar(0.25) == "[######..................]  25%"
+    assert bar(-1.0).endswith("]   0%")
+    assert bar(2.0) == "[########################] 100%"
+    assert left_text(0.25, 4_000_000_000) == ", 12 s left"
+    assert left_text(0.01, 4_000_000_000) == left_text(1.0, 1) == ""
+
+
+def test_bar_is_a_plain_line_elsewhere() -> None:
+    screen = io.StringIO()
+    Progress(screen, 0).show_bar(PLAIN_EVERY_NS, 0.5, lambda: "x")
+    assert screen.getvalue() == "50%  x\n"
+
+
+def test_quiet_progress_shows_messages_only() -> None:
+    screen = Terminal()
+    progress = Progress(screen, 0, is_quiet=True)
+    progress.show(PLAIN_EVERY_NS, lambda: "one")
+    progress.show_bar(2 * PLAIN_EVERY_NS, 0.5, lambda: "two")
+    progress.say("lost")
+    assert screen.getvalue() == "lost\n"
+    assert not progress.is_shown
+    assert Progress(screen, 0).is_shown

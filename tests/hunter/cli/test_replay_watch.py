@@ -118,7 +118,7 @@ def test_watch_shows_how_far_it_is(played: Played) -> None:
     while not played.screen.getvalue() and SystemClock().monotonic_ns() < end_ns:
         played.watch._done.wait(0.01)
     played.watch.finish()
-    assert played.screen.getvalue().startswith("[################........]  67%  2 of 3 frames (")
+    assert played.screen.getvalue().startswith("67%  2 of 3 frames (")
     assert not played.watch.is_settled
     assert not played.killed
 

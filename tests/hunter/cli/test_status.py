@@ -11,7 +11,8 @@ import pytest
 from fakes.actor_stage import SWAP
 
 from hunter.cli import status as status_module
-from hunter.cli.status import read, text
+from hunter.cli.status import read
+from hunter.cli.status_text import text
 from hunter.errors import HunterError
 from hunter.status.latency import Latencies, Stage
 

@@ -10,6 +10,7 @@ from fakes.configs import configs, plain
 from hypothesis import given
 
 from hunter.config import Config, OkxSection, load, to_toml
+from hunter.config.showing import shown_value
 
 
 @given(configs)
@@ -47,3 +48,16 @@ def test_query_of_an_address_is_not_shown() -> None:
     assert found.okx.public_url.endswith("?token=secret")
     assert 'public_url = "wss://gate.example/public?***"' in to_toml(found)
     assert "secret" not in to_toml(found)
+
+
+def test_origins_are_comments_behind_the_values() -> None:
+    text = to_toml(load(None), {("ring", "capacity"): "hunter.toml:3"})
+    assert "capacity = 8192  # hunter.toml:3\n" in text
+    assert text.count("#") == 1
+    assert tomllib.loads(text) == tomllib.loads(to_toml(load(None)))
+
+
+def test_single_value_hides_what_the_whole_does() -> None:
+    found = load(None, ["okx.proxy=http://anna:secret@proxy.example:3128"])
+    assert shown_value(found, "okx", "proxy") == "http://anna:***@proxy.example:3128"
+    assert shown_value(found, "ring", "capacity") == 8192

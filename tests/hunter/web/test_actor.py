@@ -1,0 +1,261 @@
+"""The page's actor: a real server in the turns of the runner's loop."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fakes.actor_stage import SWAP, run_until, turn
+from fakes.web_stage import OTHER, WebStage
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from hunter.errors import HunterError
+from hunter.status.page import ActorState
+from hunter.system import free_port
+from hunter.web import server
+from hunter.web.actor import WebActor
+
+
+class Place:
+    """The actor on its stage, and clients in threads of their own while its loop turns."""
+
+    def __init__(self, *settings: str) -> None:
+        self.port = free_port()
+        self.stage = WebStage(f"web.port={self.port}", *settings)
+        self.actor = WebActor(self.stage.context("web"))
+        self.actor.on_start(self.stage.clock.monotonic_ns())
+
+    def during(self, doing: Callable[[], Any]) -> Any:
+        """What `doing`, which may block, comes to while the loop turns."""
+        found: list[Any] = []
+        client = threading.Thread(target=lambda: found.append(doing()), daemon=True)
+        client.start()
+        run_until(self.actor, self.stage.clock, "the client", lambda: not client.is_alive())
+        return found[0]
+
+    def get(self, path: str, **headers: str) -> tuple[int, bytes]:
+        def ask() -> tuple[int, bytes]:
+            url = f"http://127.0.0.1:{self.port}{path}"
+            request = urllib.request.Request(url, headers=headers)
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    return answer.status, answer.read()
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code, error.read()
+
+        found: tuple[int, bytes] = self.during(ask)
+        return found
+
+    def turn_until(self, what: str, condition: Callable[[], Any]) -> None:
+        run_until(self.actor, self.stage.clock, what, condition)
+
+    def close(self) -> None:
+        self.actor.on_stop()
+        self.stage.close()
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    made = Place()
+    yield made
+    made.close()
+
+
+def test_page_is_served_and_its_document_says_where(place: Place) -> None:
+    url = f"http://127.0.0.1:{place.port}/"
+    assert place.actor.state() is ActorState.READY
+    assert place.actor.document().url == url
+    assert place.stage.log.having(f"INFO page: {url}")
+    assert place.get("/healthz") == (200, b"ok\n")
+    assert place.get("/", Host="evil.example")[0] == 421
+    assert json.loads(place.get("/api/status")[1])["name"] == "default"
+    document = place.actor.document()
+    assert (document.requests, document.refused, document.viewers) == (3, 1, 0)
+    assert not place.stage.log.having("token")
+
+
+def test_viewer_is_told_what_is_new_and_may_choose(place: Place) -> None:
+    place.stage.trades(1.0)
+
+    def look() -> list[Any]:
+        with connect(f"ws://127.0.0.1:{place.port}/ws") as page:
+            first = [json.loads(page.recv(timeout=10)) for _ in range(2)]
+            page.send(json.dumps({"type": "show", "instrument": OTHER}))
+            told = first
+            while told[-1]["type"] != "history" or len(told) == 1:
+                told.append(json.loads(page.recv(timeout=10)))
+            told.append(json.loads(page.recv(timeout=10)))
+            return told
+
+    told = place.during(look)
+    assert [told[0]["type"], told[0]["instrument"]] == ["history", SWAP]
+    assert told[0]["price"]["price"] == [101.0]
+    assert [told[1]["type"], told[1]["instrument"]] == ["now", SWAP]
+    assert [each["instrument"] for each in told[-2:]] == [OTHER, OTHER]
+    place.turn_until("the page is closed", lambda: not place.actor.document().viewers)
+    assert not place.stage.log.having("WARNING")
+    assert not place.stage.log.having("ERROR")
+
+
+def test_latency_comes_too(place: Place) -> None:
+    def look() -> Any:
+        with connect(f"ws://127.0.0.1:{place.port}/ws") as page:
+            while True:
+                told = json.loads(page.recv(timeout=10))
+                if told["type"] == "latency":
+                    return told["stages"]
+
+    assert "receive_to_ring" in place.during(look)
+
+
+def test_viewer_who_was_passed_over_gets_a_history(place: Place) -> None:
+    def look() -> list[str]:
+        with connect(f"ws://127.0.0.1:{place.port}/ws") as page:
+            kinds = [json.loads(page.recv(timeout=10))["type"]]
+            (viewer,) = place.actor._viewers.open
+            place.stage.log.lines.append("now it is slow")
+            viewer._round = ("not taken yet",)
+            while not viewer.needs_history:
+                pass
+            viewer._round = ()
+            while kinds.count("history") < 2:
+                kinds.append(json.loads(page.recv(timeout=10))["type"])
+            return kinds
+
+    assert place.during(look)[-1] == "history"
+    assert place.actor._viewers.passed_over >= 1
+
+
+def test_another_sites_page_gets_no_socket(place: Place) -> None:
+    def look() -> int:
+        with pytest.raises(InvalidStatus) as refused:
+            connect(f"ws://127.0.0.1:{place.port}/ws", origin="http://evil.example")  # type: ignore[arg-type]
+        return refused.value.response.status_code
+
+    assert place.during(look) == 403
+
+
+def test_page_that_talks_too_much_is_closed(place: Place) -> None:
+    def look() -> int | None:
+        with connect(f"ws://127.0.0.1:{place.port}/ws") as page:
+            page.send("x" * 5_000)
+            try:
+                while page.recv(timeout=10):
+                    pass
+            except ConnectionClosed as closed:
+                return closed.rcvd.code if closed.rcvd else 0
+
+    assert place.during(look) == 1_009
+
+
+def test_what_clients_do_wrong_is_not_in_our_log(place: Place) -> None:
+    def garble() -> bytes:
+        with socket.create_connection(("127.0.0.1", place.port), timeout=10) as peer:
+            peer.sendall(b"GARBAGE\r\n\r\n")
+            return peer.recv(100)
+
+    assert place.during(garble).startswith(b"HTTP/1.1 400")
+    assert [line for line in place.stage.log.lines if not line.startswith("INFO")] == []
+
+
+def test_who_says_nothing_is_let_go(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "REQUEST_WITHIN_S", 1)
+
+    def wait() -> bytes:
+        with socket.create_connection(("127.0.0.1", place.port), timeout=10) as peer:
+            peer.sendall(b"GET / HT")
+            try:
+                return peer.recv(100)
+            except ConnectionResetError:
+                return b""
+
+    skipping = threading.Event()
+
+    def wait_and_tell() -> bytes:
+        try:
+            return wait()
+        finally:
+            skipping.set()
+
+    found: list[bytes] = []
+    client = threading.Thread(target=lambda: found.append(wait_and_tell()), daemon=True)
+    client.start()
+    while not skipping.is_set():
+        turn(place.actor, place.stage.clock)
+        place.stage.clock.skip(200)
+    client.join(10)
+    assert found == [b""]
+
+
+def test_elsewhere_the_token_is_asked_for_and_where_it_is_is_told() -> None:
+    place = Place('web.host="0.0.0.0"')
+    try:
+        assert place.actor.document().url == f"http://127.0.0.1:{place.port}/"
+        path = place.stage.config.token_path
+        assert place.stage.log.having(f"needs the token in {path}")
+        assert place.get("/healthz")[0] == 200
+        assert place.get("/metrics")[0] == 401
+        token = path.read_text().strip()
+        assert place.get("/metrics", Authorization=f"Bearer {token}")[0] == 200
+        assert not place.stage.log.having(token)
+    finally:
+        place.close()
+
+
+def test_next_port_is_told() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        stage = WebStage(f"web.port={port}")
+        try:
+            actor = WebActor(stage.context("web"))
+            actor.on_start(0)
+            assert stage.log.having(f"WARNING port {port} is taken, so the page is on ")
+            assert actor.document().url != f"http://127.0.0.1:{port}/"
+            actor.on_stop()
+        finally:
+            stage.close()
+
+
+def test_end_of_the_server_ends_the_actor(place: Place) -> None:
+    assert place.actor._server is not None
+    place.actor._server._server.should_exit = True
+    with pytest.raises(HunterError, match="ended by itself"):
+        place.turn_until("it is told", lambda: False)
+
+
+def test_actor_that_was_never_started_can_stop(web_stage: WebStage) -> None:
+    actor = WebActor(web_stage.context("web"))
+    assert actor.document().url == ""
+    actor.on_stop()
+
+
+def test_port_that_cannot_be_had_is_an_error_with_a_way_out() -> None:
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        stage = WebStage(f"web.port={taken.getsockname()[1]}", 'web.host="0.0.0.0"')
+        try:
+            actor = WebActor(stage.context("web"))
+            with pytest.raises(HunterError, match=r"\[web\] port"):
+                actor.on_start(0)
+            actor.on_stop()
+        finally:
+            stage.close()
+
+
+@pytest.fixture(autouse=True)
+def own_uvicorn_log() -> Iterator[None]:
+    yield
+    logger = logging.getLogger("uvicorn.error")
+    logger.handlers, logger.filters, logger.propagate = [], [], True
