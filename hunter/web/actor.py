@@ -74,8 +74,8 @@ class WebActor:
             self._server.let_go()
             done += 1
         if self._viewers.open and now_ns >= self._news_due_ns:
-            late_ns = now_ns - self._news_due_ns
-            self._news_due_ns = now_ns + NEWS_EVERY_NS - late_ns % NEWS_EVERY_NS
+            is_late = now_ns - self._news_due_ns > NEWS_EVERY_NS
+            self._news_due_ns = (now_ns if is_late else self._news_due_ns) + NEWS_EVERY_NS
             self._tell(now_ns)
             done += 1
         return done + self._welcome()

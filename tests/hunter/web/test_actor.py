@@ -22,6 +22,7 @@ from hunter.status.page import ActorState
 from hunter.system import free_port
 from hunter.web import server
 from hunter.web.actor import WebActor
+from hunter.web.viewers import Viewer
 
 
 class Place:
@@ -88,19 +89,18 @@ def test_viewer_is_told_what_is_new_and_may_choose(place: Place) -> None:
 
     def look() -> list[Any]:
         with connect(f"ws://127.0.0.1:{place.port}/ws") as page:
-            first = [json.loads(page.recv(timeout=10)) for _ in range(2)]
-            page.send(json.dumps({"type": "show", "instrument": OTHER}))
-            told = first
-            while told[-1]["type"] != "history" or len(told) == 1:
-                told.append(json.loads(page.recv(timeout=10)))
-            told.append(json.loads(page.recv(timeout=10)))
+            told = [json.loads(page.recv(timeout=10))]
+            for instrument in (SWAP, OTHER):
+                page.send(json.dumps({"type": "show", "instrument": instrument}))
+                while (told[-1]["type"], told[-1].get("instrument")) != ("now", instrument):
+                    told.append(json.loads(page.recv(timeout=10)))
             return told
 
     told = place.during(look)
     assert [told[0]["type"], told[0]["instrument"]] == ["history", SWAP]
     assert told[0]["price"]["price"] == [101.0]
-    assert [told[1]["type"], told[1]["instrument"]] == ["now", SWAP]
-    assert [each["instrument"] for each in told[-2:]] == [OTHER, OTHER]
+    kinds = [each["type"] for each in told if each.get("instrument") == OTHER]
+    assert [kinds[0], kinds[-1]] == ["history", "now"]
     place.turn_until("the page is closed", lambda: not place.actor.document().viewers)
     assert not place.stage.log.having("WARNING")
     assert not place.stage.log.having("ERROR")
@@ -118,21 +118,27 @@ def test_latency_comes_too(place: Place) -> None:
 
 
 def test_viewer_who_was_passed_over_gets_a_history(place: Place) -> None:
-    def look() -> list[str]:
-        with connect(f"ws://127.0.0.1:{place.port}/ws") as page:
-            kinds = [json.loads(page.recv(timeout=10))["type"]]
-            (viewer,) = place.actor._viewers.open
-            place.stage.log.lines.append("now it is slow")
-            viewer._round = ("not taken yet",)
-            while not viewer.needs_history:
-                pass
-            viewer._round = ()
-            while kinds.count("history") < 2:
-                kinds.append(json.loads(page.recv(timeout=10))["type"])
-            return kinds
+    clock, viewer = place.stage.clock, Viewer(SWAP)
+    place.actor._viewers.open.add(viewer)
 
-    assert place.during(look)[-1] == "history"
-    assert place.actor._viewers.passed_over >= 1
+    def kinds_of_next_round() -> list[str]:
+        clock.skip(250)
+        place.actor.do_work(clock.monotonic_ns())
+        return [json.loads(text)["type"] for text in viewer._round]
+
+    def take() -> None:
+        viewer._round = ()
+
+    assert kinds_of_next_round() == ["history"]
+    assert kinds_of_next_round() == ["history"], "it has not taken that yet"
+    assert (viewer.needs_history, place.actor._viewers.passed_over) == (True, 1)
+    assert kinds_of_next_round() == ["history"]
+    assert place.actor._viewers.passed_over == 1, "once for each time that it falls behind"
+    take()
+    assert kinds_of_next_round() == ["history"]
+    take()
+    assert kinds_of_next_round()[0] == "now"
+    place.actor._viewers.open.clear()
 
 
 def test_another_sites_page_gets_no_socket(place: Place) -> None:
