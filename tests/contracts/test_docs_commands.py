@@ -104,6 +104,13 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_of_the_repository_that_are_named_are_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    named = set(re.findall(r"(?<![\w/.])((?:configs|examples|tests)/[\w./-]+\w)", text))
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
 def test_commands_are_found_in_all_their_forms() -> None:
     text = """
     env/bin/hunter start -d   # a comment
