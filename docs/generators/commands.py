@@ -42,7 +42,7 @@ def _section(command: click.Command, path: str, mark: str) -> str:
     parts = [f"{mark} {path}\n", f"    {usage}\n", _help(command) + "\n"]
     rows = [_row(parameter, context) for parameter in command.params if not _is_hidden(parameter)]
     if rows:
-        parts.append(table(["", "takes", "default", "what"], rows))
+        parts.append(table(["option", "takes", "default", "what"], rows))
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             below = command.get_command(context, name)
@@ -70,7 +70,7 @@ def _is_hidden(parameter: click.Parameter) -> bool:
 
 def _row(parameter: click.Parameter, context: click.Context) -> list[str]:
     if isinstance(parameter, click.Argument):
-        need = "" if parameter.required else "may be left out"
+        need = "needed" if parameter.required else "may be left out"
         name = parameter.make_metavar(context)
         # a bar ends the cell of a table, in code as well
         return [code(name.replace("|", ", ")), "", "", need]
