@@ -140,6 +140,31 @@ def _scale_run(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def _sizing(entries: list[dict[str, Any]]) -> list[str]:
+    rows = [["SIZING", "messages/s", "CPU %: stream", "brain", "MB: stream", "brain", "others",
+             "/dev/shm", "lost"]]  # fmt: skip
+    for item in entries:
+        used = [_of_role(item["cpu_percent"], role) for role in ("stream", "brain")]
+        taken = [_of_role(item["rss_bytes"], role) / 1e6 for role in ("stream", "brain")]
+        rest = sum(item["rss_bytes"].values()) / 1e6 - sum(taken)
+        rows.append(
+            [
+                f"{item['instruments']} instruments",
+                f"{item['rate_per_s']:,}",
+                *(f"{percent:.0f}" for percent in used),
+                *(f"{megabytes:.0f}" for megabytes in (*taken, rest)),
+                f"{item['shared_bytes'] / 1e6:.0f}",
+                str(item["lost"]),
+            ]
+        )
+    said = [f"  ! {item['instruments']}: {item['why']}" for item in entries if item["why"]]
+    return [*table(rows), *said, *_notes(entries)]
+
+
+def _of_role(figures: dict[str, Any], role: str) -> float:
+    return float(sum(value for name, value in figures.items() if name.startswith(role)))
+
+
 def _memory(found: dict[str, Any]) -> str:
     resident = [f"{name} {count / 1e6:.0f}" for name, count in found["rss_bytes"].items()]
     return ", ".join([*resident, f"shared {found['shared_bytes'] / 1e6:.0f}"])
@@ -167,5 +192,6 @@ _PARTS: Final[dict[str, Callable[[Any], list[str]]]] = {
     "stages": _stages,
     "sustain": _sustain,
     "scale": _scale,
+    "sizing": _sizing,
     "peers": _peers,
 }

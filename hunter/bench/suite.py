@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import msgspec
 
-from hunter.bench import comparison, curves, machine, scale, stages, sustain
+from hunter.bench import comparison, curves, machine, scale, sizing, stages, sustain
 from hunter.bench.runs import Cores, RunOutcome, burst, choose_cores, lost, paced
 from hunter.bench.traffic import TrafficPlan
 
-PARTS: Final = ("burst", "paced", "stages", "sustain", "scale")
-DEFAULT_PARTS: Final = PARTS
+DEFAULT_PARTS: Final = ("burst", "paced", "stages", "sustain", "scale")
+PARTS: Final = (*DEFAULT_PARTS, "sizing")
 RATES: Final = (1_000, 5_000, 20_000)
 # So many messages of a burst for each second asked for: enough to tell a kernel's cost apart.
 _BURST_MESSAGES: Final = {"trades": 30_000, "mix": 15_000}
@@ -114,6 +114,10 @@ class Suite:
         self.found["scale"] = [
             scale.measure(mix, seconds, self.cores, self._tell) for mix in self.scale_mixes
         ]
+
+    def _sizing(self) -> None:
+        seconds = max(1.0, self.seconds * _PACED_SHARE)
+        self.found["sizing"] = sizing.measure(seconds, self.cores, self._tell)
 
 
 def common_entry(outcome: RunOutcome) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def bench(**given: Any) -> None:
     a second. stages: each stage by itself. sustain: the highest rate without loss or growing lag.
     scale: 300 instruments at a busy second. Each paced run takes three tenths of --seconds, each of
     scale six tenths; all together about a minute and a half, and nothing else should run meanwhile.
+    sizing, by name only: CPU, memory and /dev/shm of 1 to 300 instruments.
     --peers and --curves are made instead, unless --only asks for more.
     """
     clock = SystemClock()

@@ -25,6 +25,14 @@ SCALE = {
 }  # fmt: skip
 
 
+SIZING = {
+    "instruments": 50, "rate_per_s": 4_500, "lost": 0, "why": "the lag grew", "note": "",
+    "cpu_percent": {"stream-0": 10.0, "stream-1": 2.0, "brain-0": 9.0, "watchdog": 1.0},
+    "rss_bytes": {"stream-0": 47_000_000, "brain-0": 55_000_000, "watchdog": 26_000_000},
+    "shared_bytes": 166_000_000, "cut_short": False,
+}  # fmt: skip
+
+
 def everything() -> dict[str, Any]:
     return {
         "machine": machine.describe() | {"pinning": "load on core 0, engine on 1"},
@@ -42,6 +50,7 @@ def everything() -> dict[str, Any]:
         "sustain": SUSTAIN,
         "costliest_stage": "decode",
         "scale": [SCALE],
+        "sizing": [SIZING],
         "peers": [PEER],
     }
 
@@ -55,11 +64,14 @@ def test_report_has_every_part_and_fits_a_hundred_columns() -> None:
     lines = report.lines(everything())
     text = "\n".join(lines)
     assert max(map(len, lines)) <= report.COLUMNS
-    for word in ("BURST", "PACED", "STAGE", "SUSTAINED", "SCALE", "PEER"):
+    for word in ("BURST", "PACED", "STAGE", "SUSTAINED", "SCALE", "SIZING", "PEER"):
         assert word in text
     assert "this box: about 666 instruments" in text
     assert "1 / 2 / 3" in text
     assert "memory, MB: stream-0 90, shared 341" in text
+    (line,) = [line for line in lines if line.startswith("50 instruments")]
+    assert line.split() == ["50", "instruments", "4,500", "12", "9", "47", "55", "26", "166", "0"]
+    assert "  ! 50: the lag grew" in lines
     assert "20.2 x" in text
     assert "  ! late" in text
     assert "cut short at 400,000 messages" in text

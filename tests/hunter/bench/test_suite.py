@@ -50,6 +50,15 @@ def test_every_part_fills_its_key(asked: list[Any]) -> None:
     assert paced["schedule_to_receive_us"] is None
 
 
+def test_sizing_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(suite.sizing, "measure", lambda *given: asked.append(given) or [])
+    made = Suite(10.0, 20, lambda *_: None)
+    assert "sizing" not in DEFAULT_PARTS
+    made.measure("sizing")
+    assert (asked[0][0], made.found["sizing"]) == (3.0, [])
+
+
 def test_burst_tells_the_median_run_and_whatever_was_lost_in_any() -> None:
     runs = [
         msgspec.structs.replace(OUTCOME, stream_us_per_message=cost, missing=missing)
