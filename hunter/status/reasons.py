@@ -13,6 +13,7 @@ from hunter.status.documents import (
     BrainDocument,
     ChildDocument,
     FactDocument,
+    StoreDocument,
     SupervisorDocument,
 )
 from hunter.status.page import Beat, is_suspended
@@ -49,6 +50,14 @@ def alerts_notices(alerts: AlertsDocument | None) -> list[str]:
     if alerts is None or not alerts.trouble:
         return []
     return [f"alerts cannot be told, {alerts.waiting} wait: {alerts.trouble}"]
+
+
+def store_reasons(store: StoreDocument | None) -> list[str]:
+    """Why nothing is stored: what waits is limited, and the ring forgets."""
+    if store is None or not store.trouble:
+        return []
+    waiting = sum(table.waiting for table in store.tables)
+    return [f"store: {store.trouble}; {waiting} rows wait; tried again until it can be"]
 
 
 def brain_drifts(brain: BrainDocument) -> list[FactDocument]:

@@ -38,6 +38,7 @@ from hunter.status.reasons import (
     brain_drifts,
     elapsed_ms,
     feed_reasons,
+    store_reasons,
     supervisor_notices,
     supervisor_reasons,
 )
@@ -126,6 +127,7 @@ def make_report(
                 explained.add(actor.name)
                 reasons += told
         reasons += feed_reasons(streams.feeds_to_tell(explained), tree.state)
+        reasons += store_reasons(companions.get("store"))
     if not reasons:  # mostly a feed says better why its actor is degraded
         reasons += [f"{actor.name} is degraded" for actor in actors if actor.state == "degraded"]
     return StatusReport(

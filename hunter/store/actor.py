@@ -130,7 +130,10 @@ class StoreActor:
             self._config.supervisor.stop_timeout_s * STOP_SHARE * 1e9
         )
         if self._begun:
-            self._read(clock.monotonic_ns())
+            if self._signals is not None:
+                self._signals.hurry()
+            while self._read(clock.monotonic_ns()) and clock.monotonic_ns() < end_ns:
+                pass
             while not self._trouble and (now_ns := clock.monotonic_ns()) < end_ns:
                 self._give_all()
                 if not self._given:

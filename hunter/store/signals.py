@@ -33,6 +33,10 @@ class StoredSignals:
     def waiting(self) -> list[WaitingSignals]:
         return list(self._lanes.values())
 
+    def hurry(self) -> None:
+        """The next `poll` looks, however soon it comes."""
+        self._due_ns = 0
+
     def poll(self, now_ns: int) -> int:
         """Take in a block of the journal, if it is time; how many signals were in it."""
         if now_ns < self._due_ns:
@@ -50,8 +54,8 @@ class StoredSignals:
 
     def _take(self, placed: PlacedSignal, now_ns: int) -> None:
         signal = placed.signal
-        if not is_instrument(signal.instrument):
-            return  # it names a directory
+        if not _is_named(signal):
+            return
         series = self._start.series + self._journal.beginnings
         place = Place(series, NO_ORIGIN, placed.place)
         stored = self._start.places.get(signal.instrument)
@@ -66,12 +70,20 @@ class StoredSignals:
         lane.add(signal, place, now_ns)
 
 
+def _is_named(signal: Signal) -> bool:
+    """Whether instrument and id are such as they have to be: the one names a directory, the other
+    tells the day.
+    """
+    try:
+        parse_signal_id(signal.id)
+    except MalformedMessage:
+        return False
+    return is_instrument(signal.instrument)
+
+
 def _is_up_to(signal: Signal, stored_id: str | None) -> bool:
     """Whether it is the stored signal, or one before it of the same ring."""
     if stored_id is None:
         return False
-    try:
-        stored, found = parse_signal_id(stored_id), parse_signal_id(signal.id)
-    except MalformedMessage:
-        return False
+    stored, found = parse_signal_id(stored_id), parse_signal_id(signal.id)
     return stored.ring_id == found.ring_id and found.boundary_ms <= stored.boundary_ms

@@ -123,7 +123,8 @@ class WritingThread:
         """Write what was given, no more merging; False when the disk does not take it in time."""
         self._ending.set()
         self._wake.set()
-        self._thread.join(timeout_s)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _run(self) -> None:

@@ -17,6 +17,7 @@ WITHOUT_TEST = {
     "hunter/alerts/__main__.py": "puts an actor together; tests/system/test_alerts.py runs it",
     "hunter/brain/__main__.py": "puts an actor together; every test in tests/system runs it",
     "hunter/simulator/__main__.py": "puts an actor together; every test in tests/system runs it",
+    "hunter/store/__main__.py": "puts an actor together; tests/system/test_store.py runs it",
     "hunter/stream/__main__.py": "puts an actor together; every test in tests/system runs it",
     "hunter/watchdog/__main__.py": "puts an actor together; every test in tests/system runs it",
     "hunter/web/__main__.py": "puts an actor together; test_web in tests/system runs it",

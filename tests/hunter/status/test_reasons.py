@@ -5,12 +5,18 @@ from typing import Any
 
 import pytest
 
-from hunter.status.documents import ChildDocument, SupervisorDocument
+from hunter.status.documents import (
+    ChildDocument,
+    StoreDocument,
+    StoreTableDocument,
+    SupervisorDocument,
+)
 from hunter.status.page import ActorState, Beat
 from hunter.status.reasons import (
     actor_reasons,
     elapsed_ms,
     feed_reasons,
+    store_reasons,
     supervisor_notices,
     supervisor_reasons,
 )
@@ -91,6 +97,15 @@ def test_deaths_that_were_not_recorded_are_a_notice() -> None:
     assert supervisor_notices(SupervisorDocument("running", "1")) == []
     full = SupervisorDocument("running", "1", deaths_unwritten=2)
     assert supervisor_notices(full) == ["2 deaths could not be recorded: was the disk full?"]
+
+
+def test_a_store_that_cannot_write_says_why_and_how_much_waits() -> None:
+    tables = (StoreTableDocument("trades", waiting=3), StoreTableDocument("books", waiting=4))
+    full = StoreDocument(tables, trouble="/d: No space left on device")
+    assert store_reasons(full) == [
+        "store: /d: No space left on device; 7 rows wait; tried again until it can be"
+    ]
+    assert store_reasons(StoreDocument(tables)) == store_reasons(None) == []
 
 
 def test_feeds_are_told_unless_they_live_or_the_tree_is_starting() -> None:
