@@ -15,7 +15,8 @@ The Parquet files of `[store]`, below `store.dir` (`DATA_DIR/store`):
 
 Instrument and date (of the exchange's time, UTC) stand in the path, as DuckDB, polars and pyarrow
 read it ("hive"), and not in the files. Times are int64 nanoseconds since the epoch. Sizes and
-volumes are contracts, for spot base currency. [Keep the market in Parquet](../how-to/store.md) shows it in use.
+volumes are contracts, for spot base currency. [Keep the market in
+Parquet](../how-to/store.md) shows it in use.
 """
 
 
