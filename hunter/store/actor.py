@@ -20,7 +20,7 @@ from hunter.runtime.actor import Context
 from hunter.status import documents
 from hunter.status.page import ActorState
 from hunter.store.files import StoreFiles
-from hunter.store.parts import Lane, Limits
+from hunter.store.parts import Limits, StoredLane
 from hunter.store.reading import StoredRing
 from hunter.store.resume import SignalsStart, start_signals
 from hunter.store.signals import StoredSignals
@@ -59,7 +59,7 @@ class StoreActor:
         self._signals_start: SignalsStart | None = None
         self._signals: StoredSignals | None = None
         self._begun = False
-        self._given: dict[Lane, tuple[Waiting, int]] = {}
+        self._given: dict[StoredLane, tuple[Waiting, int]] = {}
         self._give_due_ns = 0
         self._retry_ns = 0
         self._retry_due_ns = 0

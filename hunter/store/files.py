@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from hunter.files import private_opener
 from hunter.ring.segment import WriterLease
-from hunter.store.parts import Folder, Lane, Part, merged, parse_folder, parse_part
+from hunter.store.parts import Folder, Part, StoredLane, merged, parse_folder, parse_part
 from hunter.store.swap import exchange
 from hunter.store.tables import encodings, schema_of
 
@@ -50,7 +50,7 @@ class StoreFiles:
         self.directory = directory
         self._lease: WriterLease | None = None
         self._folders: dict[Folder, list[Part]] = {}
-        self._newest: dict[Lane, Part] = {}
+        self._newest: dict[StoredLane, Part] = {}
         self.file_count = 0
         self.size_bytes = 0
         self.removed_count = 0
@@ -65,14 +65,14 @@ class StoreFiles:
         """The parts of each folder."""
         return list(self._folders.values())
 
-    def newest(self, lane: Lane) -> Part | None:
+    def newest(self, lane: StoredLane) -> Part | None:
         """The part that says where the lane goes on."""
         return self._newest.get(lane)
 
     def newest_parts(self) -> list[Part]:
         return list(self._newest.values())
 
-    def parts_of(self, lane: Lane) -> list[Part]:
+    def parts_of(self, lane: StoredLane) -> list[Part]:
         """The lane's parts, in order."""
         found = [p for folder, parts in self._folders.items() if folder.lane == lane for p in parts]
         return sorted(found, key=lambda part: part.order)

@@ -33,7 +33,7 @@ _INSTRUMENT: Final = "instrument="
 _DATE: Final = "date="
 
 
-class Lane(NamedTuple):
+class StoredLane(NamedTuple):
     """A table of one instrument."""
 
     table: str
@@ -43,7 +43,7 @@ class Lane(NamedTuple):
 class Folder(NamedTuple):
     """One day of a lane; `day` counts from the epoch, in UTC."""
 
-    lane: Lane
+    lane: StoredLane
     day: int
 
     @property
@@ -105,7 +105,7 @@ def parse_folder(table: str, instrument: str, date: str) -> Folder | None:
         day = datetime.date.fromisoformat(date.removeprefix(_DATE)).toordinal() - _EPOCH
     except ValueError:
         return None
-    folder = Folder(Lane(table, name), day)
+    folder = Folder(StoredLane(table, name), day)
     return folder if folder.path == f"{table}/{instrument}/{date}" else None
 
 

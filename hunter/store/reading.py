@@ -19,7 +19,7 @@ from hunter.ring.reader import ROWS_PER_POLL_MAX, LaneReader
 from hunter.ring.rows import STRUCTS, Kind, TradeFlag
 from hunter.store.candles import CandleMaker
 from hunter.store.files import StoreFiles
-from hunter.store.parts import Lane
+from hunter.store.parts import StoredLane
 from hunter.store.resume import (
     CandleStart,
     Continued,
@@ -64,13 +64,13 @@ class StoredInstrument:
         self._maker: CandleMaker | None = None
         self._bars: WaitingBars | None = None
         if start.books is not None:
-            self._books = ring.reading(index, Kind.BOOK, Lane("books", name), start.books)
+            self._books = ring.reading(index, Kind.BOOK, StoredLane("books", name), start.books)
         if start.trades is not None:
-            self._trades = ring.reading(index, Kind.TRADE, Lane("trades", name), start.trades)
+            self._trades = ring.reading(index, Kind.TRADE, StoredLane("trades", name), start.trades)
         if start.candles is not None:
             facts = LaneReader(ring.shared, ring.layout, index, Kind.INSTRUMENT)
             self._maker = CandleMaker(name, facts, start.candles)
-            lane = Lane("candles", name)
+            lane = StoredLane("candles", name)
             self._bars = WaitingBars(lane, start.candles.place, ring.layout.source)
             for bar in self._maker.take(start.candles.trades):
                 self._bars.add(bar, 1)
@@ -143,7 +143,7 @@ class StoredRing:
         for table, kind in (("trades", Kind.TRADE), ("books", Kind.BOOK)):
             reader = LaneReader(self.shared, layout, index, kind)
             if table in self._tables and reader.capacity:
-                lane = Lane(table, name)
+                lane = StoredLane(table, name)
                 starts[table] = start_lane(files, lane, ring_id, source, reader.head)
         candles, tail = None, None
         if "candles" in self._tables:
@@ -158,7 +158,9 @@ class StoredRing:
         self._starts = []
         self._arrivals = [-1] * len(self.instruments)
 
-    def reading(self, index: int, kind: Kind, lane: Lane | None, start: LaneStart) -> _Reading:
+    def reading(
+        self, index: int, kind: Kind, lane: StoredLane | None, start: LaneStart
+    ) -> _Reading:
         """A reader of a lane, placed where it goes on."""
         reader = LaneReader(self.shared, self.layout, index, kind, max(0, start.cursor))
         if start.cursor < 0 and reader.tail:

@@ -19,7 +19,7 @@ from hunter.market.bars import RESTART_AFTER_NS, BarTrade
 from hunter.ring.rows import Kind
 from hunter.store.files import StoreFiles
 from hunter.store.journal import has_at
-from hunter.store.parts import Lane, Part, Place
+from hunter.store.parts import Part, Place, StoredLane
 from hunter.store.tables import rows_array
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ class SignalsStart(NamedTuple):
     ids: dict[str, str]
 
 
-def start_lane(files: StoreFiles, lane: Lane, ring_id: str, source: int, head: int) -> LaneStart:
+def start_lane(
+    files: StoreFiles, lane: StoredLane, ring_id: str, source: int, head: int
+) -> LaneStart:
     """Of trades or books. `head`: rows that the ring's lane has published."""
     newest = files.newest(lane)
     if newest is None:
@@ -83,7 +85,7 @@ def start_candles(
     files: StoreFiles, instrument: str, ring_id: str, source: int
 ) -> tuple[CandleStart, TradeTail | None]:
     """And the newest match of the last bar, for those who do not store trades."""
-    newest = files.newest(Lane("candles", instrument))
+    newest = files.newest(StoredLane("candles", instrument))
     if newest is None:
         return CandleStart(Place(1, ring_id, 0)), None
     if files.source_of(newest) != source:
@@ -164,7 +166,7 @@ def _trades_backwards(files: StoreFiles, instrument: str) -> Iterator[list[BarTr
     import pyarrow.parquet as pq
 
     count = 0
-    for part in reversed(files.parts_of(Lane("trades", instrument))):
+    for part in reversed(files.parts_of(StoredLane("trades", instrument))):
         with pq.ParquetFile(files.full_path(part)) as file:
             for group in reversed(range(file.num_row_groups)):
                 yield _bar_trades(file.read_row_group(group))

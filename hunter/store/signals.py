@@ -12,7 +12,7 @@ from hunter.errors import MalformedMessage
 from hunter.market.instrument import is_instrument
 from hunter.signals.signal import Signal, parse_signal_id
 from hunter.store.journal import PlacedJournal, PlacedSignal
-from hunter.store.parts import Lane, Place
+from hunter.store.parts import Place, StoredLane
 from hunter.store.resume import NO_ORIGIN, SignalsStart
 from hunter.store.waiting import WaitingSignals
 
@@ -65,7 +65,7 @@ class StoredSignals:
             return
         lane = self._lanes.get(signal.instrument)
         if lane is None:
-            lane = WaitingSignals(Lane("signals", signal.instrument), place)
+            lane = WaitingSignals(StoredLane("signals", signal.instrument), place)
             self._lanes[signal.instrument] = lane
         lane.add(signal, place, now_ns)
 

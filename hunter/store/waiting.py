@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hunter.market.bars import TradeBar
 from hunter.ring.rows import ROW_BYTES, Kind
 from hunter.signals.signal import Signal, parse_signal_id
-from hunter.store.parts import DAY_MAX, Folder, Lane, Part, Place, day_of
+from hunter.store.parts import DAY_MAX, Folder, Part, Place, StoredLane, day_of
 from hunter.store.tables import (
     books_table,
     candles_table,
@@ -40,7 +40,7 @@ _SIGNAL_BYTES: Final = 4_000
 class Waiting:
     """What all lanes have; `place` is what the newest row that was taken in will bring."""
 
-    def __init__(self, lane: Lane, place: Place, source: int = 0) -> None:
+    def __init__(self, lane: StoredLane, place: Place, source: int = 0) -> None:
         self.lane = lane
         self.place = place
         self.source = source
@@ -88,7 +88,7 @@ class Waiting:
 class WaitingRows(Waiting):
     """Rows of a trade or book lane, as the ring has them."""
 
-    def __init__(self, lane: Lane, place: Place, source: int, book_levels: int) -> None:
+    def __init__(self, lane: StoredLane, place: Place, source: int, book_levels: int) -> None:
         super().__init__(lane, place, source)
         self._kind = Kind.BOOK if lane.table == "books" else Kind.TRADE
         self._table: Callable[[bytes], Any] = trades_table
@@ -137,7 +137,7 @@ def _days(rows: np.ndarray[tuple[int], np.dtype[np.void]]) -> np.ndarray[Any, An
 class WaitingBars(Waiting):
     """Bars that are over. Their place is the second in which they open."""
 
-    def __init__(self, lane: Lane, place: Place, source: int) -> None:
+    def __init__(self, lane: StoredLane, place: Place, source: int) -> None:
         super().__init__(lane, place, source)
         self._bars: list[TradeBar] = []
 
@@ -169,7 +169,7 @@ class WaitingSignals(Waiting):
     that of the boundary they answer.
     """
 
-    def __init__(self, lane: Lane, place: Place) -> None:
+    def __init__(self, lane: StoredLane, place: Place) -> None:
         super().__init__(lane, place)
         self._signals: list[tuple[Signal, Place, int]] = []
 

@@ -185,10 +185,11 @@ def test_another_store_in_the_directory_is_told_and_waited_for(stage: StoreStage
     assert other.open() == ""
     actor = StoreActor(stage.stage.context("store"))
     stage.actors.append(actor)
-    actor.on_start(stage.clock.monotonic_ns())
     assert actor.state() is ActorState.STARTING
+    actor.on_start(stage.clock.monotonic_ns())
     run_until(actor, stage.clock, "told", lambda: actor.document().trouble)
     assert "another store writes" in actor.document().trouble
+    assert actor.state() is ActorState.DEGRADED
     other.close()
     run_until(actor, stage.clock, "open", lambda: actor._begun)
 

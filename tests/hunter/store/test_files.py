@@ -11,11 +11,11 @@ from fakes.full_disk import file_size_limit
 
 from hunter.store import files as files_module
 from hunter.store.files import StoreFiles
-from hunter.store.parts import Folder, Lane, Part, Place, parts_to_merge
+from hunter.store.parts import Folder, Part, Place, StoredLane, parts_to_merge
 from hunter.store.tables import schema_of
 
 RING = "18c0ffee00000001"
-LANE = Lane("candles", "BTC-USDT")
+LANE = StoredLane("candles", "BTC-USDT")
 FOLDER = Folder(LANE, 20_000)
 
 

@@ -6,7 +6,6 @@ from hunter.store.parts import (
     DAY_MAX,
     MERGE_COUNT,
     Folder,
-    Lane,
     Limits,
     Part,
     Place,
@@ -21,7 +20,7 @@ from hunter.store.parts import (
 
 DAY_NS = 86_400_000_000_000
 RING = "18c0ffee00000001"
-FOLDER = Folder(Lane("trades", "BTC-USDT-SWAP"), 20_000)
+FOLDER = Folder(StoredLane("trades", "BTC-USDT-SWAP"), 20_000)
 
 
 def part(last: int, folder: Folder = FOLDER, level: int = 0, size_bytes: int = 10) -> Part:
@@ -29,7 +28,7 @@ def part(last: int, folder: Folder = FOLDER, level: int = 0, size_bytes: int = 1
 
 
 def at_day(day: int, instrument: str = "BTC-USDT-SWAP") -> Folder:
-    return Folder(Lane("trades", instrument), day)
+    return Folder(StoredLane("trades", instrument), day)
 
 
 def test_a_folder_is_named_as_hive_does_and_read_back() -> None:

@@ -12,7 +12,7 @@ from hunter.ring import segment
 from hunter.ring.reader import LaneReader
 from hunter.ring.rows import STRUCTS, Kind
 from hunter.store.files import StoreFiles
-from hunter.store.parts import Lane, Place
+from hunter.store.parts import Place, StoredLane
 from hunter.store.resume import (
     Continued,
     TradeTail,
@@ -47,17 +47,17 @@ def files(stored: StoreStage) -> Any:
 
 def test_a_ring_that_is_still_there_is_read_on(stored: StoreStage, files: StoreFiles) -> None:
     ring_id, source = stored.writer.layout.ring_id, stored.writer.layout.source
-    lane = Lane("trades", SWAP)
+    lane = StoredLane("trades", SWAP)
     start = start_lane(files, lane, ring_id, source, 150)
     assert start == (Place(1, ring_id, 150), 150, None)
-    assert start_lane(files, Lane("books", SWAP), ring_id, source, 0).cursor == -1
+    assert start_lane(files, StoredLane("books", SWAP), ring_id, source, 0).cursor == -1
 
 
 def test_another_ring_is_read_whole_without_what_is_stored(
     stored: StoreStage, files: StoreFiles
 ) -> None:
     source = stored.writer.layout.source
-    lane = Lane("trades", SWAP)
+    lane = StoredLane("trades", SWAP)
     start = start_lane(files, lane, RING, source, 9_000)
     assert (start.place, start.cursor) == (Place(2, RING, 0), -1)
     assert start.tail == TradeTail(150, NOON_NS + 150_000_000_000)
@@ -86,7 +86,7 @@ def test_candles_go_on_from_the_trades_after_the_last_bar(
 def test_without_the_last_bars_match_trades_count_by_their_stamps(
     stored: StoreStage, files: StoreFiles
 ) -> None:
-    (newest,) = files.parts_of(Lane("candles", SWAP))
+    (newest,) = files.parts_of(StoredLane("candles", SWAP))
     assert newest.place.last
     for path in stored.files("trades"):
         path.unlink()

@@ -8,10 +8,10 @@ from fakes.store_stage import DAY_NS, NOON_NS, RING, signal
 from hunter.market.bars import BarTrade, bars_of
 from hunter.market.contract import contract_of
 from hunter.ring.rows import STRUCTS, Kind
-from hunter.store.parts import Lane, Place
+from hunter.store.parts import Place, StoredLane
 from hunter.store.waiting import Waiting, WaitingBars, WaitingRows, WaitingSignals
 
-TRADES = Lane("trades", "BTC-USDT")
+TRADES = StoredLane("trades", "BTC-USDT")
 NOON_DAY = NOON_NS // DAY_NS
 
 
@@ -80,7 +80,7 @@ def test_bars_are_named_by_the_seconds_they_open_in() -> None:
     midnight = (NOON_DAY + 1) * DAY_NS
     stamps = [midnight - 2 * minute, midnight - minute, midnight, midnight + minute]
     trades = [BarTrade(n, 1, stamp, stamp, 1.0, 1.0, 1) for n, stamp in enumerate(stamps, 1)]
-    waiting = WaitingBars(Lane("candles", "BTC-USDT"), Place(1, RING, 0), 7)
+    waiting = WaitingBars(StoredLane("candles", "BTC-USDT"), Place(1, RING, 0), 7)
     for bar in bars_of(trades, 60, contract_of("BTC-USDT")):
         waiting.add(bar, 1)
     batch = waiting.make_batch()
@@ -97,7 +97,7 @@ def test_bars_are_named_by_the_seconds_they_open_in() -> None:
 
 
 def test_signals_of_another_journal_or_day_are_another_part() -> None:
-    waiting = WaitingSignals(Lane("signals", "BTC-USDT-SWAP"), Place(1, RING, 0))
+    waiting = WaitingSignals(StoredLane("signals", "BTC-USDT-SWAP"), Place(1, RING, 0))
     noon_ms = NOON_NS // 1_000_000
     for place, boundary_ms in (
         (Place(1, RING, 10), noon_ms),

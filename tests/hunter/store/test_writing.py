@@ -9,7 +9,7 @@ from fakes.actor_stage import SkippingClock
 from fakes.full_disk import file_size_limit
 
 from hunter.store.files import StoreFiles
-from hunter.store.parts import Folder, Lane, Limits, Part, Place
+from hunter.store.parts import Folder, Limits, Part, Place, StoredLane
 from hunter.store.tables import schema_of
 from hunter.store.writing import BATCHES_MAX, Batch, WritingThread
 
@@ -42,7 +42,7 @@ class Desk:
     def give(self, number: int, day: int = TODAY) -> None:
         import pyarrow as pa
 
-        folder = Folder(Lane("candles", "BTC-USDT"), day)
+        folder = Folder(StoredLane("candles", "BTC-USDT"), day)
         rows = [{"open_ts_ns": number, "complete": True, "why_not": "x" * 500}]
         table = pa.Table.from_pylist(rows, schema=schema_of("candles"))
         part = Part(folder, Place(1, RING, number), number)
