@@ -57,6 +57,7 @@ class AlertsActor:
         self._disk_told = ""
         self._due_ns = 0
         self._sleeper = select.poll()
+        self._sleeper.register(self._sender.fileno(), select.POLLIN)
 
     def on_start(self, now_ns: int) -> None:
         self._due_ns = now_ns
@@ -75,12 +76,13 @@ class AlertsActor:
         self._log.info("tells %s; %d messages were on their way", names, len(self._outbox))
 
     def do_work(self, now_ns: int) -> int:
+        # At once: killed before, it would be sent again.
+        self._settle()
         if now_ns < self._due_ns:
             return 0
         self._due_ns = now_ns + LOOK_EVERY_NS
         if not self._sender.is_alive:
             raise HunterError("the thread that sends has ended; see the lines above")
-        self._settle()
         assert self._instance is not None
         self._look(self._instance.status(), self._context.clock.wall_ns())
         self._save()
@@ -131,13 +133,16 @@ class AlertsActor:
 
     def _settle(self) -> None:
         """What the sender is done with need not be kept."""
-        for outcome in self._sender.outcomes():
+        outcomes = self._sender.outcomes()
+        for outcome in outcomes:
             for entry in self._outbox:
                 if entry.message.id == outcome.message_id and outcome.channel in entry.channels:
                     entry.channels.remove(outcome.channel)
             if not outcome.delivered:
                 self._log.error("gave up on a message by %s: %s", outcome.channel, outcome.words)
-        self._outbox = [entry for entry in self._outbox if entry.channels]
+        if outcomes:
+            self._outbox = [entry for entry in self._outbox if entry.channels]
+            self._save()
         trouble = self._sender.trouble
         if trouble != self._trouble_told:
             self._trouble_told = trouble

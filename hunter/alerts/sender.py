@@ -8,6 +8,8 @@ that hangs costs the others one limit of time, not their turn. Owned by the aler
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import threading
 from collections import deque
@@ -57,6 +59,7 @@ class Sender:
         self._random = random.Random()
         self._news = threading.Condition()
         self._outcomes: list[Outcome] = []
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="alerts-sender", daemon=True)
         self._thread.start()
@@ -98,8 +101,14 @@ class Sender:
                 lane.messages.append(message)
             self._news.notify()
 
+    def fileno(self) -> int:
+        """Readable while there are outcomes that nobody has asked for."""
+        return self._bell
+
     def outcomes(self) -> list[Outcome]:
         """What has been settled since the last call."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._bell)
         with self._news:
             found, self._outcomes = self._outcomes, []
         return found
@@ -141,7 +150,7 @@ class Sender:
             lane.attempts, lane.trouble = 0, ""
             lane.messages.popleft()
             name = lane.channel.name
-            self._outcomes.append(Outcome(message.id, name, True, self._redactor.clean(words)))
+            self._settled(Outcome(message.id, name, True, self._redactor.clean(words)))
 
     def _missed(self, lane: _Lane, message: Message, error: NotDelivered) -> None:
         with self._news:
@@ -161,4 +170,8 @@ class Sender:
 
     def _drop(self, message: Message, channel: str, words: str) -> None:
         self.dropped += 1
-        self._outcomes.append(Outcome(message.id, channel, False, words))
+        self._settled(Outcome(message.id, channel, False, words))
+
+    def _settled(self, outcome: Outcome) -> None:
+        self._outcomes.append(outcome)
+        os.eventfd_write(self._bell, 1)

@@ -26,7 +26,8 @@ class AlertServer:
         self.posts: list[Post] = []
         self.answer: dict[str, Any] = {"ok": True}
         self.headers: dict[str, str] = {}
-        self._let_go = threading.Event()
+        self.let_go = threading.Event()
+        """Set it, and those that hang are closed."""
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -47,7 +48,7 @@ class AlertServer:
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         mood = self.mood
         if mood == "hang":
-            self._let_go.wait(30)
+            self.let_go.wait(30)
         if mood in ("hang", "close"):
             handler.close_connection = True
             return
@@ -66,7 +67,7 @@ class AlertServer:
         return [post.body for post in self.posts if post.path.startswith(path)]
 
     def close(self) -> None:
-        self._let_go.set()
+        self.let_go.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
