@@ -118,7 +118,7 @@ def _family(name: str, kind: str, text: str, *labels: str) -> Family:
 FAMILIES: Final = tuple(_family(*row) for row in _TABLE)
 
 
-class Sample(NamedTuple):
+class MetricValue(NamedTuple):
     """`name` is a family's, or a summary's with `_count` or `_sum`; `labels` in its order."""
 
     name: str
@@ -126,10 +126,10 @@ class Sample(NamedTuple):
     value: float
 
 
-def samples(report: StatusReport) -> Iterator[Sample]:
+def samples(report: StatusReport) -> Iterator[MetricValue]:
     """All values of a report."""
     for name, labels, value in _facts(report):
-        yield Sample(f"hunter_{name}", labels, float(value))
+        yield MetricValue(f"hunter_{name}", labels, float(value))
 
 
 _Fact = tuple[str, tuple[str, ...], float]
@@ -275,8 +275,8 @@ class StatusCollector:
         return ()
 
 
-def _metrics(found: Iterable[Sample]) -> Iterator[Metric]:
-    by_name: dict[str, list[Sample]] = {}
+def _metrics(found: Iterable[MetricValue]) -> Iterator[Metric]:
+    by_name: dict[str, list[MetricValue]] = {}
     for sample in found:
         by_name.setdefault(sample.name, []).append(sample)
     for family in FAMILIES:

@@ -16,7 +16,7 @@ from hunter.status.page import ActorState
 from hunter.web.access_token import page_token
 from hunter.web.app import STATIC_DIR, Answers
 from hunter.web.gate import Gate
-from hunter.web.guard import Guard, bracketed
+from hunter.web.guard import Guard, bracketed, is_wildcard
 from hunter.web.listening import listen
 from hunter.web.server import PageServer
 from hunter.web.snapshot import Snapshots
@@ -25,7 +25,6 @@ from hunter.web.viewers import Viewer, Viewers
 NEWS_EVERY_NS: Final = 200_000_000
 LOOK_EVERY_NS: Final = 1_000_000_000
 LATENCY_EVERY_NS: Final = 1_000_000_000
-_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class WebActor:
@@ -57,7 +56,8 @@ class WebActor:
         self._gate = Gate(answers.app, guard)
         self._server = PageServer(self._gate, listening, self._log)
         self._loop.run_until_complete(self._server.start())
-        self._url = f"http://{bracketed(_ANY.get(web.host, web.host))}:{port}/"
+        host = "localhost" if is_wildcard(web.host) else bracketed(web.host)
+        self._url = f"http://{host}:{port}/"
         self._log.info("page: %s", self._url)
         if guard.always_asks:
             self._log.info(

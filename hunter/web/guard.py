@@ -11,12 +11,12 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 LOGIN_PATH: Final = "/login"
 _FREE_PATHS: Final = frozenset(("/healthz", LOGIN_PATH))
 _LOCAL_NAMES: Final = frozenset(("localhost", "127.0.0.1", "[::1]"))
-_WILDCARDS: Final = frozenset(("0.0.0.0", "[::]"))
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
 _ORIGIN: Final = re.compile(r"(https?)://(.+)")
 _SCHEME_PORTS: Final = {"http": 80, "https": 443}
@@ -59,7 +59,7 @@ class Guard:
         own = bracketed(host)
         self.always_asks = _LOCAL_ADDRESS.fullmatch(own) is None
         """Whether the token is asked of everybody: who comes may be from anywhere."""
-        self._own = _LOCAL_NAMES | ({own} - _WILDCARDS)
+        self._own = _LOCAL_NAMES if is_wildcard(host) else _LOCAL_NAMES | {own}
         self._allowed = frozenset(map(bracketed, allowed_hosts))
 
     @property
@@ -139,6 +139,14 @@ def bracketed(host: str) -> str:
     """A host as it stands in an address of the web."""
     host = host.lower()
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether it stands for all addresses of this host, and is none that one can ask for."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def _first(asked: Asked, name: str) -> str:

@@ -205,7 +205,7 @@ def test_who_says_nothing_is_let_go(place: Place, monkeypatch: pytest.MonkeyPatc
 def test_elsewhere_the_token_is_asked_for_and_where_it_is_is_told() -> None:
     place = Place('web.host="0.0.0.0"')
     try:
-        assert place.actor.document().url == f"http://127.0.0.1:{place.port}/"
+        assert place.actor.document().url == f"http://localhost:{place.port}/"
         path = place.stage.config.token_path
         assert place.stage.log.having(f"needs the token in {path}")
         assert place.get("/healthz")[0] == 200

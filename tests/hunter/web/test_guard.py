@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from hunter.web.guard import Asked, Authority, Guard, Refusal, authority, bracketed
+from hunter.web.guard import (
+    Asked,
+    Authority,
+    Guard,
+    Refusal,
+    authority,
+    bracketed,
+    is_wildcard,
+)
 
 TOKEN = "a-token-that-nobody-guesses"
 LOCAL = "127.0.0.1"
@@ -173,3 +181,10 @@ def test_is_token_is_exact() -> None:
     assert guard().is_token(TOKEN)
     assert not guard().is_token("")
     assert not guard().is_token(TOKEN[:-1])
+
+
+def test_is_wildcard() -> None:
+    assert [host for host in ("0.0.0.0", "::", "127.0.0.1", "a.b") if is_wildcard(host)] == [
+        "0.0.0.0",
+        "::",
+    ]
