@@ -139,7 +139,7 @@ def _levels(rows: Rows, name: str) -> dict[str, Column]:
     import numpy
 
     side = name.removesuffix("s")
-    counts = numpy.where(rows["valid"] != 0, rows[f"{side}_count"], 0)
+    counts = rows[f"{side}_count"]  # 0 in a book that is not valid
     made: dict[str, Column] = {}
     for level in range(BOOK_LEVELS):
         for place, what in enumerate(("price", "size")):

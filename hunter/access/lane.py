@@ -191,14 +191,13 @@ class BookLane(Lane):
         if not len(rows):
             return None
         row = rows[0]
-        valid = bool(row["valid"])
         sides = []
         for name in ("bid", "ask"):
             levels = row[f"{name}s"].copy()
-            levels[int(row[f"{name}_count"]) if valid else 0 :] = float("nan")
+            levels[int(row[f"{name}_count"]) :] = float("nan")  # 0 while it is not valid
             sides.append(levels)
         times = int(row["exchange_ts_ns"]), int(row["received_ts_ns"])
-        return BookTop(valid, int(row["seq_id"]), *times, sides[0], sides[1])
+        return BookTop(bool(row["valid"]), int(row["seq_id"]), *times, sides[0], sides[1])
 
 
 class BarLane(Lane):

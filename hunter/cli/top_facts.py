@@ -24,7 +24,7 @@ from hunter.errors import HunterError
 from hunter.ring.rows import BOOK_LEVELS, Kind, place_of
 from hunter.signals.journal_reader import JournalFollower, last_signals
 from hunter.signals.signal import Signal
-from hunter.status.report import StatusReport
+from hunter.status.report import FeedReport, StatusReport
 from hunter.text import printable
 
 LOG_TAIL_BYTES: Final = 32 << 10
@@ -121,15 +121,17 @@ class Watcher:
             names = self._instance.instruments
         except HunterError:
             return []  # it has just been stopped
+        feeds: dict[str, list[FeedReport]] = {name: [] for name in names}
+        for feed in report.feeds:
+            feeds.setdefault(feed.instrument, []).append(feed)
         for name in names:
             with contextlib.suppress(HunterError):  # a damaged ring: the report says which
-                found[name] = self._facts(self._instance, name, report)
+                found[name] = self._facts(self._instance, name, feeds[name])
         return list(found.values())
 
-    def _facts(self, instance: Instance, name: str, report: StatusReport) -> InstrumentFacts:
+    def _facts(self, instance: Instance, name: str, feeds: list[FeedReport]) -> InstrumentFacts:
         trades, books = (self._lane(instance, name, kind) for kind in (Kind.TRADE, Kind.BOOK))
         newest, top = trades.last_rows(1), books.last_rows(1)
-        feeds = [feed for feed in report.feeds if feed.instrument == name]
         ages = [feed.age_ms for feed in feeds if feed.age_ms is not None]
         unwell = [feed.state for feed in feeds if feed.state != "live"]
         is_valid = bool(top and top[0][_VALID])

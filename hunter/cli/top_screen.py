@@ -8,6 +8,7 @@ Colours are the terminal's own, so a light terminal stays light.
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 import threading
@@ -126,24 +127,35 @@ class AskScreen(ModalScreen[bool]):
 
 
 class FactTable(DataTable[Text]):
-    """A table that is given all its rows again and again, and keeps its cursor where it was."""
+    """A table that is given all its rows again and again, and keeps its cursor where it was.
+
+    Its columns only get wider: textual measures a whole column anew for each cell, if it is left to
+    do so, which takes seconds for 300 instruments.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(id=name, cursor_type="row", show_cursor=False)
         self._names: tuple[str, ...] = ()
-        self._shown: dict[str, list[TopCell]] = {}
+        self._widths: list[int] = []
+        self._rows: dict[str, list[TopCell]] = {}
 
-    def show(self, columns: Sequence[str], rows: dict[str, list[TopCell]]) -> None:
-        """Draw what has changed; all of it when there are other columns or other rows."""
+    def show(self, names: Sequence[str], rows: dict[str, list[TopCell]]) -> None:
+        """Draw what has changed; all of it when there are other columns, other rows or no room."""
         self.display = bool(rows)
-        if tuple(columns) != self._names or list(rows) != list(self._shown):
-            self._draw_all(columns, rows)
-        else:
+        every = ([TopCell(name) for name in names], *rows.values())
+        widths = [max(len(cell.text) for cell in column) for column in zip(*every, strict=True)]
+        same = tuple(names) == self._names and list(rows) == list(self._rows)
+        if same and all(map(operator.le, widths, self._widths)):
             for key, cells in rows.items():
-                for name, cell, before in zip(columns, cells, self._shown[key], strict=True):
+                for name, cell, before in zip(names, cells, self._rows[key], strict=True):
                     if cell != before:
-                        self.update_cell(key, name, _cell(name, cell), update_width=True)
-        self._shown = rows
+                        self.update_cell(key, name, _cell(name, cell))
+        else:
+            before_widths = self._widths if tuple(names) == self._names else [0] * len(names)
+            self._widths = list(map(max, widths, before_widths))
+            self._names = tuple(names)
+            self._draw_all(rows)
+        self._rows = rows
 
     def on_focus(self) -> None:
         self.show_cursor = True
@@ -153,20 +165,20 @@ class FactTable(DataTable[Text]):
 
     def chosen(self) -> str:
         """Key of the row under the cursor; "" when there is none."""
-        keys = list(self._shown)
+        keys = list(self._rows)
         return keys[self.cursor_row] if 0 <= self.cursor_row < len(keys) else ""
 
-    def _draw_all(self, columns: Sequence[str], rows: dict[str, list[TopCell]]) -> None:
-        chosen = self.chosen()
+    def _draw_all(self, rows: dict[str, list[TopCell]]) -> None:
+        chosen, top = self.chosen(), self.scroll_y
         self.clear(columns=True)
-        self._names = tuple(columns)
-        for name in columns:
-            self.add_column(Text(name, justify=_justify(name)), key=name)
+        for name, width in zip(self._names, self._widths, strict=True):
+            self.add_column(Text(name, justify=_justify(name)), key=name, width=width)
         for key, cells in rows.items():
-            drawn = (_cell(name, cell) for name, cell in zip(columns, cells, strict=True))
+            drawn = (_cell(name, cell) for name, cell in zip(self._names, cells, strict=True))
             self.add_row(*drawn, key=key)
         if chosen in rows:
-            self.move_cursor(row=list(rows).index(chosen))
+            self.move_cursor(row=list(rows).index(chosen), scroll=False)
+            self.scroll_to(y=top, animate=False)
 
 
 def _justify(column: str) -> Any:

@@ -147,10 +147,32 @@ def test_async_signals_leave_the_loop_free_while_a_disk_does_not_answer(
         counting = asyncio.create_task(count())
         with Instance(stage.config) as instance:
             taking = asyncio.create_task(taken(instance, 2))
+            await asyncio.sleep(2 * following.FOLLOW_EVERY_S)  # it follows now
             journal.append(signal(2_000))
             found = await asyncio.wait_for(taking, LIMIT_S)
         counting.cancel()
         return found
+
+    assert asyncio.run(program()) == ["1000", "2000"]
+
+
+def test_async_signals_that_come_between_the_two_looks_are_not_told_twice(
+    stage: Stage, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last_signals = journal_reader.last_signals
+
+    def look(*arguments: Any) -> list[Signal]:
+        journal.append(signal(1_000))
+        return last_signals(*arguments)
+
+    monkeypatch.setattr(journal_reader, "last_signals", look)
+
+    async def program() -> list[str]:
+        with Instance(stage.config) as instance:
+            taking = asyncio.create_task(taken(instance, 2))
+            await asyncio.sleep(2 * following.FOLLOW_EVERY_S)
+            journal.append(signal(2_000))
+            return await asyncio.wait_for(taking, LIMIT_S)
 
     assert asyncio.run(program()) == ["1000", "2000"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fakes.actor_stage import SWAP
+from fakes.actor_stage import SWAP, HandClock
 
 from hunter.cli import top_facts
 from hunter.cli.top_facts import (
@@ -64,17 +64,19 @@ def test_look_is_the_report_and_the_newest_of_each_lane(shown: Any, watcher: Wat
     assert (now["BOOK"], now["BID"], now["FEEDS"], now["LOST"]) == ("resync", "-", "stale", "3")
 
 
-def test_rate_is_of_the_last_seconds(shown: Any, watcher: Watcher) -> None:
+def test_rate_is_of_the_last_seconds(shown: Any) -> None:
     shown.up()
+    clock = HandClock()
+    watcher = Watcher(shown.config, clock)
     assert cells(watcher)["TR/S"] == "0.0"
     shown.put_trades(*range(1, 21))
-    shown.stage.clock.skip(2_000)
+    clock.skip(2_000)
     assert cells(watcher)["TR/S"] == "10.0"
     for _ in range(6):
-        shown.stage.clock.skip(2_000)
-        shown.beat()
+        clock.skip(2_000)
         last = cells(watcher)["TR/S"]
     assert last == "0.0"
+    watcher.close()
 
 
 def test_watcher_goes_on_after_a_stop_and_a_start(shown: Any, watcher: Watcher) -> None:
