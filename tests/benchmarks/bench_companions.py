@@ -265,13 +265,13 @@ def show(found: dict[str, Any]) -> None:
     print(f"{found['cores']}; with: {', '.join(found['companions'])}; us")
     for entry in found["rates"]:
         print(f"\n{entry['rate_per_s']:,} trades/s, {entry['rounds']} rounds")
-        print(f"{'':<26}{'without':>26}{'with':>26}{'difference':>26}")
+        print(f"{'':<24}{'without':>30}{'with':>30}{'difference':>30}")
         for row in entry["latency"]:
             name = f"{row['stage'].replace('_', ' ')} {row['percentile']}"
             parts = [_range(row["without_us"]), _range(row["with_us"])]
             low, high = row["difference_us_low"], row["difference_us_high"]
             difference = f"{row['difference_us']:+,.1f} [{low:+,.1f}, {high:+,.1f}]"
-            print(f"{name:<26}{parts[0]:>26}{parts[1]:>26}{difference:>26}")
+            print(f"{name:<24}{parts[0]:>30}{parts[1]:>30}{difference:>30}")
         for arm in ("without", "with"):
             used = entry[f"cpu_percent_{arm}"]
             cores = entry[f"core_percent_{arm}"]
