@@ -9,7 +9,7 @@ const WAIT_MAX_MS = 5_000;
 const SILENT_MAX_MS = 3_000;
 
 export class Connection {
-  /** `on`: {message(object), up(), down(sinceMs), locked()} */
+  /** `on`: {message(object), up(), down(sinceMs, why), locked()} */
   constructor(on) {
     this.on = on;
     this.socket = null;
@@ -49,7 +49,7 @@ export class Connection {
       }
       this.on.message(told);
     });
-    socket.addEventListener("close", () => this.#lost(socket));
+    socket.addEventListener("close", (event) => this.#lost(socket, event.reason));
   }
 
   show(instrument) {
@@ -66,11 +66,11 @@ export class Connection {
     }
   }
 
-  #lost(socket) {
+  #lost(socket, why = "") {
     if (socket !== this.socket) return;
     this.socket = null;
     this.isUp = false;
-    this.on.down(this.heardMs);
+    this.on.down(this.heardMs, why);
     this.#again(this.waitMs);
   }
 

@@ -27,7 +27,7 @@ class Page {
     this.connection = new Connection({
       message: (told) => this.#take(told),
       up: () => this.#up(),
-      down: (sinceMs) => this.#down(sinceMs),
+      down: (sinceMs, why) => this.#down(sinceMs, why),
       locked: () => setHidden(byId("locked"), false),
     });
     this.connection.open();
@@ -103,7 +103,8 @@ class Page {
     this.lost = null;
   }
 
-  #down(sinceMs) {
+  #down(sinceMs, why) {
+    setText(byId("banner-why"), why ? ` (it said: ${why})` : "");
     if (this.lost !== null) return;
     this.lost = sinceMs;
     document.body.classList.remove("waiting");

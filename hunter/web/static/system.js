@@ -159,7 +159,7 @@ export class System {
       ["refused", count(web.refused), web.refused ? "warn" : ""],
     ]);
     group("rings-facts", status.rings.slice(0, 8).map((ring) => [
-      ring.instrument, `${count(ring.sequence)} trades, ${count(Math.min(ring.sequence, ring.capacity))} kept`,
+      ring.instrument, `${count(ring.sequence)} trades`,
     ]));
   }
 
