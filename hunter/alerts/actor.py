@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from hunter.access import Instance
-from hunter.alerts.channels import make_channels
-from hunter.alerts.checkpoint import Checkpoint, CheckpointFile, OutboxEntry
+from hunter.alerts.channels import make_channels, redact_logs
+from hunter.alerts.checkpoint import AlertsMemory, CheckpointFile, OutboxEntry
 from hunter.alerts.policy import Message, Policy, PolicyState, seen
 from hunter.alerts.sender import LANE_MESSAGES_MAX, Sender
 from hunter.alerts.wording import Origin, text
@@ -45,6 +45,7 @@ class AlertsActor:
         config = context.config
         origin = origin_of(config)
         channels, redactor = make_channels(config.alerts, Path(config.base_dir), os.environ, origin)
+        redact_logs(context.log, redactor)
         self._origin = origin
         self._file = CheckpointFile(config.data_dir)
         self._sender = Sender(channels, redactor, context.clock)
@@ -171,7 +172,7 @@ class AlertsActor:
         state.death_told_ns = max(state.death_told_ns, newest.at_ns)
 
     def _save(self) -> None:
-        self._file.save(Checkpoint(self._policy.state, self._outbox))
+        self._file.save(AlertsMemory(self._policy.state, self._outbox))
         if self._file.trouble != self._disk_told:
             self._disk_told = self._file.trouble
             if self._disk_told:

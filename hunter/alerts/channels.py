@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 
 from hunter.alerts.policy import Message
-from hunter.alerts.post import Answer, PostError, check_address, post_json
+from hunter.alerts.post import PostAnswer, PostError, check_address, post_json
 from hunter.alerts.wording import Origin, payload, text, title
 from hunter.config import AlertsSection, read_secret
 from hunter.errors import ConfigError, HunterError
@@ -38,7 +38,7 @@ class NotDelivered(HunterError):
         self.retry_after_s = retry_after_s
 
 
-class Channel(Protocol):
+class AlertChannel(Protocol):
     """One way. `name` is what logs and the status call it."""
 
     name: str
@@ -58,6 +58,30 @@ class Redactor:
         for secret in self._secrets:
             words = words.replace(secret, "***")
         return words
+
+
+class _CleanFormatter(logging.Formatter):
+    def __init__(self, inner: logging.Formatter, redactor: Redactor) -> None:
+        super().__init__()
+        self._inner = inner
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redactor.clean(self._inner.format(record))
+
+
+def redact_logs(log: logging.Logger, redactor: Redactor) -> None:
+    """From now on no line of `log`, its parents, or a library without a handler has a secret: they
+    log what they ask for, and a traceback may quote it.
+    """
+    handlers = [] if logging.lastResort is None else [logging.lastResort]
+    found: logging.Logger | None = log
+    while found is not None:
+        handlers += found.handlers
+        found = found.parent
+    for handler in handlers:
+        inner = handler.formatter or logging.Formatter()
+        handler.setFormatter(_CleanFormatter(inner, redactor))
 
 
 class Webhook:
@@ -125,9 +149,9 @@ class Apprise:
         expect_extra("alerts", "alerts.apprise")
         import apprise
 
-        logger = logging.getLogger("apprise")  # it tells addresses, and what is in them
-        logger.addHandler(logging.NullHandler())
-        logger.propagate = False
+        for name in ("apprise", "urllib3"):  # they tell addresses, and what is in them
+            logging.getLogger(name).addHandler(logging.NullHandler())
+            logging.getLogger(name).propagate = False
         self._origin = origin
         self._targets: list[Any] = []
         for number, address in enumerate(addresses, 1):
@@ -154,9 +178,9 @@ class Apprise:
 
 def make_channels(
     section: AlertsSection, base_dir: Path, variables: Mapping[str, str], origin: Origin
-) -> tuple[list[Channel], Redactor]:
+) -> tuple[list[AlertChannel], Redactor]:
     """Those that are configured, with their secrets read. Raises ConfigError or MissingExtra."""
-    channels: list[Channel] = []
+    channels: list[AlertChannel] = []
     secrets: list[str] = []
 
     def secret(reference: str) -> str:
@@ -191,14 +215,14 @@ def _pieces(value: str) -> list[str]:
     return found
 
 
-def _post(url: str, body: bytes) -> Answer:
+def _post(url: str, body: bytes) -> PostAnswer:
     try:
         return post_json(url, body)
     except PostError as error:
         raise NotDelivered(str(error)) from None
 
 
-def _refused(answer: Answer, said: str) -> NotDelivered:
+def _refused(answer: PostAnswer, said: str) -> NotDelivered:
     """Whether it is worth another try: a server's own trouble passes, a wrong address does not."""
     is_final = 300 <= answer.status < 500 and answer.status not in _AGAIN
     words = f"HTTP {answer.status}" + (f": {said}" if said else "")

@@ -27,7 +27,7 @@ class OutboxEntry(msgspec.Struct):
     channels: list[str]
 
 
-class Checkpoint(msgspec.Struct):
+class AlertsMemory(msgspec.Struct):
     policy: PolicyState
     outbox: list[OutboxEntry] = []
     schema: int = SCHEMA
@@ -41,16 +41,16 @@ class CheckpointFile:
         self._written = b""
         self.trouble = ""
 
-    def load(self) -> Checkpoint | None:
+    def load(self) -> AlertsMemory | None:
         """None when there is none, or it is damaged or of another version."""
         try:
             with self._path.open("rb") as file:
-                found = msgspec.json.decode(file.read(BYTES_MAX), type=Checkpoint)
+                found = msgspec.json.decode(file.read(BYTES_MAX), type=AlertsMemory)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
         return found if found.schema == SCHEMA else None
 
-    def save(self, checkpoint: Checkpoint) -> None:
+    def save(self, checkpoint: AlertsMemory) -> None:
         """If it says anything new. A disk that refuses costs the memory over a restart alone."""
         raw = msgspec.json.encode(checkpoint)
         if raw == self._written and not self.trouble:

@@ -33,7 +33,7 @@ class PostError(HunterError):
     """It could not be delivered, nobody knows whether it arrived."""
 
 
-class Answer(NamedTuple):
+class PostAnswer(NamedTuple):
     status: int
     body: bytes
     retry_after_s: float
@@ -51,7 +51,7 @@ def check_address(url: str, what: str) -> str:
     return url
 
 
-def post_json(url: str, body: bytes, timeout_s: float = TIMEOUT_S) -> Answer:
+def post_json(url: str, body: bytes, timeout_s: float = TIMEOUT_S) -> PostAnswer:
     """Send `body`; whatever status comes back is an answer. Raises PostError."""
     parts = urlsplit(url)
     headers = {"Content-Type": "application/json", "User-Agent": "hunter"}
@@ -71,7 +71,7 @@ def post_json(url: str, body: bytes, timeout_s: float = TIMEOUT_S) -> Answer:
     try:
         with opener.open(request, timeout=timeout_s) as answer:
             raw = answer.read(ANSWER_BYTES_MAX)
-            return Answer(answer.status, raw, _retry_after_s(answer.headers))
+            return PostAnswer(answer.status, raw, _retry_after_s(answer.headers))
     except (OSError, HTTPException, ValueError) as error:
         raise PostError(_why(error, timeout_s)) from None  # the cause may name the address
 

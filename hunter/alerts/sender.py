@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from hunter.alerts.channels import Channel, NotDelivered, Redactor
+from hunter.alerts.channels import AlertChannel, NotDelivered, Redactor
 from hunter.alerts.policy import Message
 from hunter.clock import Clock
 
@@ -28,7 +28,7 @@ RETRY_AFTER_S_MAX: Final = 600.0
 _S: Final = 1_000_000_000
 
 
-class Outcome(NamedTuple):
+class Delivery(NamedTuple):
     """What became of a message on a channel; `words` say why, or what the other side said."""
 
     message_id: str
@@ -37,8 +37,8 @@ class Outcome(NamedTuple):
     words: str
 
 
-class _Lane:
-    def __init__(self, channel: Channel) -> None:
+class _Way:
+    def __init__(self, channel: AlertChannel) -> None:
         self.channel = channel
         self.messages: deque[Message] = deque()
         self.attempts = 0
@@ -49,16 +49,16 @@ class _Lane:
 class Sender:
     """`put` and `outcomes` from the loop, `close` at its end. Figures only grow."""
 
-    def __init__(self, channels: Sequence[Channel], redactor: Redactor, clock: Clock) -> None:
+    def __init__(self, channels: Sequence[AlertChannel], redactor: Redactor, clock: Clock) -> None:
         self.sent = 0
         self.failed = 0
         self.dropped = 0
-        self._lanes = {channel.name: _Lane(channel) for channel in channels}
+        self._lanes = {channel.name: _Way(channel) for channel in channels}
         self._redactor = redactor
         self._clock = clock
         self._random = random.Random()
         self._news = threading.Condition()
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[Delivery] = []
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="alerts-sender", daemon=True)
@@ -105,7 +105,7 @@ class Sender:
         """Readable while there are outcomes that nobody has asked for."""
         return self._bell
 
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[Delivery]:
         """What has been settled since the last call."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._bell)
@@ -130,7 +130,7 @@ class Sender:
             else:
                 self._delivered(lane, message, words)
 
-    def _next(self) -> tuple[_Lane, Message] | None:
+    def _next(self) -> tuple[_Way, Message] | None:
         """The next one to try, when its time has come; None at the end."""
         with self._news:
             while True:
@@ -144,15 +144,15 @@ class Sender:
                     return None
                 self._news.wait(None if lane is None else (lane.due_ns - now_ns) / _S)
 
-    def _delivered(self, lane: _Lane, message: Message, words: str) -> None:
+    def _delivered(self, lane: _Way, message: Message, words: str) -> None:
         with self._news:
             self.sent += 1
             lane.attempts, lane.trouble = 0, ""
             lane.messages.popleft()
             name = lane.channel.name
-            self._settled(Outcome(message.id, name, True, self._redactor.clean(words)))
+            self._settled(Delivery(message.id, name, True, self._redactor.clean(words)))
 
-    def _missed(self, lane: _Lane, message: Message, error: NotDelivered) -> None:
+    def _missed(self, lane: _Way, message: Message, error: NotDelivered) -> None:
         with self._news:
             self.failed += 1
             lane.attempts += 1
@@ -170,8 +170,8 @@ class Sender:
 
     def _drop(self, message: Message, channel: str, words: str) -> None:
         self.dropped += 1
-        self._settled(Outcome(message.id, channel, False, words))
+        self._settled(Delivery(message.id, channel, False, words))
 
-    def _settled(self, outcome: Outcome) -> None:
+    def _settled(self, outcome: Delivery) -> None:
         self._outcomes.append(outcome)
         os.eventfd_write(self._bell, 1)

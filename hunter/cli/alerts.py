@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from hunter.alerts.actor import origin_of
-from hunter.alerts.channels import Channel, NotDelivered, Redactor, make_channels
+from hunter.alerts.channels import AlertChannel, NotDelivered, Redactor, make_channels
 from hunter.alerts.policy import Item, Message
 from hunter.cli.options import colour, config_option, load_config
 from hunter.clock import SystemClock
@@ -48,7 +48,7 @@ def _test_message(now_ns: int) -> Message:
     return Message(f"{now_ns}-test", now_ns, "info", (item,))
 
 
-def _try(channel: Channel, message: Message, redactor: Redactor) -> bool:
+def _try(channel: AlertChannel, message: Message, redactor: Redactor) -> bool:
     try:
         said = channel.send(message)
     except NotDelivered as error:

@@ -14,6 +14,10 @@ import pytest
 from fakes.alert_server import AlertServer
 from fakes.instance import HunterInstance, Simulator, temporary_home, wait_until
 
+from hunter.access import Instance
+from hunter.status.documents import AlertsDocument
+from hunter.status.shapes import ActorReport, StatusReport
+
 pytestmark = pytest.mark.system
 
 HOOK, BOT = "dummy-hook-9c2f", "dummy-bot-77ab"
@@ -47,8 +51,18 @@ class Alerted:
     def told(self, text: str) -> None:
         wait_until(f"told: {text}", lambda: any(text in line for line in self.lines()))
 
-    def pid(self, name: str) -> int:
-        return int(self.instance.actor(name)["pid"])
+    def status(self) -> StatusReport:
+        """As `hunter status` has it, without a process for each look."""
+        with Instance(self.instance.config) as seen:
+            return seen.status()
+
+    def alerts(self) -> AlertsDocument:
+        found = self.status().alerts
+        assert found is not None
+        return found
+
+    def actor(self, name: str) -> ActorReport:
+        return next(actor for actor in self.status().actors if actor.name == name)
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +100,11 @@ def test_exchange_that_goes_away_is_one_alert_and_one_resolved_and_what_was_lost
     simulator.stop(signal.SIGKILL)
     alerted.told("is degraded: BTC-USDT-SWAP trades: connecting")
     # A killed alerts process repeats nothing and forgets nothing.
-    wait_until("both to have it", lambda: alerted.instance.status()["alerts"]["sent"] == 2)
-    before = alerted.pid("alerts")
+    wait_until("both to have it", lambda: alerted.alerts().sent == 2)
+    before = alerted.actor("alerts").pid
     os.kill(before, signal.SIGKILL)
-    wait_until("another one", lambda: alerted.pid("alerts") not in (0, before))
-    wait_until("it to be ready", lambda: alerted.instance.actor("alerts")["state"] == "ready")
+    wait_until("another one", lambda: alerted.actor("alerts").pid not in (0, before))
+    wait_until("it to be ready", lambda: alerted.actor("alerts").state == "ready")
     simulator.restart()
     alerted.told("resolved after")
     assert len(alerted.lines()) == 3, "\n".join(alerted.lines())
@@ -101,7 +115,7 @@ def test_exchange_that_goes_away_is_one_alert_and_one_resolved_and_what_was_lost
     wait_until("the bot", lambda: len(alerted.lines(f"/bot{BOT}/sendMessage")) == 3)
     assert alerted.lines(f"/bot{BOT}/sendMessage") == alerted.lines()
     assert alerted.server.bodies(f"/bot{BOT}")[0]["chat_id"] == "-5"
-    wait_until("its figures", lambda: alerted.instance.status()["alerts"]["sent"] == 6)
+    wait_until("its figures", lambda: alerted.alerts().sent == 6)
 
 
 def test_server_that_hangs_fails_or_closes_holds_nobody_up(alerted: Alerted) -> None:
@@ -110,17 +124,16 @@ def test_server_that_hangs_fails_or_closes_holds_nobody_up(alerted: Alerted) -> 
     server.mood = "hang"
     instance.command("stop", "brain-0")
     wait_until("the server to hang", lambda: server.posts)
-    actor = instance.actor("alerts")
-    assert (actor["state"], actor["restarts"]) == ("ready", 1)
-    assert actor["heartbeat_age_ms"] < LATE_MS
+    actor = alerted.actor("alerts")
+    assert (actor.state, actor.restarts) == ("ready", 1)
+    assert actor.heartbeat_age_ms < LATE_MS
     server.mood = "500"
     server.let_go.set()
-    wait_until("more tries", lambda: instance.status()["alerts"]["failed"] > 1)
-    status = instance.status()
-    assert status["alerts"]["waiting"] == 2
-    assert any("alerts cannot be told, 2 wait" in text for text in status["notices"])
+    wait_until("more tries", lambda: alerted.alerts().failed > 1)
+    assert alerted.alerts().waiting == 2
+    assert any("alerts cannot be told, 2 wait" in text for text in alerted.status().notices)
     server.mood = "404"
-    wait_until("it to give up", lambda: instance.status()["alerts"]["dropped"] == 2)
+    wait_until("it to give up", lambda: alerted.alerts().dropped == 2)
     server.mood = "ok"
     instance.command("restart", "brain-0")
     alerted.told("resolved after")
@@ -131,8 +144,8 @@ def test_killed_supervisor_is_told_of_by_the_next_start_and_the_secrets_are_nowh
 ) -> None:
     instance, server = alerted.instance, alerted.server
     server.posts.clear()
-    os.kill(instance.supervisor_pid(), signal.SIGKILL)
-    wait_until("the end", lambda: instance.status()["state"] == "stopped")
+    os.kill(alerted.status().pid, signal.SIGKILL)
+    wait_until("the end", lambda: alerted.status().state == "stopped")
     instance.start()
     alerted.told("the former supervisor was killed")
     assert len(alerted.lines()) == 1
@@ -140,7 +153,7 @@ def test_killed_supervisor_is_told_of_by_the_next_start_and_the_secrets_are_nowh
     shown += (
         instance.command("logs", "-n", "1000").stdout + instance.command("config", "show").stdout
     )
-    words = Path(f"/proc/{alerted.pid('alerts')}/cmdline").read_bytes().decode()
+    words = Path(f"/proc/{alerted.actor('alerts').pid}/cmdline").read_bytes().decode()
     pages = b"".join(path.read_bytes() for path in instance.shared.iterdir()).decode("latin-1")
     assert not [secret for secret in (HOOK, BOT) if secret in shown + words + pages]
     assert "alerts.json" in {path.name for path in instance.home.rglob("*")}

@@ -207,10 +207,11 @@ def test_first_start_tells_nothing_of_old_deaths(rig: Rig) -> None:
 
 def test_operator_who_stops_it_is_not_told_so(rig: Rig) -> None:
     actor = rig.start()
-    rig.live(2, actor)
+    rig.full(full=True)
+    rig.live(1, actor)
     rig.tell_state("stopping")
     rig.live(5, actor)
-    assert rig.server.posts == []
+    assert rig.stage.log.having("tells: ") == []
 
 
 def test_it_looks_now_and_then_only(rig: Rig) -> None:

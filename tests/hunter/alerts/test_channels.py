@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import types
@@ -19,6 +20,7 @@ from hunter.alerts.channels import (
     Telegram,
     Webhook,
     make_channels,
+    redact_logs,
 )
 from hunter.alerts.policy import Item, Message
 from hunter.alerts.wording import Origin, payload, text
@@ -98,6 +100,30 @@ def test_redactor_takes_out_values_the_longest_first() -> None:
     assert clean("x the-secret-part y secret-part abc") == "x *** y *** abc"
 
 
+def test_log_lines_and_tracebacks_have_no_secret_whoever_wrote_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root, lines = logging.Logger("root"), io.StringIO()
+    monkeypatch.setattr(logging, "lastResort", logging.StreamHandler(lines))
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    root.addHandler(handler)
+    log = logging.Logger("alerts")
+    log.parent = root
+    redact_logs(log, Redactor([TOKEN]))
+    log.warning("asks %s", TOKEN)
+    try:
+        int(TOKEN)
+    except ValueError:
+        root.exception("unexpected")
+    logging.Logger("a library").warning("got %s", TOKEN)
+    said = lines.getvalue()
+    assert said.startswith("WARNING asks ***\nERROR unexpected\n")
+    assert "ValueError: invalid literal for int() with base 10: '***'" in said
+    assert said.endswith("got ***\n")
+    assert TOKEN not in said
+
+
 def test_channels_are_made_of_what_is_configured(tmp_path: Path, server: AlertServer) -> None:
     file = tmp_path / "hook"
     file.write_text(f"https://me:pass-word@host/services/{TOKEN}?key=query-secret\n")
@@ -137,7 +163,8 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Service]]:
     monkeypatch.setitem(sys.modules, "apprise", module)
     monkeypatch.setattr(channels, "expect_extra", lambda *_: None)
     yield Service
-    logging.getLogger("apprise").propagate = True
+    for name in ("apprise", "urllib3"):
+        logging.getLogger(name).propagate = True
 
 
 def test_apprise_is_asked_for_each_address_and_its_log_is_silent(

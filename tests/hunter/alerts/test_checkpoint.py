@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from fakes.full_disk import file_size_limit
 
-from hunter.alerts.checkpoint import Checkpoint, CheckpointFile, OutboxEntry
+from hunter.alerts.checkpoint import AlertsMemory, CheckpointFile, OutboxEntry
 from hunter.alerts.policy import Item, Message, PolicyState
 
 ITEM = Item("disk", "/d", "critical", "full", False, 1, 0.0)
-KEPT = Checkpoint(
+KEPT = AlertsMemory(
     PolicyState(sent_ns=[1], messages=1), [OutboxEntry(Message("1-1", 1, "info", (ITEM,)), ["a"])]
 )
 
@@ -45,11 +45,11 @@ def test_damaged_file_or_one_of_another_version_is_none(tmp_path: Path, raw: byt
 
 def test_disk_that_refuses_leaves_the_old_one_and_is_tried_again(tmp_path: Path) -> None:
     file = CheckpointFile(tmp_path)
-    file.save(Checkpoint(PolicyState()))
+    file.save(AlertsMemory(PolicyState()))
     with file_size_limit(10):
         file.save(KEPT)
         assert file.trouble == "File too large"
-        assert CheckpointFile(tmp_path).load() == Checkpoint(PolicyState())
+        assert CheckpointFile(tmp_path).load() == AlertsMemory(PolicyState())
     file.save(KEPT)
     assert file.trouble == ""
     assert CheckpointFile(tmp_path).load() == KEPT

@@ -172,7 +172,7 @@ def test_killed_process_neither_repeats_nor_forgets(told: Told) -> None:
     told.restart()
     assert told.live(60, DISK) == []
     told.restart()
-    assert told.live(5, is_settled=False) == [], "it cannot know yet"
+    assert told.live(60, is_settled=False) == [], "it cannot know yet"
     told.restart()
     assert told.live(AFTER_S + 1) == ["over disk /d"]
     told.live(5, change("memory", "x"))

@@ -134,3 +134,16 @@ def test_regime_is_a_label_of_terciles() -> None:
     regimes = [said.regime for said in told if said is not None]
     assert regimes[0] == "steady/usual/normal"
     assert {name.split("/")[1] for name in regimes[-30:]} == {"tight", "usual", "wide"}
+
+
+def test_market_that_turns_round_is_told_as_drift() -> None:
+    brain = fresh_flow(interval_ms=1_000, horizon_ms=900)
+    said = set()
+    for row in quoted_market(3, 6.0, 400):
+        feed(brain, row)
+        said.add(brain.drift)
+    assert said == {""}
+    for row in quoted_market(4, -6.0, 60, first_second=400):
+        feed(brain, row)
+        said.add(brain.drift)
+    assert any(words.startswith("drift: the market left what was learnt") for words in said)

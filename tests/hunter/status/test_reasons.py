@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from hunter.status.documents import (
+    AlertsDocument,
+    BrainDocument,
     ChildDocument,
+    FactDocument,
     StoreDocument,
     StoreTableDocument,
     SupervisorDocument,
@@ -14,6 +17,8 @@ from hunter.status.documents import (
 from hunter.status.page import ActorState, Beat
 from hunter.status.reasons import (
     actor_reasons,
+    alerts_notices,
+    brain_drifts,
     elapsed_ms,
     feed_reasons,
     store_reasons,
@@ -106,6 +111,21 @@ def test_a_store_that_cannot_write_says_why_and_how_much_waits() -> None:
         "store: /d: No space left on device; 7 rows wait; tried again until it can be"
     ]
     assert store_reasons(StoreDocument(tables)) == store_reasons(None) == []
+
+
+def test_alerts_that_do_not_arrive_are_a_notice() -> None:
+    assert alerts_notices(None) == alerts_notices(AlertsDocument(sent=3)) == []
+    assert alerts_notices(AlertsDocument(trouble="webhook: HTTP 500", waiting=2)) == [
+        "alerts cannot be told, 2 wait: webhook: HTTP 500"
+    ]
+
+
+def test_drifts_are_facts_of_their_instruments() -> None:
+    brain = BrainDocument(drifts=("A-B: drift: x", "others: 3 more"))
+    assert brain_drifts(brain) == [
+        FactDocument("drift", "A-B", "A-B: drift: x"),
+        FactDocument("drift", "others", "others: 3 more"),
+    ]
 
 
 def test_feeds_are_told_unless_they_live_or_the_tree_is_starting() -> None:
