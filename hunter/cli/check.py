@@ -28,7 +28,7 @@ FORMATS: Final = ("text", "nagios", "json", "prometheus")
 REASONS_SHOWN: Final = 3
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class CheckVerdict(msgspec.Struct, frozen=True):
     """`hunter check --format json`. `figures`: units are in their names."""
 
     schema: int
@@ -79,7 +79,7 @@ def check(context: click.Context, config_file: str | None, form: str) -> None:
     context.exit(NAGIOS_CODES[found.status] if form == "nagios" else EXIT_CODES[report.state])
 
 
-def verdict(report: StatusReport) -> Verdict:
+def verdict(report: StatusReport) -> CheckVerdict:
     """Pure."""
     live = sum(feed.state == "live" for feed in report.feeds)
     status = WARNING
@@ -88,7 +88,7 @@ def verdict(report: StatusReport) -> Verdict:
     elif report.state == "stopped" or (report.state == "degraded" and report.feeds and not live):
         status = CRITICAL
     found = figures(report)
-    return Verdict(
+    return CheckVerdict(
         1,
         status,
         report.state,
@@ -127,7 +127,7 @@ def _summary(report: StatusReport, found: Mapping[str, float]) -> str:
     return told + f", up {report.uptime_s / 3600:.1f} h"
 
 
-def line(found: Verdict) -> str:
+def line(found: CheckVerdict) -> str:
     """`STATUS - words | figures`, as Nagios has it."""
     words = found.summary
     if found.status != OK:

@@ -62,7 +62,7 @@ class RoomFact(NamedTuple):
 
 
 class PortFact(NamedTuple):
-    """`taken`: port to who has it, as "pid 12 (nginx)", of those that cannot be had."""
+    """`taken`: port to who has it, as pid 12 "nginx", of those that cannot be had."""
 
     is_wanted: bool
     host: str

@@ -215,7 +215,7 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def port_owner(port: int) -> str:
-    """Who listens there, as "pid 12 (nginx)"."""
+    """Who listens there, as pid 12 "nginx"."""
     inodes = {f"socket:[{inode}]" for inode in _listening(port)}
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # gone, or another user's
@@ -223,7 +223,7 @@ def port_owner(port: int) -> str:
                 with contextlib.suppress(OSError):
                     if os.readlink(descriptor) in inodes:
                         name = (process / "comm").read_text().strip()
-                        return f"pid {process.name} ({name})"
+                        return f'pid {process.name} "{name}"'
     return "another user's process" if inodes else "somebody"
 
 

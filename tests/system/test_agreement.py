@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from fakes.instance import HunterInstance, running, wait_until
+
+from hunter.cli.main import cli
+from hunter.cli.status import read
 
 pytestmark = pytest.mark.system
 
@@ -39,7 +43,7 @@ def told(instance: HunterInstance) -> tuple[Any, Any, Any, str, dict[str, float]
     """What each says, one after the other."""
 
     def run(*words: str) -> Any:
-        return instance.command(*words, check=False)
+        return CliRunner().invoke(cli, [*words, "-c", str(instance.config_file)])
 
     status = run("status", "--json")
     screen = run("status")
@@ -49,10 +53,10 @@ def told(instance: HunterInstance) -> tuple[Any, Any, Any, str, dict[str, float]
     metrics = run("check", "--format", "prometheus")
     report, verdict = json.loads(status.stdout), json.loads(check.stdout)
     state = report["state"]
-    codes = {done.returncode for done in (status, screen, check, metrics)}
+    codes = {done.exit_code for done in (status, screen, check, metrics)}
     assert codes == {EXIT_CODES[state]}
-    assert doctor.returncode == (5 if state == "degraded" else 0), doctor.stdout
-    assert nagios.returncode == NAGIOS_CODES[verdict["status"]]
+    assert doctor.exit_code == (5 if state == "degraded" else 0), doctor.stdout
+    assert nagios.exit_code == NAGIOS_CODES[verdict["status"]]
     assert nagios.stdout.startswith(f"{verdict['status']} - ")
     assert screen.stdout.startswith(f"● {state}")
     return report, json.loads(doctor.stdout), verdict, screen.stdout, samples(metrics.stdout)
@@ -100,7 +104,9 @@ def metrics_agree(report: Any, found: dict[str, float]) -> None:
 
 
 def by_http(instance: HunterInstance, path: str) -> tuple[int, str]:
-    url = instance.status()["web"]["url"].rstrip("/") + path
+    web = read(instance.config).web
+    assert web is not None
+    url = web.url.rstrip("/") + path
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return answer.status, answer.read().decode()
@@ -113,8 +119,7 @@ def settled(instance: HunterInstance, state: str) -> None:
     """The report no longer moves between two states."""
 
     def holds() -> bool:
-        reports = [instance.status() for _ in range(3)]
-        return all(each["state"] == state for each in reports)
+        return all(read(instance.config).state == state for _ in range(3))
 
     wait_until(f"the instance is {state}", holds)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_shell_asks_and_is_answered(shown: Any) -> None:
     words = f"hunter restart -c {shown.stage.config_file} br"
     done = subprocess.run(
         ["hunter"],
-        executable=shutil.which("hunter", path=str(Path(shutil.sys.executable).parent)),  # type: ignore[attr-defined]
+        executable=shutil.which("hunter", path=str(Path(sys.executable).parent)),
         env=dict(
             os.environ, _HUNTER_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD="4"
         ),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
+from hunter.brain.load import load_brain
+from hunter.brain.plugins.plugin import PluginBrain
+from hunter.brain.settings import settings_of
 from hunter.cli import init as init_module
 from hunter.cli.init import configured, name_of, names_of, shipped
 from hunter.cli.main import cli
@@ -36,16 +39,18 @@ def test_folder_has_a_good_configuration_and_a_brain(tmp_path: Path) -> None:
     assert status == "  hunter status"
 
 
-def test_brain_of_the_folder_is_one_that_runs(tmp_path: Path) -> None:
+def test_brain_of_the_folder_is_one_that_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert init(str(tmp_path)).exit_code == 0
-    code = (tmp_path / "mybrain.py").read_text()
-    made: dict[str, Any] = {}
-    exec(compile(code, "mybrain.py", "exec"), made)
-    decision = made["Momentum"]().decide(0)
-    assert decision.direction == "flat"
-    kind = re.search(r'brain.kind = "(.*?)"', made["__doc__"])
-    assert kind is not None
-    assert kind[1] == "mybrain:Momentum"
+    told = re.search(r'brain.kind = "(.*?)"', (tmp_path / "mybrain.py").read_text())
+    assert told is not None
+    config = load(tmp_path / "hunter.toml", [f'brain.kind="{told[1]}"'])
+    monkeypatch.setitem(sys.modules, "mybrain", None)  # put back as it was, whatever is loaded
+    monkeypatch.delitem(sys.modules, "mybrain")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    brain = load_brain(config.brain.kind, "BTC-USDT", settings_of(config.brain), tmp_path)
+    assert isinstance(brain, PluginBrain)
 
 
 def test_brain_is_that_of_the_readme() -> None:

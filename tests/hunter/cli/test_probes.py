@@ -155,7 +155,7 @@ def test_port_that_is_taken_names_who_has_it(config: Any, tmp_path: Path) -> Non
         number = listener.getsockname()[1]
         taken = settings(tmp_path, f"web.port={number}")
         fact = probes.port_fact(taken, 0)
-        assert fact.taken[number].startswith(f"pid {os.getpid()} (")
+        assert fact.taken[number].startswith(f'pid {os.getpid()} "')
         assert not fact.is_ours
         assert probes.port_fact(taken, os.getpid()).is_ours
     assert number not in probes.port_fact(taken, 0).taken
