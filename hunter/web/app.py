@@ -5,6 +5,7 @@ The files of the page are read once, at the start: no request names a path on th
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import mimetypes
 from collections.abc import Callable
@@ -25,7 +26,9 @@ from hunter.web.viewers import Viewers
 
 STATIC_DIR: Final = Path(__file__).with_name("static")
 LOGIN_BYTES_MAX: Final = 4_096
+LOGIN_WITHIN_S: Final = 10.0
 _LOGIN_DAYS: Final = 30
+_LAST: Final = {"connection": "close"}
 _FORM: Final = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -131,12 +134,13 @@ class Answers:
             return _form()
         body = b""
         try:
-            async for part in request.stream():
-                body += part
-                if len(body) > LOGIN_BYTES_MAX:
-                    return PlainTextResponse("too long for a token\n", 413)
-        except ClientDisconnect:
-            return PlainTextResponse("half a form\n", 400)  # which nobody reads
+            async with asyncio.timeout(LOGIN_WITHIN_S):
+                async for part in request.stream():
+                    body += part
+                    if len(body) > LOGIN_BYTES_MAX:
+                        return PlainTextResponse("too long for a token\n", 413, _LAST)
+        except (ClientDisconnect, TimeoutError):
+            return PlainTextResponse("half a form\n", 400, _LAST)
         token = parse_qs(body.decode("latin-1")).get("token", [""])[0].strip()
         if not self._guard.is_token(token):
             return _form(_WRONG, 401)

@@ -69,16 +69,18 @@ def _with_headers(send: Send) -> Send:
 
 async def _refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
     body = refusal.text.encode()
+    is_websocket = scope["type"] == "websocket"
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),  # whatever else it sends need not be read
     ]
+    if not is_websocket:  # there uvicorn counts itself, and early releases of it add a second one
+        headers.append((b"content-length", str(len(body)).encode()))
     headers += {
         SEE_OTHER: [(b"location", LOGIN_PATH.encode())],
         401: [(b"www-authenticate", b"Bearer")],
         405: [(b"allow", b"GET, HEAD")],
     }.get(refusal.status, [])
-    kind = "websocket.http" if scope["type"] == "websocket" else "http"
+    kind = "websocket.http" if is_websocket else "http"
     await send({"type": f"{kind}.response.start", "status": refusal.status, "headers": headers})
     await send({"type": f"{kind}.response.body", "body": body})

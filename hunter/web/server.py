@@ -76,9 +76,11 @@ class PageServer:
         self._waiting = waiting
 
     async def stop(self) -> None:
+        """Let answers under way be finished, for a second."""
         self._server.should_exit = True
         if self._task is not None:
             await self._task
+        self._listening.close()
 
 
 def _waits(connection: Any) -> bool:

@@ -50,7 +50,8 @@ def answer_of(
     messages = iter(came or [{"type": "http.request", "body": body, "more_body": False}])
 
     async def receive() -> Message:
-        return next(messages)
+        """The next one; after the last, nothing more ever comes."""
+        return next(messages, None) or await asyncio.Event().wait()  # type: ignore[return-value]
 
     async def send(message: Message) -> None:
         sent.append(message)

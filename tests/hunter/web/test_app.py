@@ -10,6 +10,7 @@ from fakes.asgi import answer_of, ask, scope
 from hunter.status.metrics import exposition
 from hunter.status.report import stopped_report
 from hunter.status.shapes import StatusReport
+from hunter.web import app
 from hunter.web.app import LOGIN_BYTES_MAX, STATIC_DIR, Answers, static_files
 from hunter.web.guard import Guard
 from hunter.web.viewers import Viewers
@@ -133,6 +134,15 @@ def test_form_that_is_too_long_is_not_read(place: Place) -> None:
 def test_form_that_breaks_off_is_nobodys_fault(place: Place) -> None:
     half = {"type": "http.disconnect"}
     assert answer_of(place.answers.app, scope("/login", "POST"), came=[half]).status == 400
+
+
+def test_form_that_does_not_end_is_waited_for_a_while(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "LOGIN_WITHIN_S", 0.0)
+    begun = {"type": "http.request", "body": b"tok", "more_body": True}
+    answer = answer_of(place.answers.app, scope("/login", "POST"), came=[begun])
+    assert (answer.status, answer.headers["connection"]) == (400, "close")
 
 
 def test_login_asks_for_nothing_else(place: Place) -> None:

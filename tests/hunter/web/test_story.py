@@ -55,6 +55,7 @@ def test_nothing_new_nothing_told(told: Told, web_stage: WebStage) -> None:
 
 
 def test_death_and_restart_while_we_look(told: Told, web_stage: WebStage) -> None:
+    web_stage.die("stream-0", 40)
     told.look()
     told.story.forget_new()
     web_stage.die("brain-0", 50)
@@ -62,7 +63,9 @@ def test_death_and_restart_while_we_look(told: Told, web_stage: WebStage) -> Non
     told.look()
     assert told.turns() == [("brain-0", "died"), ("brain-0", "restarted")]
     kinds = {(event.kind, event.subject) for event in told.story.events.new}
-    assert kinds == {("actor", "brain-0")}, "once, from the tracker, not from the file as well"
+    assert kinds == {("actor", "brain-0")}
+    texts = [event.text for event in told.story.events.new]
+    assert not [text for text in texts if "12 s" in text], "told twice: by the file as well"
 
 
 def test_takeover_is_on_the_time_line(told: Told, web_stage: WebStage) -> None:
