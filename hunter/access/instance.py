@@ -4,8 +4,8 @@ Across restarts. A start makes the status pages anew, and the rings too unless i
 them; an orderly stop removes all of it. So what is mapped here may be of a run that is over. Each
 call looks at the names (one stat each, 2 us) and maps what lies there now if that is another file:
 an Instance, and every lane taken from it, goes on by itself after `hunter stop` and `hunter start`.
-In between, rows are NotRunning, and `status` tells the last words of the run that is over. After a
-kill everything stays where it was, and can be read.
+In between, rows are NotRunning; `status` and `instruments` tell of the run that is over.
+After a kill everything stays where it was, and can be read.
 
 Former mappings are dropped, never closed: a thread may be reading there, or a view be open.
 """
@@ -122,7 +122,10 @@ class Instance:
 
     @property
     def instruments(self) -> list[str]:
-        return [name for _, layout in self._now().rings for name in layout.instruments]
+        """Their names; after a stop, those of the run that is over."""
+        with contextlib.suppress(NotRunning):
+            self._now()
+        return [name for _, layout in self._mapped.rings for name in layout.instruments]
 
     # Each of the following raises NotFound for an instrument that this instance does not stream,
     # and for rows that no subscribed channel feeds; the text says which one to subscribe.

@@ -70,6 +70,24 @@ def test_async_signals_of_a_running_demo_are_the_journals(demo: HunterInstance) 
     assert journal[first : first + 4] == found
 
 
+LOOKS_ON = """
+import sys, hunter
+h = hunter.attach(sys.argv[1])
+h.trades(sys.argv[2]).last(5)
+h.trades(sys.argv[2]).view(5)
+h.status()
+print("".join(line for line in open("/proc/self/maps") if "/dev/shm/" in line), end="")
+"""
+
+
+def test_user_maps_the_running_system_read_only(demo: HunterInstance) -> None:
+    words = [sys.executable, "-c", LOOKS_ON, str(demo.config_file), SWAP]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
+    maps = [line.split() for line in done.stdout.splitlines()]
+    assert {Path(words[5]).name for words in maps} == {"status", "ring-0"}
+    assert {words[1] for words in maps} == {"r--s"}
+
+
 def test_restart_that_top_asks_for_is_done(demo: HunterInstance) -> None:
     before = demo.actor("brain-0")
     assert ask_restart(demo.config, "brain-0") == ""
@@ -89,7 +107,8 @@ def test_instance_and_lanes_live_through_a_stop_and_a_start(demo: HunterInstance
             demo.command("stop")
             assert not h.is_current
             assert h.status().state == "stopped"
-            for ask in (lambda: lane.last(1), lambda: h.books(SWAP), lambda: h.instruments):
+            assert h.instruments == [SWAP]
+            for ask in (lambda: lane.last(1), lambda: h.books(SWAP), lambda: h.bars(SWAP, "1s")):
                 with pytest.raises(NotRunning, match="start it: hunter start"):
                     ask()
             assert [int(n) for part in view.parts for n in part["trade_id"]] == before
