@@ -39,7 +39,7 @@ RETRY_MIN_NS: Final = 1_000_000_000
 RETRY_MAX_NS: Final = 30_000_000_000
 STILL_AFTER_NS: Final = 10_000_000_000
 LAPPED_TOLD_EVERY_NS: Final = 10_000_000_000
-STOP_SHARE: Final = 0.6
+STOP_SHARE: Final = 0.8
 """Of supervisor.stop_timeout_s, for the last files."""
 
 
@@ -145,7 +145,8 @@ class StoreActor:
         waiting = sum(lane.row_count for lane in self._lanes())
         if waiting:
             self._log.warning(
-                "%d rows were not written; the next start reads them again, if the ring has them",
+                "%d rows were not written in time; a restart reads them again from the ring,"
+                " which hunter stop removes: raise supervisor.stop_timeout_s",
                 waiting,
             )
         if is_over:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from fakes.instance import running, temporary_home, wait_until
+from fakes.store_stage import StoreStage
 from fakes.stored import stored_rows
 
 duckdb = pytest.importorskip("duckdb", reason="make test-extras has it")
@@ -22,16 +23,20 @@ SETTINGS = (
     'okx.instruments=["BTC-USDT-SWAP","ETH-USDT"]',
     "store.enabled=true",
     "store.flush_s=1",
-    "brain.interval_ms=100",
-    "brain.warm_ms=1",
-    "brain.coverage=1.0",
-    "brain.threshold=0.0",
 )
 
 
 def blocks(language: str) -> list[str]:
     text = (ROOT / "docs" / "how-to" / "store.md").read_text()
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def store_bars(directory: Path) -> None:
+    """Of an earlier day: nobody waits here for minutes to be over, nor for a warm brain."""
+    stage = StoreStage(f'store.dir="{directory}"', 'store.tables=["candles"]')
+    stage.trade(*range(1, 700))
+    stage.flush(stage.start())
+    stage.close()
 
 
 @pytest.fixture(scope="module")

@@ -104,6 +104,30 @@ def test_a_full_disk_leaves_nothing_and_the_next_try_is_whole(open_files: Any) -
     assert len(seen(files)) == 400
 
 
+def test_a_part_appears_by_one_rename_of_what_is_on_the_disk(
+    open_files: Any, monkeypatch: Any
+) -> None:
+    files = open_files()
+    steps: list[str] = []
+    fsync, rename = files_module.os.fsync, Path.rename
+
+    def noted_fsync(descriptor: int) -> None:
+        steps.append("synced")
+        fsync(descriptor)
+
+    def noted_rename(path: Path, target: Path) -> Path:
+        assert seen(files) == []
+        pq.read_metadata(path)  # it is whole
+        steps.append("renamed")
+        return rename(path, target)
+
+    monkeypatch.setattr(files_module.os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "rename", noted_rename)
+    write(files, (1, 3))
+    assert steps == ["synced", "renamed", "synced", "synced"]
+    assert seen(files) == [1, 2, 3]
+
+
 def test_drafts_of_a_killed_process_go_and_strangers_stay(open_files: Any) -> None:
     files = open_files()
     (written,) = write(files, (1, 3))

@@ -9,6 +9,7 @@ from hunter.store.parts import (
     Limits,
     Part,
     Place,
+    StoredLane,
     day_of,
     day_text,
     merged,
