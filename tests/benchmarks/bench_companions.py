@@ -1,7 +1,7 @@
 """What page, metrics, store and alerts cost stream and brain: latency with and without them.
 
     python tests/benchmarks/bench_companions.py [--rounds 8] [--seconds 8] [--rates 1000 5000]
-        [--only web store alerts] [--json]
+        [--only web store alerts] [--nice -15] [--json]
 
 One whole instance a run, started as a user starts it, with a load process of its own. The arms take
 turns (without, with, with, without, ...), so that a noisy minute meets both. `with` has all three
@@ -21,6 +21,7 @@ import argparse
 import contextlib
 import http.server
 import json
+import os
 import random
 import subprocess
 import sys
@@ -262,7 +263,10 @@ def measure(options: argparse.Namespace, arms: tuple[Arm, Arm]) -> list[dict[str
 
 def show(found: dict[str, Any]) -> None:
     print(machine.line(found["machine"]))
-    print(f"{found['cores']}; with: {', '.join(found['companions'])}; us")
+    print(
+        f"{found['cores']}; with: {', '.join(found['companions'])}; us"
+        + (f"; all at nice {found['nice']}" if found["nice"] else "")
+    )
     for entry in found["rates"]:
         print(f"\n{entry['rate_per_s']:,} trades/s, {entry['rounds']} rounds")
         print(f"{'':<24}{'without':>30}{'with':>30}{'difference':>30}")
@@ -305,12 +309,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--rates", type=int, nargs="+", default=[1_000, 5_000])
     parser.add_argument("--only", nargs="+", choices=COMPANIONS, default=list(COMPANIONS))
+    parser.add_argument(
+        "--nice",
+        type=int,
+        default=0,
+        help="Of load, viewer and hunter alike: below 0 they go before whatever else runs here.",
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--viewer", metavar="URL", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.viewer:
         watch(options.viewer)
         return
+    os.nice(options.nice)
     cores = choose_cores()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -324,6 +335,7 @@ def main() -> None:
             "machine": machine.describe(),
             "cores": str(cores),
             "companions": options.only,
+            "nice": options.nice,
             "rates": measure(options, arms),
             "viewed": arms[1].viewed,
             "seconds": round(time.monotonic() - began),
