@@ -25,6 +25,7 @@ from docs.generators import (  # noqa: E402 - the root must be on the path first
     rows,
     settings,
     shapes,
+    store,
 )
 
 REFERENCE: Final = ROOT / "docs" / "reference"
@@ -38,6 +39,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "exit-codes.md": codes.page,
     "trades.md": rows.page,
     "recordings.md": recordings.page,
+    "store.md": store.page,
     "alerts.md": alerts.page,
     "python.md": access.page,
 }

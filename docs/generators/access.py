@@ -27,7 +27,7 @@ def page() -> str:
         members = [
             (name, value)
             for name, value in vars(kind).items()
-            if not name.startswith("_") and inspect.getdoc(value)
+            if not name.startswith("_") and _is_told(value)
         ]
         parts += [_function(name, value) for name, value in members]
     return "\n".join(parts)
@@ -43,6 +43,12 @@ def _kinds() -> dict[str, type]:
         if inspect.isclass(value) and name not in found:
             found[name] = value
     return found
+
+
+def _is_told(value: Any) -> bool:
+    """Methods and properties that say something; fields stand in their class's docstring."""
+    is_method = isinstance(value, property | classmethod) or inspect.isroutine(value)
+    return is_method and bool(value.__doc__)
 
 
 def _function(name: str, value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import click
 
 from docs.generators.text import code, table
@@ -40,7 +42,7 @@ def _section(command: click.Command, path: str, mark: str) -> str:
     parts = [f"{mark} {path}\n", f"    {usage}\n", _help(command) + "\n"]
     rows = [_row(parameter, context) for parameter in command.params if not _is_hidden(parameter)]
     if rows:
-        parts.append(table(["", "takes", "default", "what"], rows))
+        parts.append(table(["option", "takes", "default", "what"], rows))
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             below = command.get_command(context, name)
@@ -55,7 +57,8 @@ def _help(command: click.Command) -> str:
     for block in (command.help or command.short_help or "").split("\n\n"):
         lines = block.strip("\n").split("\n")
         if lines[0].strip() == "\b":
-            found.append("```text\n" + "\n".join(lines[1:]) + "\n```")
+            shown = textwrap.dedent("\n".join(lines[1:])).rstrip()
+            found.append(f"```text\n{shown}\n```")
         else:
             found.append(" ".join(line.strip() for line in lines))
     return "\n\n".join(part for part in found if part)
@@ -67,8 +70,10 @@ def _is_hidden(parameter: click.Parameter) -> bool:
 
 def _row(parameter: click.Parameter, context: click.Context) -> list[str]:
     if isinstance(parameter, click.Argument):
-        need = "" if parameter.required else "may be left out"
-        return [code(parameter.make_metavar(context)), "", "", need]
+        need = "needed" if parameter.required else "may be left out"
+        name = parameter.make_metavar(context)
+        # a bar ends the cell of a table, in code as well
+        return [code(name.replace("|", ", ")), "", "", need]
     assert isinstance(parameter, click.Option)
     names = ", ".join(code(name) for name in [*parameter.opts, *parameter.secondary_opts])
     return [names, code(_takes(parameter, context)), _default(parameter), parameter.help or ""]
@@ -77,7 +82,6 @@ def _row(parameter: click.Parameter, context: click.Context) -> list[str]:
 def _takes(option: click.Option, context: click.Context) -> str:
     if option.is_flag or option.count:
         return ""
-    # a bar ends the cell of a table, in code as well
     metavar = option.make_metavar(context).strip("[]").replace("|", ", ")
     return metavar + (" ..." if option.multiple else "")
 

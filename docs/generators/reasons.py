@@ -22,7 +22,7 @@ SOURCES: Final[dict[str, tuple[str, ...] | None]] = {
     "hunter/watchdog/actor.py": ("_look", "_act_on", "_judge_work", "_late_feeds"),
     "hunter/watchdog/braintroubles.py": ("reasons", "disk_facts"),
     "hunter/watchdog/headroom.py": ("memory", "disk"),
-    "hunter/access.py": ("__init__", "_usable"),
+    "hunter/access/instance.py": ("_map", "_usable"),
     "hunter/ring/adopt.py": ("unusable_text",),
     "hunter/brain/learning/drift.py": ("fault",),
     "hunter/brain/learning/reasons.py": ("drift_lines", "_RUNGS"),

@@ -1,5 +1,5 @@
-"""Every `hunter ...` that a document shows is one that the command line takes, and every link
-between the documents leads somewhere."""
+"""Every `hunter ...` that a document shows is one that the command line takes, every TOML is a
+configuration that it takes, and every link between the documents leads somewhere."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import click
 import pytest
 
 from hunter.cli import main as cli
+from hunter.config import checks, load
+from hunter.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
@@ -23,7 +25,7 @@ DOCUMENTS = sorted(
 _FENCE = re.compile(r"(?ms)^[ \t]*```(?:sh|bash|console)\n(.*?)^[ \t]*```")
 _INDENTED = re.compile(r"(?m)^ {4}(.+)$")
 _COMMAND = re.compile(
-    r"(?:^|[;&|]\s+|\$ |exec |sudo -u \w+ )(?:[\w./-]+/)?hunter ([a-z-]+(?:\s.*)?)$"
+    r"(?:^|[;&|]\s+|\$ |exec hunter |sudo (?:-u \w+ )?)(?:[\w./-]+/)?hunter ([a-z-]+(?:\s.*)?)$"
 )
 
 
@@ -76,10 +78,37 @@ def test_commands_are_taken_as_they_are_shown(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_configurations_are_taken_as_they_are_shown(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "host_cpu_count", lambda: 64)
+    for code in re.findall(r"(?ms)^```toml\n(.*?)^```", path.read_text(encoding="utf-8")):
+        load(written(tmp_path, code.replace("=HEX", "=" + 64 * "0")))
+
+
+def test_configuration_that_would_be_refused_is_seen(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="shard"):
+        load(written(tmp_path, "[stream]\nshard = 3\n"))
+
+
+def written(folder: Path, code: str) -> Path:
+    path = folder / "hunter.toml"
+    path.write_text(code)
+    return path
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
     text = re.sub(r"(?ms)^```.*?^```", "", path.read_text(encoding="utf-8"))
     links = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", text)
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_of_the_repository_that_are_named_are_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    named = set(re.findall(r"(?<![\w/.])((?:configs|examples|tests)/[\w./-]+\w)", text))
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
 def test_commands_are_found_in_all_their_forms() -> None:
@@ -90,6 +119,9 @@ def test_commands_are_found_in_all_their_forms() -> None:
 ```sh
 hunter trades X -n 3 | head
 curl x && hunter stop
+sudo -u hunter /srv/bin/hunter status -c x
+docker compose exec hunter hunter book X
+docker compose exec hunter cat x
 kill -9 $(pgrep -f 'hunter: stream-0 .default')
 ```
 
@@ -97,7 +129,13 @@ kill -9 $(pgrep -f 'hunter: stream-0 .default')
 hunter "default" on the embedded exchange
 ```
 """
-    assert shown_commands(text) == ["trades X -n 3", "stop", "start -d"]
+    assert shown_commands(text) == [
+        "trades X -n 3",
+        "stop",
+        "status -c x",
+        "book X",
+        "start -d",
+    ]
 
 
 def test_commands_that_would_be_refused_are_seen() -> None:

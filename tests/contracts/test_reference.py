@@ -37,7 +37,9 @@ def test_page_that_was_changed_by_hand_is_stale(
     assert generate.stale() == ["cli.md", "old.md"]
 
 
-@pytest.mark.parametrize("name", ["configuration.md", "signals.md", "status.md", "metrics.md"])
+@pytest.mark.parametrize(
+    "name", ["configuration.md", "signals.md", "status.md", "metrics.md", "alerts.md"]
+)
 def test_everything_has_a_meaning(name: str) -> None:
     silent = [first for first, last in last_cells(generate.made(name)).items() if not last]
     assert silent == [], "give it a docstring, or a line in docs/generators/shapes.py WORDS"

@@ -4,6 +4,7 @@ brain is the tutorial's own.
 A block of ```python in docs/ says in a comment above it what becomes of it:
 
     <!-- runs -->                 a program that ends by itself
+    <!-- runs: polars -->         the same, where that library is installed
     <!-- follows -->              one that prints until it is ended
     <!-- follows RUNTIME_DIR -->  the same, with an argument
     <!-- file: mybrain.py -->     a module beside hunter.toml
@@ -19,6 +20,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,13 +93,16 @@ def demo() -> Iterator[HunterInstance]:
 @pytest.mark.parametrize("example", all_examples(), ids=lambda example: example.where)
 def test_block_says_what_becomes_of_it(example: Example) -> None:
     assert re.fullmatch(
-        r"runs|follows( RUNTIME_DIR)?|file: \w+\.py|not run: .{5,}", example.mark
+        r"runs(: \w+)?|follows( RUNTIME_DIR)?|file: \w+\.py|not run: .{5,}", example.mark
     ), "see the docstring of this file"
     compile(example.code, example.where, "exec")
 
 
-@pytest.mark.parametrize("example", of_kind("runs"), ids=lambda example: example.where)
+@pytest.mark.parametrize("example", of_kind("runs", "runs:"), ids=lambda example: example.where)
 def test_example_runs_to_its_end(demo: HunterInstance, example: Example) -> None:
+    library = example.mark.partition(": ")[2]
+    if library and find_spec(library) is None:
+        pytest.skip(f"needs {library}")
     done = subprocess.run(
         [sys.executable, "-c", example.code],
         cwd=demo.home,
