@@ -48,6 +48,7 @@ SETTINGS = [
     "store.flush_s=10",
 ]
 TERMINAL_COLUMNS = 132
+FREQUENT_COLOURS = 48
 TOP_SIZES = {390: (64, 44), 1440: (132, 40)}
 # What a terminal makes of black, red, green, yellow, blue, magenta, cyan, white
 _LIGHT = ["#1a2028", "#b3261e", "#146c2e", "#855300", "#0a58b5", "#6b4fa8", "#0b6b78", "#56606b"]
@@ -198,14 +199,11 @@ PIXELS = """async (encoded) => {
 
 
 def palette_png(pixels: npt.NDArray[np.uint8]) -> bytes:
-    """`pixels`: height, width, 3. The 256 most frequent colours; each other one is the nearest of
-    them. https://www.w3.org/TR/png-3/
-    """
+    """`pixels`: height, width, 3. https://www.w3.org/TR/png-3/"""
     packed = pixels.astype(np.uint32) @ np.array([65_536, 256, 1], np.uint32)
     found, places, counts = np.unique(packed, return_inverse=True, return_counts=True)
-    kept = found[np.sort(np.argsort(-counts)[:256])]
-    parts = [np.stack([each >> 16, each >> 8 & 255, each & 255], 1) for each in (found, kept)]
-    every, palette = (part.astype(np.int32) for part in parts)
+    every = np.stack([found >> 16, found >> 8 & 255, found & 255], 1).astype(np.int32)
+    palette = every[chosen_colours(every, counts)]
     nearest = np.concatenate(
         [
             ((some[:, None, :] - palette[None]) ** 2).sum(2).argmin(1)
@@ -224,6 +222,21 @@ def palette_png(pixels: npt.NDArray[np.uint8]) -> bytes:
             chunk(b"IEND", b""),
         )
     )
+
+
+def chosen_colours(
+    every: npt.NDArray[np.int32], counts: npt.NDArray[np.intp]
+) -> npt.NDArray[np.intp]:
+    """Places of at most 256 of these colours: the most frequent ones, then those that are worst
+    off with what is there, or a word in red would turn into one in orange.
+    """
+    chosen = list(np.argsort(-counts)[:FREQUENT_COLOURS])
+    away = ((every[:, None, :] - every[None, chosen]) ** 2).sum(2).min(1)
+    while len(chosen) < min(256, len(every)):
+        worst = int(np.argmax(away * np.sqrt(counts)))
+        chosen.append(worst)
+        away = np.minimum(away, ((every - every[worst]) ** 2).sum(1))
+    return np.array(chosen)
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
