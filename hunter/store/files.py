@@ -266,8 +266,12 @@ def _writer(path: Path, table: str, source: int) -> Iterator[pa.parquet.ParquetW
 
     schema = schema_of(table).with_metadata({_MARK: b"%d" % source})
     with open(path, "wb", opener=private_opener) as file:
-        with pq.ParquetWriter(file, schema, **encodings(table)) as writer:
+        writer = pq.ParquetWriter(file, schema, **encodings(table))
+        try:
             yield writer
+            writer.close()
+        finally:
+            writer.is_open = False  # or it would try once more whenever it is collected
         file.flush()
         os.fsync(file.fileno())
 

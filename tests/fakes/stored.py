@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 from fakes.instance import HunterInstance, Simulator
+
+LOOKS_MAX = 20
 
 
 def stored_files(directory: Path, table: str, instrument: str) -> list[Path]:
@@ -14,12 +17,18 @@ def stored_files(directory: Path, table: str, instrument: str) -> list[Path]:
 
 
 def stored_rows(directory: Path, table: str, instrument: str) -> list[dict[str, Any]]:
-    """Rows in the order of the files' names, which is the lane's."""
-    rows: list[dict[str, Any]] = []
-    for path in sorted(stored_files(directory, table, instrument), key=lambda each: each.name):
-        with pq.ParquetFile(path) as file:
-            rows += file.read().to_pylist()
-    return rows
+    """Rows in the order of the files' names, which is the lane's.
+
+    A file that is gone by the time it is opened was merged meanwhile: then we look again.
+    """
+    for _ in range(LOOKS_MAX):
+        rows: list[dict[str, Any]] = []
+        with contextlib.suppress(FileNotFoundError):
+            for path in sorted(stored_files(directory, table, instrument), key=lambda p: p.name):
+                with pq.ParquetFile(path) as file:
+                    rows += file.read().to_pylist()
+            return rows
+    raise AssertionError(f"{table} of {instrument} changed at each of {LOOKS_MAX} looks")
 
 
 def matches_of(rows: list[dict[str, Any]]) -> list[tuple[int, float, str]]:
