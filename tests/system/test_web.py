@@ -72,7 +72,8 @@ class Site:
         return json.loads(self.ask("/api/status").body)
 
     def pid(self, name: str) -> int:
-        return int(self.instance.actor(name)["pid"])
+        found = [actor["pid"] for actor in self.status()["actors"] if actor["name"] == name]
+        return int(found[0])
 
 
 def started(home: Any, port: int, *settings: str) -> Site:

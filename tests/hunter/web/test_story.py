@@ -7,7 +7,9 @@ from fakes.actor_stage import MS
 from fakes.web_stage import WebStage
 
 from hunter.access import Instance
-from hunter.web.story import KEPT_MAX, Story, Telling, TurnView
+from hunter.status.deaths import DeathRecord
+from hunter.status.documents import StreamDocument
+from hunter.web.story import KEPT_MAX, Story, Telling, TurnView, death_text
 
 
 class Told:
@@ -69,8 +71,6 @@ def test_death_and_restart_while_we_look(told: Told, web_stage: WebStage) -> Non
 
 
 def test_takeover_is_on_the_time_line(told: Told, web_stage: WebStage) -> None:
-    from hunter.status.documents import StreamDocument
-
     told.look()
     told.story.forget_new()
     web_stage.show("stream-0", StreamDocument(takeovers=1, takeover_ms=3.0))
@@ -82,6 +82,13 @@ def test_no_records_no_turns(told: Told, web_stage: WebStage) -> None:
     web_stage.config.log_dir.rmdir()
     told.look()
     assert told.story.turns.new == []
+
+
+def test_death_with_a_cause_of_its_own_says_it() -> None:
+    record = DeathRecord(
+        "brain-0", "brain", 7, 0, "exit 1", "out of memory", False, 0, 0, 12.3, detail="limit"
+    )
+    assert death_text(record) == "brain-0 ended after 12 s: exit 1 (out of memory); limit"
 
 
 def test_telling_is_bounded_also_when_nobody_is_told() -> None:
