@@ -78,7 +78,8 @@ def test_server_that_is_no_websocket_refuses_in_the_handshake(simulator: Any) ->
 
 
 def test_server_without_tls_fails_while_securing(simulator: Any) -> None:
-    assert attempt(f"wss://127.0.0.1:{simulator.port}/ws/v5/public").phase == "securing"
+    url = f"wss://127.0.0.1:{simulator.port}/ws/v5/public"
+    assert attempt(url, limit_ns=500_000_000).phase == "securing"
 
 
 def test_name_that_is_none_and_proxy_that_is_none() -> None:
