@@ -104,15 +104,6 @@ def test_deaths_that_were_not_recorded_are_a_notice() -> None:
     assert supervisor_notices(full) == ["2 deaths could not be recorded: was the disk full?"]
 
 
-def test_a_store_that_cannot_write_says_why_and_how_much_waits() -> None:
-    tables = (StoreTableDocument("trades", waiting=3), StoreTableDocument("books", waiting=4))
-    full = StoreDocument(tables, trouble="/d: No space left on device")
-    assert store_reasons(full) == [
-        "store: /d: No space left on device; 7 rows wait; tried again until it can be"
-    ]
-    assert store_reasons(StoreDocument(tables)) == store_reasons(None) == []
-
-
 def test_alerts_that_do_not_arrive_are_a_notice() -> None:
     assert alerts_notices(None) == alerts_notices(AlertsDocument(sent=3)) == []
     assert alerts_notices(AlertsDocument(trouble="webhook: HTTP 500", waiting=2)) == [
@@ -126,6 +117,15 @@ def test_drifts_are_facts_of_their_instruments() -> None:
         FactDocument("drift", "A-B", "A-B: drift: x"),
         FactDocument("drift", "others", "others: 3 more"),
     ]
+
+
+def test_a_store_that_cannot_write_says_why_and_how_much_waits() -> None:
+    tables = (StoreTableDocument("trades", waiting=3), StoreTableDocument("books", waiting=4))
+    full = StoreDocument(tables, trouble="/d: No space left on device")
+    assert store_reasons(full) == [
+        "store: /d: No space left on device; 7 rows wait; tried again until it can be"
+    ]
+    assert store_reasons(StoreDocument(tables)) == store_reasons(None) == []
 
 
 def test_feeds_are_told_unless_they_live_or_the_tree_is_starting() -> None:
