@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,10 +116,14 @@ def test_the_other_queries_of_the_page_answer(
     assert all(0.0 <= row["probability_up"] <= 1.0 for row in signals)
 
 
-def test_polars_lines_of_the_page_run(stored: dict[str, dict[str, list[Any]]]) -> None:
+def test_polars_lines_of_the_page_run(
+    stored: dict[str, dict[str, list[Any]]], tmp_path: Path
+) -> None:
     found: dict[str, Any] = {}
-    for text in blocks("python"):
-        exec(compile(text, "docs/how-to/store.md", "exec"), found)
+    for number, text in enumerate(blocks("python")):
+        path = tmp_path / f"block{number}.py"
+        path.write_text(text)
+        found |= runpy.run_path(str(path))
     rows = stored["trades"]["BTC-USDT-SWAP"]
     assert found["taken"]["row_count"].sum() == len(rows)
     assert found["taken"]["matches"].sum() == sum(row["count"] for row in rows)
