@@ -24,7 +24,7 @@ ML_TESTS := tests/hunter/brain/adapters tests/hunter/brain/plugins/test_outside_
 PYTEST ?= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ml test-extras docs check bench benchmarks peers soak lock clean
+.PHONY: help demo test test-ml test-extras docs reference screenshots check bench benchmarks peers soak lock clean
 
 help:
 	@echo "make demo    start everything against the embedded exchange; no network, no account"
@@ -32,6 +32,8 @@ help:
 	@echo "make test-ml the tests of the adapters for models, with their libraries, in .venv-ml"
 	@echo "make test-extras  the page in a browser, the notebook, DuckDB, polars, in .venv-extras"
 	@echo "make docs    the documentation as a site, in site/"
+	@echo "make reference   docs/reference anew, from the code"
+	@echo "make screenshots docs/images anew, of a running demo"
 	@echo "make check   style, types and import contracts"
 	@echo "make bench   hunter bench: what it costs and carries on this machine"
 	@echo "make benchmarks  run every benchmark in tests/benchmarks"
@@ -43,7 +45,7 @@ help:
 
 # exec: the shell is gone, so that Ctrl-C and SIGTERM reach hunter itself and its exit code is ours.
 demo: $(STAMP)
-	@exec $(BIN)/hunter start --demo
+	@exec $(BIN)/hunter start --demo --set web.enabled=true
 
 test: $(STAMP)
 	@exec $(PYTEST) $(ARGS)
@@ -58,7 +60,14 @@ test-extras: $(EXTRAS_STAMP)
 	@exec $(EXTRAS_VENV)/bin/python -m pytest tests/extras $(ARGS)
 
 docs: $(EXTRAS_STAMP)
-	@exec $(EXTRAS_VENV)/bin/python -m mkdocs build --strict $(ARGS)
+	@NO_MKDOCS_2_WARNING=1 exec $(EXTRAS_VENV)/bin/python -m mkdocs build --quiet --strict $(ARGS)
+
+# What the documents say of commands, keys, shapes and metrics is made of the code.
+reference: $(STAMP)
+	@exec $(BIN)/python docs/generate.py
+
+screenshots: $(EXTRAS_STAMP)
+	@PYTHONPATH=tests:. exec $(EXTRAS_VENV)/bin/python tests/extras/screenshots.py $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -145,6 +154,10 @@ lock: $(STAMP)
 	$(UV_COMPILE) --upgrade --constraints requirements/dev.lock --output-file requirements/runtime.lock
 	$(UV_COMPILE) --upgrade --constraints requirements/dev.lock --extra ml --group dev \
 	  --group ml-tests --output-file requirements/ml.lock
+	$(UV_COMPILE) --upgrade --constraints requirements/dev.lock --extra web --extra store \
+	  --output-file requirements/service.lock
+	echo 'setuptools>=78' | $(subst pyproject.toml,-,$(UV_COMPILE)) --upgrade \
+	  --constraints requirements/dev.lock --output-file requirements/build.lock
 	$(UV_COMPILE) --upgrade --constraints requirements/dev.lock --extra all --group dev \
 	  --group docs --output-file requirements/extras.lock
 	@touch $(STAMP)

@@ -42,6 +42,7 @@ def text(report: StatusReport, markets: Sequence[MarketLine] = ()) -> str:
     if markets:
         lines += ["", *_markets(markets, len(report.rings))]
     lines += ["", *_brain(report), *_latencies(report)]
+    lines += [""] if report.connections else []
     for connection in report.connections:
         last = f", last closed: {connection.last_close}" if connection.last_close else ""
         lines.append(
@@ -49,7 +50,8 @@ def text(report: StatusReport, markets: Sequence[MarketLine] = ()) -> str:
             f" connects {connection.connects}{last}"
         )
     lines += [
-        f"{actor.name} took over {actor.takeovers} times, last within {actor.takeover_ms:.1f} ms"
+        f"{actor.name} took over the writing, {actor.takeovers} in all; the newest row was then"
+        f" {actor.takeover_ms:.1f} ms old"
         for actor in report.actors
         if actor.takeovers
     ]
@@ -227,6 +229,6 @@ def _brain(report: StatusReport) -> list[str]:
     return [
         f"trades in ring: {rings}",
         f"brain: {warm}, read {seen}; {brain.decisions:,} decisions, {brain.signals:,} signals",
-        f"  {brain.lapped:,} rows lapped, frame to decision p50 {brain.latency_us.p50:.0f} us,"
-        f" p99 {brain.latency_us.p99:.0f} us",
+        f"  {brain.lapped:,} rows lapped, frame to decision p50"
+        f" {_span(brain.latency_us.p50)}, p99 {_span(brain.latency_us.p99)}",
     ]

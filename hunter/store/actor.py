@@ -20,7 +20,7 @@ from hunter.runtime.actor import Context
 from hunter.status import documents
 from hunter.status.page import ActorState
 from hunter.store.files import StoreFiles
-from hunter.store.parts import Limits, StoredLane
+from hunter.store.parts import StoredLane, StoreLimits
 from hunter.store.reading import StoredRing
 from hunter.store.resume import SignalsStart, start_signals
 from hunter.store.signals import StoredSignals
@@ -53,7 +53,7 @@ class StoreActor:
         self._config = config
         self._flush_ns = config.store.flush_s * 1_000_000_000
         self._files = StoreFiles(config.store_dir)
-        limits = Limits(config.store.retention_days, config.store.budget_mb << 20)
+        limits = StoreLimits(config.store.retention_days, config.store.budget_mb << 20)
         self._writing = WritingThread(self._files, limits, context.clock, self._open)
         self._rings: list[StoredRing] = []
         self._signals_start: SignalsStart | None = None

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from hunter.files import private_opener
 from hunter.ring.segment import WriterLease
-from hunter.store.parts import Folder, Part, StoredLane, merged, parse_folder, parse_part
+from hunter.store.parts import Folder, PartFile, StoredLane, merged, parse_folder, parse_part
 from hunter.store.swap import exchange
 from hunter.store.tables import encodings, schema_of
 
@@ -49,8 +49,8 @@ class StoreFiles:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._lease: WriterLease | None = None
-        self._folders: dict[Folder, list[Part]] = {}
-        self._newest: dict[StoredLane, Part] = {}
+        self._folders: dict[Folder, list[PartFile]] = {}
+        self._newest: dict[StoredLane, PartFile] = {}
         self.file_count = 0
         self.size_bytes = 0
         self.removed_count = 0
@@ -58,26 +58,26 @@ class StoreFiles:
 
     # what there is
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[PartFile]:
         return [part for parts in self._folders.values() for part in parts]
 
-    def folders(self) -> list[list[Part]]:
+    def folders(self) -> list[list[PartFile]]:
         """The parts of each folder."""
         return list(self._folders.values())
 
-    def newest(self, lane: StoredLane) -> Part | None:
+    def newest(self, lane: StoredLane) -> PartFile | None:
         """The part that says where the lane goes on."""
         return self._newest.get(lane)
 
-    def newest_parts(self) -> list[Part]:
+    def newest_parts(self) -> list[PartFile]:
         return list(self._newest.values())
 
-    def parts_of(self, lane: StoredLane) -> list[Part]:
+    def parts_of(self, lane: StoredLane) -> list[PartFile]:
         """The lane's parts, in order."""
         found = [p for folder, parts in self._folders.items() if folder.lane == lane for p in parts]
         return sorted(found, key=lambda part: part.order)
 
-    def source_of(self, part: Part) -> int | None:
+    def source_of(self, part: PartFile) -> int | None:
         """Where its rows come from; None when no store wrote it. FileNotFoundError: it is gone."""
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -88,7 +88,7 @@ class StoreFiles:
         except (pa.ArrowException, ValueError):
             return None
 
-    def full_path(self, part: Part) -> Path:
+    def full_path(self, part: PartFile) -> Path:
         return self.directory / part.path
 
     # opening
@@ -149,7 +149,7 @@ class StoreFiles:
                         if part is not None:
                             self._add(part)
 
-    def _add(self, part: Part) -> None:
+    def _add(self, part: PartFile) -> None:
         self._folders.setdefault(part.folder, []).append(part)
         newest = self._newest.get(part.folder.lane)
         if newest is None or newest.order <= part.order:
@@ -157,7 +157,7 @@ class StoreFiles:
         self.file_count += 1
         self.size_bytes += part.size_bytes
 
-    def _forget(self, part: Part) -> None:
+    def _forget(self, part: PartFile) -> None:
         parts = self._folders[part.folder]
         parts.remove(part)
         if not parts:
@@ -167,7 +167,7 @@ class StoreFiles:
 
     # writing
 
-    def write(self, part: Part, table: pa.Table, source: int) -> Part:
+    def write(self, part: PartFile, table: pa.Table, source: int) -> PartFile:
         """Make the part; the same one again, after an error, replaces itself. Its size is filled
         in. `source`: as of the ring's layout; merged parts have that of their newest.
         """
@@ -196,7 +196,7 @@ class StoreFiles:
                 _sync_directory(path.parent.parent)
         return written
 
-    def merge(self, parts: Sequence[Part]) -> Iterator[None]:
+    def merge(self, parts: Sequence[PartFile]) -> Iterator[None]:
         """Make one part of these, which are of one folder and in order; each step is a short one.
 
         Parts that are written between two steps are kept as they are.
@@ -240,7 +240,7 @@ class StoreFiles:
         _sync_directory(seen.parent)
         return old
 
-    def remove(self, part: Part) -> bool:
+    def remove(self, part: PartFile) -> bool:
         """Remove a part; False when the file is not one that a store wrote. It is not counted any
         more in either case.
         """

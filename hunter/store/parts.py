@@ -1,4 +1,4 @@
-"""Part files: their names, which say what is in them, and which of them belong together. Pure.
+"""PartFile files: their names, which say what is in them, and which of them belong together. Pure.
 
     TABLE/instrument=BTC-USDT-SWAP/date=2026-11-23/
         part-SERIES-ORIGIN-FIRST-LAST-LEVEL.parquet
@@ -61,7 +61,7 @@ class Place(NamedTuple):
     last: int
 
 
-class Part(NamedTuple):
+class PartFile(NamedTuple):
     """One file of a folder."""
 
     folder: Folder
@@ -109,22 +109,22 @@ def parse_folder(table: str, instrument: str, date: str) -> Folder | None:
     return folder if folder.path == f"{table}/{instrument}/{date}" else None
 
 
-def parse_part(folder: Folder, name: str, size_bytes: int) -> Part | None:
+def parse_part(folder: Folder, name: str, size_bytes: int) -> PartFile | None:
     """Of a file's name; None when it is none of ours."""
     found = _NAME.fullmatch(name)
     if found is None:
         return None
     series, first, last, level = (int(found[place]) for place in (1, 3, 4, 5))
-    return Part(folder, Place(series, found[2], last), first, level, size_bytes)
+    return PartFile(folder, Place(series, found[2], last), first, level, size_bytes)
 
 
-def merged(parts: Sequence[Part]) -> Part:
+def merged(parts: Sequence[PartFile]) -> PartFile:
     """The part that all of these become; they are in order."""
     level = min(LEVEL_MAX, 1 + max(part.level for part in parts))
-    return Part(parts[-1].folder, parts[-1].place, parts[0].first, level)
+    return PartFile(parts[-1].folder, parts[-1].place, parts[0].first, level)
 
 
-def parts_to_merge(parts: Iterable[Part], now_wall_ns: int) -> list[Part]:
+def parts_to_merge(parts: Iterable[PartFile], now_wall_ns: int) -> list[PartFile]:
     """Which parts of a folder are to become one now, in order; none when all is well."""
     ordered = sorted(parts, key=lambda part: part.order)
     if not ordered:
@@ -132,7 +132,7 @@ def parts_to_merge(parts: Iterable[Part], now_wall_ns: int) -> list[Part]:
     end_ns = (ordered[0].folder.day + 1) * _NS_PER_DAY
     if now_wall_ns >= end_ns + DAY_OVER_AFTER_NS:
         return ordered if len(ordered) > 1 else []
-    run: list[Part] = []
+    run: list[PartFile] = []
     for part in ordered:
         if run and (part.level != run[-1].level or part.level >= LEVEL_MAX):
             run = []
@@ -142,7 +142,7 @@ def parts_to_merge(parts: Iterable[Part], now_wall_ns: int) -> list[Part]:
     return []
 
 
-class Limits(NamedTuple):
+class StoreLimits(NamedTuple):
     """What may be kept; retention_days 0: for ever."""
 
     retention_days: int
@@ -150,8 +150,8 @@ class Limits(NamedTuple):
 
 
 def parts_to_remove(
-    parts: Iterable[Part], kept: Iterable[Part], limits: Limits, now_wall_ns: int
-) -> list[Part]:
+    parts: Iterable[PartFile], kept: Iterable[PartFile], limits: StoreLimits, now_wall_ns: int
+) -> list[PartFile]:
     """What is too old, or more than there is room for, oldest day first.
 
     `kept`: those that say where a lane goes on. They stay, whatever the limits say.

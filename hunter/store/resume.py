@@ -19,7 +19,7 @@ from hunter.market.bars import RESTART_AFTER_NS, BarTrade
 from hunter.ring.rows import Kind
 from hunter.store.files import StoreFiles
 from hunter.store.journal import has_at
-from hunter.store.parts import Part, Place, StoredLane
+from hunter.store.parts import PartFile, Place, StoredLane
 from hunter.store.tables import rows_array
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _bar_trades(table: pa.Table) -> list[BarTrade]:
     return [BarTrade(*row) for row in zip(*columns, sides, losses, strict=True)]
 
 
-def _last_row(files: StoreFiles, part: Part, columns: list[str]) -> dict[str, Any]:
+def _last_row(files: StoreFiles, part: PartFile, columns: list[str]) -> dict[str, Any]:
     """The newest row of a part; a damaged part is an OSError."""
     import pyarrow as pa
     import pyarrow.parquet as pq

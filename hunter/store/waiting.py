@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hunter.market.bars import TradeBar
 from hunter.ring.rows import ROW_BYTES, Kind
 from hunter.signals.signal import Signal, parse_signal_id
-from hunter.store.parts import DAY_MAX, Folder, Part, Place, StoredLane, day_of
+from hunter.store.parts import DAY_MAX, Folder, PartFile, Place, StoredLane, day_of
 from hunter.store.tables import (
     books_table,
     candles_table,
@@ -117,7 +117,7 @@ class WaitingRows(Waiting):
         raw = raw[:cut]
         first, last = int(rows["sequence"][0]), int(rows["sequence"][count - 1])
         place = self.place._replace(last=last)
-        part = Part(Folder(self.lane, int(days[0])), place, first)
+        part = PartFile(Folder(self.lane, int(days[0])), place, first)
         return Batch(part, count, self.source, partial(self._table, raw))
 
     def _batch_bytes(self) -> int:
@@ -152,7 +152,7 @@ class WaitingBars(Waiting):
         taken = list(takewhile(lambda bar: day_of(bar.open_ts_ns) == day, self._bars))
         self._bars = self._bars[len(taken) :]
         place = self.place._replace(last=_second_of(taken[-1]))
-        part = Part(Folder(self.lane, day), place, _second_of(taken[0]))
+        part = PartFile(Folder(self.lane, day), place, _second_of(taken[0]))
         return Batch(part, len(taken), self.source, partial(candles_table, taken))
 
     def _batch_bytes(self) -> int:
@@ -185,7 +185,7 @@ class WaitingSignals(Waiting):
             takewhile(lambda each: each[1].series == first.series and each[2] == day, self._signals)
         )
         self._signals = self._signals[len(taken) :]
-        part = Part(Folder(self.lane, day), taken[-1][1], first.last)
+        part = PartFile(Folder(self.lane, day), taken[-1][1], first.last)
         return Batch(
             part, len(taken), self.source, partial(signals_table, [each[0] for each in taken])
         )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hunter.clock import Clock
 from hunter.store.files import StoreFiles
-from hunter.store.parts import Limits, Part, parts_to_merge, parts_to_remove
+from hunter.store.parts import PartFile, StoreLimits, parts_to_merge, parts_to_remove
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +34,7 @@ RETRY_S_MAX: Final = 30.0
 class Batch(NamedTuple):
     """Rows of one lane and one day, and the part they are to become. `source`: the ring's."""
 
-    part: Part
+    part: PartFile
     row_count: int
     source: int
     table: Callable[[], pa.Table]
@@ -47,7 +47,7 @@ class Written(NamedTuple):
     why: str
 
 
-class Tally(NamedTuple):
+class RowTally(NamedTuple):
     """What is kept, as of the last thing that was done."""
 
     file_count: int = 0
@@ -62,7 +62,7 @@ class WritingThread:
     """
 
     def __init__(
-        self, files: StoreFiles, limits: Limits, clock: Clock, opening: Callable[[], str]
+        self, files: StoreFiles, limits: StoreLimits, clock: Clock, opening: Callable[[], str]
     ) -> None:
         self._files = files
         self._limits = limits
@@ -79,7 +79,7 @@ class WritingThread:
         self._care_due_ns = 0
         self.pending = 0
         """Batches given and not taken back yet."""
-        self.tally = Tally()
+        self.tally = RowTally()
         self.trouble = ""
         """Why the store cannot be opened, or merging or removing does not work now."""
         self.strangers: deque[str] = deque(maxlen=8)
@@ -208,7 +208,7 @@ class WritingThread:
 
     def _tell(self) -> None:
         files = self._files
-        self.tally = Tally(
+        self.tally = RowTally(
             files.file_count, files.size_bytes, files.removed_count, files.merged_count
         )
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hunter.access import Instance
-from hunter.errors import NotFound, SegmentError
+from hunter.errors import NotFound, NotRunning, SegmentError
 from hunter.market.contract import SizeUnit
 from hunter.ring.reader import Row
 from hunter.ring.rows import BOOK_LEVELS, Kind, TradeFlag
@@ -97,7 +97,7 @@ class MarketView:
     def cvd_unit(self) -> str:
         try:
             unit = self._instance.contract(self.instrument).unit
-        except (NotFound, SegmentError):
+        except (NotFound, NotRunning, SegmentError):
             return "contracts"
         return self.instrument.partition("-")[0] if unit is SizeUnit.BASE else "contracts"
 
@@ -172,7 +172,7 @@ class MarketView:
                 return self._none()
             # `last` gives what there is: the ring keeps so many, however many are asked for.
             rows: Rows = lane.last(wanted)
-        except (NotFound, SegmentError):
+        except (NotFound, NotRunning, SegmentError):
             return self._none()
         return rows[rows["sequence"] > newer_than]
 
@@ -184,7 +184,7 @@ class MarketView:
     def _newest(self, kind: Kind) -> Row | None:
         try:
             rows = self._instance.lane(self.instrument, kind).last_rows(1)
-        except (NotFound, SegmentError):
+        except (NotFound, NotRunning, SegmentError):
             return None
         return rows[-1] if rows else None
 

@@ -66,7 +66,7 @@ def relative_links(text: str) -> set[str]:
 
 
 def make_targets(text: str) -> set[str]:
-    return set(re.findall(r"\bmake ([a-z]+)\b", " ".join(re.findall(r"`([^`]+)`", text))))
+    return set(re.findall(r"\bmake ([a-z]+)\b", " ".join(re.findall(r"`([^`\n]+)`", text))))
 
 
 def soak_commands(text: str) -> list[tuple[str, list[str]]]:

@@ -11,7 +11,7 @@ from fakes.full_disk import file_size_limit
 
 from hunter.store import files as files_module
 from hunter.store.files import StoreFiles
-from hunter.store.parts import Folder, Part, Place, StoredLane, parts_to_merge
+from hunter.store.parts import Folder, PartFile, Place, StoredLane, parts_to_merge
 from hunter.store.tables import schema_of
 
 RING = "18c0ffee00000001"
@@ -29,8 +29,8 @@ def table_of(*opens: int) -> Any:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def part(first: int, last: int, series: int = 1) -> Part:
-    return Part(FOLDER, Place(series, RING, last), first)
+def part(first: int, last: int, series: int = 1) -> PartFile:
+    return PartFile(FOLDER, Place(series, RING, last), first)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def seen(files: StoreFiles) -> list[int]:
     return found
 
 
-def write(files: StoreFiles, *ranges: tuple[int, int]) -> list[Part]:
+def write(files: StoreFiles, *ranges: tuple[int, int]) -> list[PartFile]:
     return [files.write(part(a, b), table_of(*range(a, b + 1)), 7) for a, b in ranges]
 
 

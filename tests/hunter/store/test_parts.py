@@ -6,10 +6,10 @@ from hunter.store.parts import (
     DAY_MAX,
     MERGE_COUNT,
     Folder,
-    Limits,
-    Part,
+    PartFile,
     Place,
     StoredLane,
+    StoreLimits,
     day_of,
     day_text,
     merged,
@@ -24,8 +24,8 @@ RING = "18c0ffee00000001"
 FOLDER = Folder(StoredLane("trades", "BTC-USDT-SWAP"), 20_000)
 
 
-def part(last: int, folder: Folder = FOLDER, level: int = 0, size_bytes: int = 10) -> Part:
-    return Part(folder, Place(1, RING, last), last, level, size_bytes)
+def part(last: int, folder: Folder = FOLDER, level: int = 0, size_bytes: int = 10) -> PartFile:
+    return PartFile(folder, Place(1, RING, last), last, level, size_bytes)
 
 
 def at_day(day: int, instrument: str = "BTC-USDT-SWAP") -> Folder:
@@ -60,7 +60,9 @@ def test_a_parts_name_says_where_its_lane_goes_on() -> None:
 
 
 def test_names_sort_as_the_lane() -> None:
-    rings = [Part(FOLDER, Place(s, f"{9 - s:016x}", n), n) for s in (1, 2) for n in (9, 10, 400)]
+    rings = [
+        PartFile(FOLDER, Place(s, f"{9 - s:016x}", n), n) for s in (1, 2) for n in (9, 10, 400)
+    ]
     assert sorted(one.name for one in rings) == [one.name for one in rings]
     shuffled = [*rings[3:], *rings[:3]]
     assert sorted(shuffled, key=lambda one: one.order) == rings
@@ -98,17 +100,17 @@ def test_a_merged_part_goes_on_where_its_newest_does() -> None:
 
 def test_days_before_the_retention_go_and_no_others() -> None:
     days = [part(n, at_day(n)) for n in range(100, 104)]
-    limits = Limits(2, 1_000)
+    limits = StoreLimits(2, 1_000)
     assert parts_to_remove(days, days[-1:], limits, 103 * DAY_NS) == days[:2]
-    assert parts_to_remove(days, days[-1:], Limits(0, 1_000), 200 * DAY_NS) == []
+    assert parts_to_remove(days, days[-1:], StoreLimits(0, 1_000), 200 * DAY_NS) == []
 
 
 def test_above_the_budget_the_oldest_day_of_any_lane_goes_first() -> None:
     days = [part(n, at_day(n, name)) for n in (100, 101) for name in ("A-B", "C-D")]
-    assert parts_to_remove(days, (), Limits(0, 25), 101 * DAY_NS) == days[:2]
-    assert parts_to_remove(days, (), Limits(0, 40), 101 * DAY_NS) == []
+    assert parts_to_remove(days, (), StoreLimits(0, 25), 101 * DAY_NS) == days[:2]
+    assert parts_to_remove(days, (), StoreLimits(0, 40), 101 * DAY_NS) == []
 
 
 def test_the_newest_part_of_a_lane_stays_whatever_the_limits_say() -> None:
     old, new = part(1, at_day(100)), part(2, at_day(101))
-    assert parts_to_remove([old, new], [new], Limits(1, 1), 300 * DAY_NS) == [old]
+    assert parts_to_remove([old, new], [new], StoreLimits(1, 1), 300 * DAY_NS) == [old]

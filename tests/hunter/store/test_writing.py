@@ -9,7 +9,7 @@ from fakes.actor_stage import SkippingClock
 from fakes.full_disk import file_size_limit
 
 from hunter.store.files import StoreFiles
-from hunter.store.parts import Folder, Limits, Part, Place, StoredLane
+from hunter.store.parts import Folder, PartFile, Place, StoredLane, StoreLimits
 from hunter.store.tables import schema_of
 from hunter.store.writing import BATCHES_MAX, Batch, WritingThread
 
@@ -24,7 +24,7 @@ class Desk:
         self.clock = SkippingClock()
         self.files = StoreFiles(directory)
         self.why = ""
-        limits = Limits(0, 1 << 30)
+        limits = StoreLimits(0, 1 << 30)
         self.thread = WritingThread(self.files, limits, self.clock, self._open)
         self.thread._care_due_ns = 1 << 62  # not before the test wants it
         self.done: list[Any] = []
@@ -45,7 +45,7 @@ class Desk:
         folder = Folder(StoredLane("candles", "BTC-USDT"), day)
         rows = [{"open_ts_ns": number, "complete": True, "why_not": "x" * 500}]
         table = pa.Table.from_pylist(rows, schema=schema_of("candles"))
-        part = Part(folder, Place(1, RING, number), number)
+        part = PartFile(folder, Place(1, RING, number), number)
         self.thread.give(Batch(part, 1, 7, lambda: table))
 
 
@@ -142,7 +142,7 @@ def test_the_budget_is_kept_and_a_strangers_file_is_told(desk: Desk) -> None:
     desk.until("written", lambda: len(desk.done) == 3)
     stranger = desk.files.full_path(desk.done[0].batch.part)
     stranger.write_bytes(b"mine")
-    desk.thread._limits = Limits(0, 1)
+    desk.thread._limits = StoreLimits(0, 1)
     desk.thread._care_due_ns = 0
     desk.until("removed", lambda: desk.thread.tally.removed_count == 1)
     desk.until("told", lambda: desk.thread.strangers)
