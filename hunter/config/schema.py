@@ -193,7 +193,7 @@ class AlertsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     "file:PATH" or "env:NAME".
 
     apprise: addresses of the library of that name, one a line; the extra `alerts`. after_s: how
-    long a trouble must last. repeat_s: one that lasts is told again after that. per_hour_max: of all.
+    long a trouble must last. repeat_s: one that lasts is told again then. per_hour_max: of all.
     """
 
     enabled: bool = False

@@ -33,13 +33,16 @@ _TOGETHER_PER_CPU: Final = 2
 
 def child_specs(config: Config, *, demo: bool) -> tuple[ChildSpec, ...]:
     """Actors in start order; they stop in reverse."""
-    names = [("exchange", "exchange", "hunter.simulator")] if demo else []
+    companions = [(name, name, f"hunter.{name}") for name in config.companions]
+    # Who keeps what the streams write stops after them: it begins before them.
+    names = [each for each in companions if each[0] == "store"]
+    names += [("exchange", "exchange", "hunter.simulator")] if demo else []
     for shard in range(config.stream.shards):
         names.append((f"stream-{shard}", "stream", "hunter.stream"))
         if config.stream.standby:
             names.append((f"stream-{shard}b", "stream", "hunter.stream"))
     names += [("brain-0", "brain", "hunter.brain"), ("watchdog", "watchdog", "hunter.watchdog")]
-    names += [(name, name, f"hunter.{name}") for name in config.companions]
+    names += [each for each in companions if each[0] != "store"]
     own_adj, python = _own_oom_score_adj(), interpreter()
     ours = {"PYTHONUNBUFFERED": "1", orphans.VARIABLE: str(config.runtime_dir)}
     return tuple(

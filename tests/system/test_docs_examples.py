@@ -15,6 +15,7 @@ The README's blocks are told apart by what they hold: its plug-ins are run by te
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import re
 import subprocess
@@ -95,7 +96,7 @@ def test_block_says_what_becomes_of_it(example: Example) -> None:
     assert re.fullmatch(
         r"runs(: \w+)?|follows( RUNTIME_DIR)?|file: \w+\.py|not run: .{5,}", example.mark
     ), "see the docstring of this file"
-    compile(example.code, example.where, "exec")
+    ast.parse(example.code, example.where)
 
 
 @pytest.mark.parametrize("example", of_kind("runs", "runs:"), ids=lambda example: example.where)

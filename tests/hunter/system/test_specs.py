@@ -42,7 +42,9 @@ def test_child_specs_have_a_standby_for_each_shard(stage: Stage) -> None:
     assert names == ["stream-0", "stream-0b", "stream-1", "stream-1b", "brain-0", "watchdog"]
 
 
-def test_companions_come_last_and_go_first_when_memory_ends(stage: Stage) -> None:
+def test_store_stops_last_and_companions_go_first_when_memory_ends(
+    stage: Stage,
+) -> None:
     replace = msgspec.structs.replace
     config = replace(
         stage.config,
@@ -50,11 +52,10 @@ def test_companions_come_last_and_go_first_when_memory_ends(stage: Stage) -> Non
         store=replace(stage.config.store, enabled=True),
     )
     children = child_specs(config, demo=False)
-    assert [child.name for child in children][-3:] == ["watchdog", "web", "store"]
-    assert children[-1].argv[-3:-1] == ("hunter.store", "store")
-    assert min(child.oom_score_adj for child in children[-2:]) > max(
-        child.oom_score_adj for child in children[:-2]
-    )
+    assert [child.name for child in children] == ["store", "stream-0", "brain-0", "watchdog", "web"]
+    assert children[0].argv[-3:-1] == ("hunter.store", "store")
+    companions = (children[0].oom_score_adj, children[-1].oom_score_adj)
+    assert min(companions) > max(child.oom_score_adj for child in children[1:-1])
 
 
 def waited_for(config: Config, *, demo: bool) -> dict[str, set[str]]:
