@@ -106,7 +106,8 @@ class Console:
         if report.state == "running" and not self._ready:
             self._ready = True
             names = ", ".join(actor.name for actor in report.actors)
-            self._say(colour(f"Ready in {duration(report.uptime_s)}: {names}", "green"))
+            page = f"   Page: {report.web.url}" if report.web and report.web.url else ""
+            self._say(colour(f"Ready in {duration(report.uptime_s)}: {names}{page}", "green"))
         if now_ns < self._market_due_ns or report.state == "stopping":
             return
         self._market_due_ns = now_ns + MARKET_EVERY_NS

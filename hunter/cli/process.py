@@ -168,8 +168,10 @@ def _await_ready(
                 click.echo(line)
             for reason in report.reasons:
                 click.echo(f"  {colour('!', 'yellow')}   {reason}")
+            page = f"   Page: {report.web.url}" if report.web and report.web.url else ""
             click.echo(
-                f"Ready in {duration(waited_s)}.   See it: hunter status   Stop it: hunter stop"
+                f"Ready in {duration(waited_s)}.{page}   See it: hunter status"
+                "   Stop it: hunter stop"
             )
             return
         if waited_s > wait_s or _is_beyond_help(report):
