@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from hunter.cli.advice import next_step
+from hunter.cli.advice import with_step
 from hunter.cli.market_lines import INSTRUMENTS_SHOWN_MAX, MarketLine
 from hunter.cli.options import duration, size, table
 from hunter.cli.paint import colour
@@ -65,15 +65,9 @@ def text(report: StatusReport, markets: Sequence[MarketLine] = ()) -> str:
     if report.notices:
         lines += ["", *(f"{colour('i', 'cyan')} {notice}" for notice in report.notices)]
     if report.reasons:
-        lines += ["", *_reasons(report)]
+        told = (with_step(reason, report) for reason in report.reasons)
+        lines += ["", *(f"{colour('!', 'yellow')} {reason}" for reason in told)]
     return "\n".join(lines)
-
-
-def _reasons(report: StatusReport) -> Iterator[str]:
-    """Each with the next command, where it names none itself."""
-    for reason in report.reasons:
-        step = next_step(reason, report)
-        yield f"{colour('!', 'yellow')} {reason}" + (f"; see: {step}" if step else "")
 
 
 def _companions(report: StatusReport) -> Iterator[str]:
