@@ -45,7 +45,9 @@ ATTEMPTS_MAX: Final = 100
 @click.command()
 @click.argument("actor", required=False, shell_complete=actors)
 @config_option
-@click.option("--timeout", "timeout_s", default=10.0, show_default=True, metavar="SECONDS")
+@click.option(
+    "--timeout", "timeout_s", default=10.0, show_default=True, metavar="SECONDS", help="Patience."
+)
 def stop(actor: str | None, config_file: str | None, timeout_s: float) -> None:
     """Stop every actor in order; fine when nothing runs.
 
