@@ -31,7 +31,7 @@ def text(report: StatusReport, markets: Sequence[MarketLine] = ()) -> str:
     facts = [
         f'"{report.name}" {report.version}',
         f"pid {report.pid}" if report.pid else "no supervisor",
-        f"up {duration(report.uptime_s)}",
+        *([f"up {duration(report.uptime_s)}"] if report.pid else []),
         f"restarts {restarts}" + (" (see: hunter deaths)" if restarts else ""),
         f"memory {size(report.memory.rss_bytes)} + {size(report.memory.shared_bytes)} shared",
     ]
@@ -72,7 +72,9 @@ def text(report: StatusReport, markets: Sequence[MarketLine] = ()) -> str:
 
 def _companions(report: StatusReport) -> Iterator[str]:
     """What they do who only look on."""
-    if (web := report.web) is not None:
+    if any(actor.role == "web" and not actor.pid for actor in report.actors):
+        yield "page: does not run"
+    elif (web := report.web) is not None:
         refused = f", {web.refused:,} requests refused" if web.refused else ""
         yield f"page: {web.url or 'not yet'}, {web.viewers} open now{refused}"
     if (alerts := report.alerts) is not None:

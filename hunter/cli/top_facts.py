@@ -295,7 +295,7 @@ def head_texts(report: StatusReport) -> list[str]:
     restarts = sum(actor.restarts for actor in report.actors)
     return [
         f'"{report.name}"',
-        f"up {duration(report.uptime_s)}",
+        *([f"up {duration(report.uptime_s)}"] if report.pid else []),
         f"restarts {restarts}",
         f"signals {report.brain.signals:,}",
         f"memory {size(report.memory.rss_bytes)} + {size(report.memory.shared_bytes)} shared",

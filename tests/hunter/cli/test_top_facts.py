@@ -121,6 +121,9 @@ def test_actors_have_a_cell_for_each_column(shown: Any, watcher: Watcher) -> Non
     assert (found["STATE"], found["RST"].text) == (("ready", "green"), "2")
     assert found["PID"].text == str(os.getpid())
     assert head_texts(watcher.look().report)[2] == "restarts 2"
+    report = watcher.look().report
+    report.pid = 0
+    assert not [text for text in head_texts(report) if text.startswith("up ")]
 
 
 def test_standby_says_so(shown: Any, watcher: Watcher) -> None:
