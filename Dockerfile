@@ -16,7 +16,8 @@ WORKDIR /source
 COPY requirements/build.lock requirements/service.lock requirements/
 RUN /tools/bin/pip install --require-hashes --no-deps -r requirements/build.lock \
     && /hunter/bin/pip install --require-hashes --no-deps -r requirements/service.lock
-COPY pyproject.toml README.md LICENSE ./
+# hunter.toml: what `hunter init` writes is a link to it.
+COPY pyproject.toml README.md LICENSE hunter.toml ./
 COPY hunter hunter
 COPY supervisor supervisor
 # Without the compiled half, which an installation may do without, an image would be a mistake.

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from hunter.access.following import journal_signals, journal_signals_async
-from hunter.access.lane import BarLane, BookLane, Found, Lane
+from hunter.access.lane import BarLane, BookLane, Found, Lane, is_written
 from hunter.clock import SystemClock
 from hunter.config import Config, find_file, load
 from hunter.errors import NotFound, NotRunning, SegmentError
@@ -27,12 +27,11 @@ from hunter.market.bars import BARS, BarTrade, TradeBar, bars_array, bars_of
 from hunter.market.contract import Contract, contract_of
 from hunter.ring import segment
 from hunter.ring.adopt import open_ring, unusable_text
-from hunter.ring.layout import WRITER_PID_WORD, RingLayout
+from hunter.ring.layout import RingLayout
 from hunter.ring.reader import LaneReader, Row
 from hunter.ring.rows import Kind, TradeFlag, place_of
 from hunter.status import block, report
 from hunter.status.documents import SupervisorDocument, decode
-from hunter.status.page import process_start_ticks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -275,7 +274,7 @@ class Instance:
         """Whether the process that last wrote this instrument's lanes is still there."""
         for shared, layout in _usable(self._now())[0]:
             if instrument in layout.instruments:
-                return process_start_ticks(shared.words[WRITER_PID_WORD]) > 0
+                return is_written(shared)
         return False
 
     def signals(

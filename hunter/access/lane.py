@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from hunter.errors import HunterError, SegmentError
 from hunter.ring.adopt import unusable_text
-from hunter.ring.layout import RingLayout
+from hunter.ring.layout import WRITER_PID_WORD, RingLayout
 from hunter.ring.reader import LaneReader, Row
 from hunter.ring.rows import ROW_BYTES, Kind, numpy_dtype, place_of
 from hunter.ring.segment import Segment
+from hunter.status.page import process_start_ticks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +40,11 @@ class Found:
     index: int
     kind: Kind
     reader: LaneReader
+
+
+def is_written(shared: Segment) -> bool:
+    """Whether the process that last wrote the ring is still there."""
+    return process_start_ticks(shared.words[WRITER_PID_WORD]) > 0
 
 
 class Lane:
@@ -171,7 +177,7 @@ class LaneView:
 class BookTop(NamedTuple):
     """The top of a book. `bids` and `asks`: float64 arrays of shape (20, 2), price and size (as of
     trades), best level first; a level that is not there is NaN, all of them while the book is not
-    `valid`. Times in ns since the epoch.
+    `valid`: an update is missing, or nobody writes it any more. Times in ns since the epoch.
     """
 
     valid: bool
@@ -191,13 +197,15 @@ class BookLane(Lane):
         if not len(rows):
             return None
         row = rows[0]
+        # the last book of a dead process looks as good as it did
+        valid = bool(row["valid"]) and is_written(self._held.shared)
         sides = []
         for name in ("bid", "ask"):
             levels = row[f"{name}s"].copy()
-            levels[int(row[f"{name}_count"]) :] = float("nan")  # 0 while it is not valid
+            levels[int(row[f"{name}_count"]) if valid else 0 :] = float("nan")
             sides.append(levels)
         times = int(row["exchange_ts_ns"]), int(row["received_ts_ns"])
-        return BookTop(bool(row["valid"]), int(row["seq_id"]), *times, sides[0], sides[1])
+        return BookTop(valid, int(row["seq_id"]), *times, sides[0], sides[1])
 
 
 class BarLane(Lane):

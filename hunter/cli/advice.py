@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 _STEP: Final = re.compile(r"\bhunter [a-z]+ ?|\bkill -|\bchmod \d|\bset \[?[a-z]+[.\]]")
 
 
+def with_step(reason: str, report: StatusReport) -> str:
+    """The reason, with the next command where it names none itself."""
+    step = next_step(reason, report)
+    return f"{reason}; see: {step}" if step else reason
+
+
 def next_step(reason: str, report: StatusReport) -> str:
     """A command, or "" when the reason holds one, or when waiting is all there is to do."""
     if _STEP.search(reason.replace(f'hunter "{report.name}"', "")):

@@ -13,7 +13,7 @@ from typing import Final
 import click
 import msgspec
 
-from hunter.cli.options import config_option, load_config
+from hunter.cli.options import config_option, duration, load_config
 from hunter.cli.status import EXIT_CODES, read
 from hunter.errors import HunterError
 from hunter.status.report import StatusReport
@@ -124,7 +124,7 @@ def _summary(report: StatusReport, found: Mapping[str, float]) -> str:
     told = f"{count} instrument{'' if count == 1 else 's'}, lag p99 {found['lag_ms']:.0f} ms"
     if found["lost"]:
         told += f", {found['lost']:.0f} lost"
-    return told + f", up {report.uptime_s / 3600:.1f} h"
+    return told + f", up {duration(report.uptime_s)}"
 
 
 def line(found: CheckVerdict) -> str:

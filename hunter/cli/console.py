@@ -19,7 +19,7 @@ from hunter.cli.options import colour, duration
 from hunter.clock import SystemClock, local_clock_text
 from hunter.config import Config, shown_url
 from hunter.errors import HunterError
-from hunter.ring.rows import Kind
+from hunter.ring.rows import BOOK_LEVELS, Kind, place_of
 from hunter.signals.journal_reader import last_signals
 from hunter.status.report import StatusReport
 
@@ -27,6 +27,10 @@ POLL_S: Final = 0.2
 MARKET_EVERY_NS: Final = 2_000_000_000
 INSTRUMENTS_SHOWN_MAX: Final = 6
 JOIN_S: Final = 1.0
+_PRICE: Final = place_of(Kind.TRADE, "price")
+_VALID: Final = place_of(Kind.BOOK, "valid")
+_BIDS: Final = place_of(Kind.BOOK, "bids")
+_ASKS: Final = _BIDS + 2 * BOOK_LEVELS
 
 
 class Console:
@@ -132,7 +136,7 @@ class Console:
         self._trades_seen[name] = (count, now_ns)
         rate = (count - before) * 1e9 / (now_ns - before_ns) if now_ns > before_ns else 0.0
         parts = [
-            f"{name}  last {rows[0][5]:,}",
+            f"{name}  last {rows[0][_PRICE]:,}",
             f"{count:,} trades (+{rate:.0f}/s)",
             _book(instance, name),
         ]
@@ -148,10 +152,9 @@ def _book(instance: Instance, name: str) -> str:
     if not rows:
         return "no book"
     row = rows[0]
-    if not row[5]:
+    if not row[_VALID] or not instance.is_written(name):
         return "book not valid"
-    bids, asks = row[9:], row[49:]
-    return f"book {bids[0]:,} x {asks[0]:,} valid"
+    return f"book {row[_BIDS]:,} x {row[_ASKS]:,} valid"
 
 
 def _totals(report: StatusReport) -> str:

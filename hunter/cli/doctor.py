@@ -25,6 +25,7 @@ from hunter.config import Config, find_file, load_effective
 from hunter.errors import AlreadyRunning, ConfigError, HunterError
 from hunter.runtime.runner import EFFECTIVE_CONFIG
 from hunter.status.report import StatusReport
+from hunter.system import leftovers
 from hunter.text import printable
 
 _COLOURS: Final = {OK: "green", WARN: "yellow", FAIL: "red"}
@@ -46,8 +47,8 @@ class Diagnosis(msgspec.Struct, frozen=True):
 @click.option(
     "--fix",
     is_flag=True,
-    help="Remove what a killed run of this instance has left in shared memory; its ring, which"
-    " hunter start would go on with, too.",
+    help="Remove what a killed run of this instance has left; its ring, which hunter start would"
+    " go on with, too.",
 )
 @click.pass_context
 def doctor(
@@ -68,11 +69,15 @@ def doctor(
     else:
         if fix:
             fixed += mend(config)
-        report = read(config)
         rows += configuration_rows(config, find_file(config_file))
-        rows += instance_rows(config, report)
-        config = running_config(config, report)
-        rows += machine_rows(config, report)
+        try:
+            report = read(config)
+        except HunterError as error:  # another user's: what we may do there says nothing
+            rows.append(Finding("instance", FAIL, str(error)))
+        else:
+            rows += instance_rows(config, report)
+            config = running_config(config, report)
+            rows += machine_rows(config, report)
         rows += exchange_rows(config, offline=offline)
     found = Diagnosis(1, findings.worst(rows), rows, fixed)
     if as_json:
@@ -114,8 +119,8 @@ def instance_rows(config: Config, report: StatusReport) -> list[Finding]:
     told = [(reason, next_step(reason, report)) for reason in report.reasons]
     rows = findings.instance_findings(report.name, report.state, told)
     is_running = report.state != "stopped"
-    left = [] if is_running else probes.leftover_paths(config)
-    return rows + findings.leftover_findings(left, is_running)
+    left = [] if is_running else leftovers(config)
+    return rows + findings.leftover_findings([str(path) for path in left], is_running)
 
 
 def running_config(config: Config, report: StatusReport) -> Config:
@@ -140,7 +145,7 @@ def machine_rows(config: Config, report: StatusReport) -> list[Finding]:
     limits = probes.limit_fact(report.pid or os.getpid())
     rows += findings.cpu_findings(probes.usable_cpus(limits), probes.stream_count(config))
     rows += findings.limit_findings(
-        limits, probes.memory_bytes(config), 1 + probes.process_count(config)
+        limits, probes.memory_bytes(config), probes.process_count(config)
     )
     page_pid = next((actor.pid for actor in report.actors if actor.role == "web"), 0)
     return rows + findings.port_findings(probes.port_fact(config, page_pid))
@@ -180,5 +185,6 @@ def text(found: Diagnosis) -> str:
         if row.cure:
             lines.append(f"{'':6}{'':{width}}  -> {printable(row.cure)}")
     counts = {state: sum(row.state == state for row in found.rows) for state in _COLOURS}
-    said = f"{counts[FAIL]} failed, {counts[WARN]} warnings, {counts[OK]} ok"
+    warnings = "warning" if counts[WARN] == 1 else "warnings"
+    said = f"{counts[FAIL]} failed, {counts[WARN]} {warnings}, {counts[OK]} ok"
     return "\n".join([*lines, "", said])

@@ -72,6 +72,13 @@ class PortFact(NamedTuple):
     why_not: str = ""
 
 
+class SecretFault(NamedTuple):
+    """`is_elsewhere`: it comes from the environment of whoever starts hunter, not from ours."""
+
+    why: str
+    is_elsewhere: bool
+
+
 class SkewSample(NamedTuple):
     """One question for the exchange's clock: how far it is ahead of ours, and the round trip."""
 
@@ -275,14 +282,14 @@ def disk_findings(path: str, free_bytes: int, least_mb: int, store_mb: int) -> l
     return [Finding("disk", OK, found)]
 
 
-def secret_findings(read: Sequence[str], faults: Mapping[str, str]) -> list[Finding]:
+def secret_findings(read: Sequence[str], faults: Mapping[str, SecretFault]) -> list[Finding]:
     """`read`: keys whose secrets are as they should be; `faults`: what is wrong with others."""
     rows = []
     for key, fault in faults.items():
-        is_elsewhere = "environment" in fault  # that of a service is not this shell's
         cure = "give it to whoever starts hunter; this shell need not have it"
-        state = WARN if is_elsewhere else FAIL
-        rows.append(Finding("secrets", state, f"{key}: {fault}", cure if is_elsewhere else ""))
+        state = WARN if fault.is_elsewhere else FAIL
+        found = f"{key}: {fault.why}"
+        rows.append(Finding("secrets", state, found, cure if fault.is_elsewhere else ""))
     if read and not rows:
         rows.append(Finding("secrets", OK, f"{', '.join(read)}: there, and private"))
     return rows

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import os
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, Final
 
 import click
@@ -28,6 +30,7 @@ from hunter.text import printable
 FOLLOW_EVERY_S: Final = 0.2
 TRACEBACK_LINES_MAX: Final = 500
 LINES_SHOWN: Final = 50
+NO_ENDS: Final[Mapping[Path, int]] = MappingProxyType({})
 LEVELS_OFFERED: Final = ("info", "warning", "error", "critical")
 _COLOURS: Final = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 _ACTOR_COLOURS: Final = ("cyan", "magenta", "blue", "green", "bright_cyan", "bright_magenta")
@@ -84,18 +87,27 @@ def logs(
     except LogFilterError as error:
         raise click.UsageError(str(error)) from None
     paths = log_files(config, actors)
+    if not paths and not as_json:
+        click.echo(f"no logs in {config.log_dir} yet", err=True)
+    # Before the files are read: it begins where the reading ends, and nothing is lost in between.
+    follower = LogFollower(config, actors) if follow else None
     tail = None if wanted.reads_all else count or LINES_SHOWN
-    found = entries(paths, tail)
+    found = entries(paths, tail, follower.begins if follower else {})
     shown = [entry for entry in found if wanted.takes(entry)]
     for line in _lines(shown, count or (None if wanted.first else LINES_SHOWN), as_json=as_json):
         click.echo(line)
-    if follow:
-        with contextlib.closing(LogFollower(config, actors)) as follower:
-            while True:
-                for path, text in follower.poll_files():
-                    if (entry := wanted.line(path, text)) is not None:
-                        click.echo(_json(entry) if as_json else painted(text))
-                clock.sleep_s(FOLLOW_EVERY_S)
+    if follower is not None:
+        with contextlib.closing(follower):
+            _follow(follower, wanted, as_json=as_json)
+
+
+def _follow(follower: LogFollower, wanted: Filter, *, as_json: bool) -> None:
+    """Until it is interrupted."""
+    while True:
+        for path, text in follower.poll_files():
+            if (entry := wanted.line(path, text)) is not None:
+                click.echo(_json(entry) if as_json else painted(text))
+        clock.sleep_s(FOLLOW_EVERY_S)
 
 
 def _event(config: Config, around: str) -> str:
@@ -129,9 +141,14 @@ def log_files(config: Config, actors: Sequence[str]) -> list[Path]:
     return paths
 
 
-def entries(paths: Iterable[Path], tail: int | None) -> Iterator[Entry]:
-    """Of all files by time; the last `tail` lines of each, or all, with what was rotated away."""
-    return heapq.merge(*(_records(path, tail) for path in paths), key=lambda entry: entry.stamp)
+def entries(
+    paths: Iterable[Path], tail: int | None, ends: Mapping[Path, int] = NO_ENDS
+) -> Iterator[Entry]:
+    """Of all files by time; the last `tail` lines of each, or all, with what was rotated away.
+    `ends`: the byte at which a file's reading ends, where it is not the end of the file.
+    """
+    records = (_records(path, tail, ends.get(path)) for path in paths)
+    return heapq.merge(*records, key=lambda entry: entry.stamp)
 
 
 def newest_lines(paths: list[Path], count: int) -> list[str]:
@@ -156,9 +173,9 @@ def _json(entry: Entry) -> str:
     return msgspec.json.encode(entry.told()).decode()
 
 
-def _records(path: Path, tail: int | None) -> Iterator[Entry]:
+def _records(path: Path, tail: int | None, end: int | None) -> Iterator[Entry]:
     records: list[Entry] = []
-    for raw in _raw_lines(path, tail):
+    for raw in _raw_lines(path, tail, end):
         line = raw.decode("utf-8", "replace").rstrip("\n")
         entry = Entry.of(path.stem, line)
         if entry.stamp or not records:
@@ -168,16 +185,23 @@ def _records(path: Path, tail: int | None) -> Iterator[Entry]:
     return iter(records)
 
 
-def _raw_lines(path: Path, tail: int | None) -> Iterable[bytes]:
+def _raw_lines(path: Path, tail: int | None, end: int | None) -> Iterable[bytes]:
     if tail is not None:
         with path.open("rb") as file:
             # more than asked for: the stamp of a traceback may stand far above its last line
-            return deque(file, maxlen=tail + TRACEBACK_LINES_MAX)
+            return deque(_until(file, end), maxlen=tail + TRACEBACK_LINES_MAX)
     raw: list[bytes] = []
     for each in (*sorted(path.parent.glob(f"{path.name}.[0-9]"), reverse=True), path):
         with contextlib.suppress(FileNotFoundError), each.open("rb") as file:  # rotated meanwhile
-            raw += file
+            raw += _until(file, end if each == path else None)
     return raw
+
+
+def _until(file: BinaryIO, end: int | None) -> Iterable[bytes]:
+    """The lines that begin before byte `end`; None: all."""
+    if end is None:
+        return file
+    return iter(lambda: file.readline() if file.tell() < end else b"", b"")
 
 
 def painted(text: str) -> str:
@@ -206,6 +230,8 @@ class LogFollower:
         self._config = config
         self._actors = actors
         self._files: dict[Path, tuple[int, BinaryIO]] = {}
+        self.begins: dict[Path, int] = {}
+        """The byte of each file at which the new lines began when it was made."""
         for path in self._paths():
             self._open(path, at_end=True)
 
@@ -224,9 +250,9 @@ class LogFollower:
             if known is not None and known[0] != inode:
                 yield from ((path, text) for text in _read_lines(known[1]))
                 known[1].close()
-                known = None
-            if known is None:
-                self._open(path, at_end=False)
+                del self._files[path]
+            if path not in self._files and not self._open(path, at_end=False):
+                continue
             yield from ((path, text) for text in _read_lines(self._files[path][1]))
 
     def close(self) -> None:
@@ -239,11 +265,16 @@ class LogFollower:
             return [log_path(self._config.log_dir, actor) for actor in self._actors]
         return sorted(self._config.log_dir.glob("*.log"))
 
-    def _open(self, path: Path, *, at_end: bool) -> None:
-        file = path.open("rb")
+    def _open(self, path: Path, *, at_end: bool) -> bool:
+        """False: it is just being rotated, and will be there at the next look."""
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return False
         if at_end:
-            file.seek(0, 2)
-        self._files[path] = (path.stat().st_ino, file)
+            self.begins[path] = file.seek(0, 2)
+        self._files[path] = (os.fstat(file.fileno()).st_ino, file)
+        return True
 
 
 def _read_lines(file: BinaryIO) -> Iterator[str]:

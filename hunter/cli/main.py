@@ -50,7 +50,7 @@ COMMANDS: Final = {
 }
 EXIT_CODES: Final = """\b
 Exit codes: 0 fine, 1 error, 2 usage, 3 not running, 4 no such actor, instrument or recording,
-5 running but degraded, 6 timed out, 7 verification differs, 11 already running,
+5 starting, stopping or degraded, 6 timed out, 7 verification differs, 11 already running,
 78 bad configuration, 130 interrupted."""
 # `hunter` alone: what a newcomer needs, not the thirty lines of --help.
 BRIEF: Final = """\

@@ -53,9 +53,11 @@ def _line(
     try:
         trades = instance.lane(name, Kind.TRADE).last_rows(PACE_ROWS)
         books = instance.lane(name, Kind.BOOK).last_rows(1)
+        # the last book of a dead process looks as good as it did
+        is_valid = bool(books[0][_VALID]) and instance.is_written(name) if books else None
     except HunterError:  # a ring that somebody has cut short: the reasons say so
         return MarketLine(name)
-    line = MarketLine(name, is_book_valid=bool(books[0][_VALID]) if books else None)
+    line = MarketLine(name, is_book_valid=is_valid)
     if trades:
         received = [int(row[_RECEIVED]) for row in trades]
         line = line._replace(

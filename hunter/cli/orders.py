@@ -45,7 +45,9 @@ ATTEMPTS_MAX: Final = 100
 @click.command()
 @click.argument("actor", required=False, shell_complete=actors)
 @config_option
-@click.option("--timeout", "timeout_s", default=10.0, show_default=True, metavar="SECONDS")
+@click.option(
+    "--timeout", "timeout_s", default=10.0, show_default=True, metavar="SECONDS", help="Patience."
+)
 def stop(actor: str | None, config_file: str | None, timeout_s: float) -> None:
     """Stop every actor in order; fine when nothing runs.
 
@@ -65,7 +67,7 @@ def stop(actor: str | None, config_file: str | None, timeout_s: float) -> None:
         except AlreadyRunning:  # a start, or another stop, is just at it
             clock.sleep_s(POLL_S)
             continue
-        rest = "; removed what a killed run had left in shared memory" if removed else ""
+        rest = "; removed what a killed run had left" if removed else ""
         click.echo(f'hunter "{config.hunter.name}" is not running{rest}')
         return
     raise TimedOut("somebody holds the lock of the instance again and again; see: hunter status")

@@ -21,12 +21,19 @@ from typing import Final
 
 from hunter import native
 from hunter.bus.sockets import PATH_BYTES_MAX
-from hunter.cli.findings import PORTS_TRIED, LimitFact, PlaceFact, PortFact, RoomFact
-from hunter.config import Config, read_secret
+from hunter.cli.findings import (
+    PORTS_TRIED,
+    LimitFact,
+    PlaceFact,
+    PortFact,
+    RoomFact,
+    SecretFault,
+)
+from hunter.config import Config, read_secret, secret_variable
 from hunter.errors import ConfigError
 from hunter.extras import has_extra
 from hunter.ring.segment import SHARED_ROOT, shared_dir
-from hunter.status.page import page_bytes
+from hunter.system import child_specs
 from hunter.system.layouts import fitting_capacity, rings_bytes
 
 DISTRIBUTION: Final = "okx-hunter"
@@ -36,12 +43,8 @@ LIBRARIES: Final = (
 )
 CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
 _LONGEST_SOCKET: Final = "wake-brain-0.ipc"
-# As hunter.system.shared sizes the pages.
-_DOCUMENT_BYTES_BASE: Final = 64 << 10
-_DOCUMENT_BYTES_PER_FEED: Final = 512
 _PROCESS_BYTES: Final = 45_000_000
 """What a process of hunter holds of its own, about."""
-_STALE: Final = ("control.ipc", "signals.ipc", "wake-*.ipc", "ring-*.lock", "effective.json")
 _LISTENS: Final = "0A"
 
 
@@ -133,23 +136,23 @@ def _nearest(path: Path) -> Path:
 
 def need_bytes(config: Config) -> int:
     """Of shared memory: rings and status pages."""
-    feeds = len(config.okx.instruments) * len(config.okx.channels)
-    page = page_bytes(_DOCUMENT_BYTES_BASE + _DOCUMENT_BYTES_PER_FEED * feeds)
-    return rings_bytes(config) + page * (1 + process_count(config))
+    from hunter.system.shared import pages_bytes  # late: `hunter version` needs none of it
+
+    return rings_bytes(config) + pages_bytes(config, process_count(config) - 1)
 
 
 def memory_bytes(config: Config) -> int:
     """Of all memory, about: a control group counts the shared one too."""
-    return need_bytes(config) + _PROCESS_BYTES * (1 + process_count(config))
+    return need_bytes(config) + _PROCESS_BYTES * process_count(config)
 
 
 def stream_count(config: Config) -> int:
-    return config.stream.shards * (1 + config.stream.standby)
+    return sum(child.role == "stream" for child in child_specs(config, demo=False))
 
 
 def process_count(config: Config) -> int:
-    """Actors: streams, brain, watchdog and companions."""
-    return stream_count(config) + 2 + len(config.companions)
+    """Actors and the supervisor."""
+    return len(child_specs(config, demo=False)) + 1
 
 
 def room_fact(config: Config) -> RoomFact:
@@ -289,10 +292,12 @@ def disk_free_bytes(config: Config) -> tuple[str, int]:
     return str(place), shutil.disk_usage(place).free
 
 
-def secrets_read(config: Config, variables: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+def secrets_read(
+    config: Config, variables: Mapping[str, str]
+) -> tuple[list[str], dict[str, SecretFault]]:
     """Keys whose secrets can be read, and what is wrong with the others. No secret leaves here."""
     good: list[str] = []
-    faults: dict[str, str] = {}
+    faults: dict[str, SecretFault] = {}
     if config.alerts.enabled:
         for key in ("webhook", "telegram_token", "apprise"):
             reference = getattr(config.alerts, key)
@@ -301,13 +306,14 @@ def secrets_read(config: Config, variables: Mapping[str, str]) -> tuple[list[str
             try:
                 read_secret(reference, Path(config.base_dir), variables)
             except ConfigError as error:
-                faults[f"alerts.{key}"] = str(error)
+                is_elsewhere = bool(secret_variable(reference))
+                faults[f"alerts.{key}"] = SecretFault(str(error), is_elsewhere)
             else:
                 good.append(f"alerts.{key}")
     with contextlib.suppress(OSError):
         if config.token_path.stat().st_mode & 0o077:
-            path = config.token_path
-            faults["web.token_file"] = f"others can read it: chmod 600 {path}"
+            why = f"others can read it: chmod 600 {config.token_path}"
+            faults["web.token_file"] = SecretFault(why, is_elsewhere=False)
         else:
             good.append("web.token_file")
     return good, faults
@@ -322,11 +328,3 @@ def file_fault(config: Config, path: Path | None) -> str:
     except OSError:
         return ""
     return f"others can read {path}, which holds the proxy's password: chmod 600 {path}" * is_open
-
-
-def leftover_paths(config: Config) -> list[str]:
-    """What a run that did not end in order has left. The caller knows that none is running."""
-    directory = shared_dir(config.hunter.name, config.runtime_dir)
-    paths = [str(directory)] if directory.exists() else []
-    found = [path for pattern in _STALE for path in config.runtime_dir.glob(pattern)]
-    return paths + [str(path) for path in sorted(found)]

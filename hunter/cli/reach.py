@@ -107,7 +107,7 @@ def reach_socket(
     except OSError as error:
         return ReachFact(shown, "resolving", error.strerror or str(error))
     connection.resolved(addresses)
-    phase, poller_of = connection.phase, select.poll
+    phase = connection.phase
     while connection.phase not in (Phase.OPEN, Phase.CLOSED):
         now_ns = clock.monotonic_ns()
         if now_ns - started_ns > limit_ns:
@@ -117,7 +117,7 @@ def reach_socket(
             connection.connect_next(now_ns)
         phase = _reached(connection, phase)
         if connection.fileno() >= 0:
-            poller = poller_of()
+            poller = select.poll()
             poller.register(connection.fileno(), connection.poll_events())
             poller.poll(_POLL_MS)
         connection.step(clock.monotonic_ns())

@@ -239,8 +239,8 @@ def status_(config_file: str | None, is_users: bool, name: str | None) -> None:
     path = systemd.path_of(unit)
     text = read_unit(path)
     if text is None:
-        other = " --user" if not is_users else ""
-        raise NotRunning(f"{path} is not there; install it: hunter service install{other}")
+        same = " --user" if is_users else ""
+        raise NotRunning(f"{path} is not there; install it: hunter service install{same}")
     click.echo(f"{path}: {_state_of_unit(config, config_file, text, unit)}")
     told = systemd.show(unit)
     if not told:

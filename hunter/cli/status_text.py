@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from hunter.cli.advice import next_step
+from hunter.cli.advice import with_step
 from hunter.cli.market_lines import INSTRUMENTS_SHOWN_MAX, MarketLine
 from hunter.cli.options import duration, size, table
 from hunter.cli.paint import colour
@@ -31,7 +31,7 @@ def text(report: StatusReport, markets: Sequence[MarketLine] = ()) -> str:
     facts = [
         f'"{report.name}" {report.version}',
         f"pid {report.pid}" if report.pid else "no supervisor",
-        f"up {duration(report.uptime_s)}",
+        *([f"up {duration(report.uptime_s)}"] if report.pid else []),
         f"restarts {restarts}" + (" (see: hunter deaths)" if restarts else ""),
         f"memory {size(report.memory.rss_bytes)} + {size(report.memory.shared_bytes)} shared",
     ]
@@ -65,20 +65,16 @@ def text(report: StatusReport, markets: Sequence[MarketLine] = ()) -> str:
     if report.notices:
         lines += ["", *(f"{colour('i', 'cyan')} {notice}" for notice in report.notices)]
     if report.reasons:
-        lines += ["", *_reasons(report)]
+        told = (with_step(reason, report) for reason in report.reasons)
+        lines += ["", *(f"{colour('!', 'yellow')} {reason}" for reason in told)]
     return "\n".join(lines)
-
-
-def _reasons(report: StatusReport) -> Iterator[str]:
-    """Each with the next command, where it names none itself."""
-    for reason in report.reasons:
-        step = next_step(reason, report)
-        yield f"{colour('!', 'yellow')} {reason}" + (f"; see: {step}" if step else "")
 
 
 def _companions(report: StatusReport) -> Iterator[str]:
     """What they do who only look on."""
-    if (web := report.web) is not None:
+    if any(actor.role == "web" and not actor.pid for actor in report.actors):
+        yield "page: does not run"
+    elif (web := report.web) is not None:
         refused = f", {web.refused:,} requests refused" if web.refused else ""
         yield f"page: {web.url or 'not yet'}, {web.viewers} open now{refused}"
     if (alerts := report.alerts) is not None:

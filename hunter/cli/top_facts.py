@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from hunter.access import Instance, Lane
+from hunter.cli.market_lines import PACE_NS
 from hunter.cli.options import duration, size
 from hunter.cli.status import read
 from hunter.clock import Clock, SystemClock
@@ -30,7 +31,6 @@ from hunter.text import printable
 LOG_TAIL_BYTES: Final = 32 << 10
 LOG_LINES_MAX: Final = 500
 SIGNALS_AT_FIRST: Final = 200
-RATE_OVER_NS: Final = 5_000_000_000
 _STAMP_LENGTH: Final = 24
 _PRICE: Final = place_of(Kind.TRADE, "price")
 _VALID: Final = place_of(Kind.BOOK, "valid")
@@ -134,14 +134,14 @@ class Watcher:
         newest, top = trades.last_rows(1), books.last_rows(1)
         ages = [feed.age_ms for feed in feeds if feed.age_ms is not None]
         unwell = [feed.state for feed in feeds if feed.state != "live"]
-        is_valid = bool(top and top[0][_VALID])
+        is_valid = bool(top and top[0][_VALID]) and instance.is_written(name)
         return InstrumentFacts(
             name=name,
             state=unwell[0] if unwell else "live" if feeds else "-",
             price=newest[0][_PRICE] if newest else None,
             trades_per_s=self._rate(name, trades.sequence),
             age_ms=min(ages, default=None),
-            book="-" if not top else "valid" if is_valid else "resync",
+            book="-" if not top else "valid" if is_valid else "not valid",
             bid=top[0][_BIDS] or None if is_valid else None,
             ask=top[0][_ASKS] or None if is_valid else None,
             lost=sum(feed.lost for feed in feeds),
@@ -154,13 +154,15 @@ class Watcher:
         return self._lanes[name, kind]
 
     def _rate(self, name: str, count: int) -> float:
-        """Trades a second over the last few seconds."""
+        """Trades a second, over as long as in `hunter status`; that one looks once and has to read
+        rows, which would be too much here for 300 instruments twice a second.
+        """
         now_ns = self._clock.monotonic_ns()
         seen = self._counts.setdefault(name, deque(maxlen=64))
         if seen and count < seen[-1][1]:
             seen.clear()  # the ring is a new one
         seen.append((now_ns, count))
-        while len(seen) > 2 and now_ns - seen[0][0] > RATE_OVER_NS:
+        while len(seen) > 2 and now_ns - seen[0][0] > PACE_NS:
             seen.popleft()
         since_ns, before = seen[0]
         return (count - before) * 1e9 / (now_ns - since_ns) if now_ns > since_ns else 0.0
@@ -293,7 +295,7 @@ def head_texts(report: StatusReport) -> list[str]:
     restarts = sum(actor.restarts for actor in report.actors)
     return [
         f'"{report.name}"',
-        f"up {duration(report.uptime_s)}",
+        *([f"up {duration(report.uptime_s)}"] if report.pid else []),
         f"restarts {restarts}",
         f"signals {report.brain.signals:,}",
         f"memory {size(report.memory.rss_bytes)} + {size(report.memory.shared_bytes)} shared",

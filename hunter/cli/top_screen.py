@@ -21,6 +21,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Static
 
+from hunter.cli.advice import with_step
 from hunter.cli.top_facts import (
     ACTOR_COLUMNS,
     INSTRUMENT_COLUMNS,
@@ -270,7 +271,8 @@ class TopApp(App[None]):
         self.query_one("#head", Static).update(self._head(look))
         lines = [Text.assemble(("! ", "yellow"), trouble)] if trouble else []
         if look is not None:
-            lines += [Text.assemble(("! ", "yellow"), text) for text in look.report.reasons]
+            reasons = (with_step(reason, look.report) for reason in look.report.reasons)
+            lines += [Text.assemble(("! ", "yellow"), text) for text in reasons]
             lines += [Text.assemble(("i ", "cyan"), text) for text in look.report.notices]
         pane = self.query_one("#reasons", Static)
         pane.display = bool(lines)

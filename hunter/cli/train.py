@@ -87,8 +87,8 @@ class _Horizons(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--horizon",
     "horizons",
-    default=HORIZONS_MS,
-    show_default="1000,5000,10000",
+    default=",".join(map(str, HORIZONS_MS)),
+    show_default=True,
     type=_Horizons(),
     metavar="MS,MS",
     help="How far ahead.",

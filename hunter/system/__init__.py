@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hunter.system.locks import LOCK_FILE, refuse_running, running_pid
     from hunter.system.observer import hunter_version
     from hunter.system.places import check_places, make_folders
-    from hunter.system.shared import Prepared, prepare, remove_leftovers
+    from hunter.system.shared import Prepared, leftovers, prepare, remove_leftovers
     from hunter.system.specs import child_specs
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "free_port",
     "hunter_version",
     "interpreter",
+    "leftovers",
     "make_folders",
     "prepare",
     "refuse_running",
@@ -65,6 +66,7 @@ _HOMES: Final = {
     "free_port": "demo",
     "hunter_version": "observer",
     "interpreter": "environment",
+    "leftovers": "shared",
     "make_folders": "places",
     "prepare": "shared",
     "refuse_running": "locks",

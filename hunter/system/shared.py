@@ -31,6 +31,9 @@ from supervisor.spec import ChildSpec
 SIMULATED: Final = "simulator"
 _DOCUMENT_BYTES_BASE: Final = 64 << 10
 _DOCUMENT_BYTES_PER_FEED: Final = 512
+# Of the runtime directory, and only names of ours: a user may keep other things in it. Not
+# *.limits: what was asked of the exchange a moment ago counts after a restart too.
+_SOCKETS_AND_LEASES: Final = ("control.ipc", "signals.ipc", "wake-*.ipc", "ring-*.lock")
 
 
 @dataclass
@@ -61,9 +64,7 @@ def prepare(config: Config, log: logging.Logger, *, demo: bool) -> Prepared:
             for shard in range(config.stream.shards)
         )
         children = child_specs(config, demo=demo)
-        feeds = len(config.okx.instruments) * len(config.okx.channels)
-        document_bytes_max = _DOCUMENT_BYTES_BASE + _DOCUMENT_BYTES_PER_FEED * feeds
-        room_bytes = _room_bytes(directory) - (1 + len(children)) * page_bytes(document_bytes_max)
+        room_bytes = _room_bytes(directory) - pages_bytes(config, len(children))
         try:
             ring_ids = _adopt(rings, log)
         except SegmentUnusable as error:
@@ -73,12 +74,22 @@ def prepare(config: Config, log: logging.Logger, *, demo: bool) -> Prepared:
             directory,
             config.hunter.name,
             [child.name for child in children],
-            document_bytes_max,
+            _document_bytes_max(config),
             SystemClock().wall_ns(),
         )
         save_effective(config, config.runtime_dir / EFFECTIVE_CONFIG)
         undo.pop_all()
     return Prepared(config, children, status, ring_ids, rings)
+
+
+def pages_bytes(config: Config, actor_count: int) -> int:
+    """What the status block takes of shared memory, about: a page each, and the supervisor's."""
+    return (1 + actor_count) * page_bytes(_document_bytes_max(config))
+
+
+def _document_bytes_max(config: Config) -> int:
+    feeds = len(config.okx.instruments) * len(config.okx.channels)
+    return _DOCUMENT_BYTES_BASE + _DOCUMENT_BYTES_PER_FEED * feeds
 
 
 def _adopt(rings: tuple[tuple[Path, RingLayout], ...], log: logging.Logger) -> tuple[str, ...]:
@@ -121,13 +132,23 @@ def remove_shared(config: Config) -> None:
 
 def clear_runtime_dir(config: Config) -> None:
     """After any end that we see: no socket, no lease, no configuration but the file's."""
-    # *.limits stay: what was asked of the exchange a moment ago counts after a restart too.
-    # Only names of ours: the directory may be one that a user keeps other things in.
-    for pattern in ("control.ipc", "signals.ipc", "wake-*.ipc", "ring-*.lock"):
-        for path in config.runtime_dir.glob(pattern):
-            with contextlib.suppress(OSError):  # somebody's folder of that name, say
-                path.unlink()
+    for path in _sockets_and_leases(config):
+        with contextlib.suppress(OSError):  # somebody's folder of that name, say
+            path.unlink()
     remove_effective(config.runtime_dir / EFFECTIVE_CONFIG)
+
+
+def _sockets_and_leases(config: Config) -> list[Path]:
+    found = (config.runtime_dir.glob(pattern) for pattern in _SOCKETS_AND_LEASES)
+    return sorted(path for paths in found for path in paths)
+
+
+def leftovers(config: Config) -> list[Path]:
+    """What a run that did not end in order has left. The caller knows that none is running."""
+    directory = shared_dir(config.hunter.name, config.runtime_dir)
+    effective = config.runtime_dir / EFFECTIVE_CONFIG
+    known = [path for path in (directory, effective) if path.exists()]
+    return known + _sockets_and_leases(config)
 
 
 def remove_leftovers(config: Config) -> bool:
@@ -135,7 +156,7 @@ def remove_leftovers(config: Config) -> bool:
 
     Raises AlreadyRunning when the instance is up after all.
     """
-    if not shared_dir(config.hunter.name, config.runtime_dir).exists():
+    if not leftovers(config):
         return False
     lock = take_lock(config)
     end_orphans(config)

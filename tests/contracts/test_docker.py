@@ -100,6 +100,18 @@ def test_sources_that_the_wheel_is_made_of_are_all_copied(
     assert needed <= set(copied(dockerfile))
 
 
+def test_what_links_in_the_sources_lead_to_is_copied_too(
+    root: Path, dockerfile: list[tuple[str, str]]
+) -> None:
+    sources = copied(dockerfile)
+    folders = [root / source for source in sources if (root / source).is_dir()]
+    links = [path for folder in folders for path in folder.rglob("*") if path.is_symlink()]
+    assert links, "hunter/cli/templates/hunter.toml is one"
+    for link in links:
+        target = link.resolve().relative_to(root.resolve())
+        assert any(target.is_relative_to(source) for source in sources), f"{link} leads to nothing"
+
+
 def test_everything_installed_is_pinned_by_hash(dockerfile: list[tuple[str, str]]) -> None:
     installs = re.findall(r"pip (?:install|wheel) ([^&]+)", " && ".join(rests(dockerfile, "RUN")))
     assert len(installs) == 4

@@ -55,7 +55,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in sources():
         if (ROOT / name).is_dir():
             ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.egg-info")
-            shutil.copytree(ROOT / name, home / name, ignore=ignored)
+            # links stay links, as COPY has them: what they lead to must be copied by name
+            shutil.copytree(ROOT / name, home / name, symlinks=True, ignore=ignored)
         else:
             shutil.copy(ROOT / name, home / name)
     pip = (sys.executable, "-m", "pip", *QUIET)

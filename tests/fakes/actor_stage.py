@@ -17,7 +17,7 @@ from hunter.clock import SystemClock
 from hunter.config import load
 from hunter.ring import segment
 from hunter.ring.adopt import adopt_or_create
-from hunter.ring.layout import RingLayout
+from hunter.ring.layout import WRITER_PID_WORD, RingLayout
 from hunter.ring.reader import LaneReader, Row
 from hunter.ring.rows import Kind
 from hunter.runtime.actor import Actor, Context
@@ -103,6 +103,11 @@ class Stage:
 
     def ring_path(self, shard: int = 0) -> Path:
         return self.shared / f"ring-{shard}"
+
+    def end_writer(self, shard: int = 0) -> None:
+        """As if the process that writes the ring had ended."""
+        with segment.attach(self.ring_path(shard), writable=True) as shared:
+            shared.words[WRITER_PID_WORD] = 0
 
     def context(self, name: str, clock: Any = None) -> Context:
         logger = logging.Logger(name)

@@ -170,6 +170,18 @@ def test_latest_book_that_is_not_to_be_believed_has_no_levels(
     assert np.isnan(top.bids).all()
 
 
+def test_latest_book_is_not_believed_when_its_writer_is_gone(
+    instance: Instance, feeder: Feeder, stage: Stage
+) -> None:
+    feeder.writer.put_book(0, 8, 9, 7, ([100.0, 1.0], [101.0, 3.0]))
+    feeder.writer.publish()
+    stage.end_writer()
+    top = instance.books(SWAP).latest()
+    assert top is not None
+    assert not top.valid
+    assert np.isnan(top.bids).all()
+
+
 def test_lane_tells_how_much_it_keeps(instance: Instance) -> None:
     assert instance.trades(SWAP).capacity == CAPACITY
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fakes.actor_stage import SWAP
 
-from hunter.cli.advice import next_step
+from hunter.cli.advice import next_step, with_step
 from hunter.cli.status import read
 
 
@@ -30,6 +30,13 @@ def test_reason_gets_a_step_unless_it_has_one(shown: Any, reason: str, step: str
     report = read(shown.config)
     report.actors[2].last_exit = "signal 9"
     assert next_step(reason, report) == step
+
+
+def test_reason_is_told_with_its_step(shown: Any) -> None:
+    shown.up()
+    report = read(shown.config)
+    assert with_step("brain-0: odd", report) == "brain-0: odd; see: hunter logs brain-0"
+    assert with_step("start it: hunter start", report) == "start it: hunter start"
 
 
 def test_feed_of_many_streams_names_none(shown: Any) -> None:

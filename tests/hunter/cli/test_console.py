@@ -121,6 +121,19 @@ def test_console_shows_log_lines_readiness_and_the_market(shown: Any, opened: Op
         assert screen.text.count("Ready in") == 1
 
 
+def test_console_does_not_believe_a_book_that_nobody_writes_any_more(
+    shown: Any, opened: Open
+) -> None:
+    shown.up()
+    shown.put_trades(10)
+    shown.put_book()
+    shown.stage.end_writer()
+    with opened() as (screen, made):
+        made.start()
+        until(screen, "book not valid")
+        assert "book 100.0" not in screen.text
+
+
 def test_console_says_why_it_is_degraded(shown: Any, opened: Open) -> None:
     shown.up()
     shown.show_feed("stale")

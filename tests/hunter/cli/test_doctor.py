@@ -102,6 +102,28 @@ def test_what_a_killed_run_left_is_told_and_removed_on_demand(shown: Any) -> Non
     assert "--fix: nothing: there was nothing\n" in shown.output("doctor", "--offline", "--fix")
 
 
+def test_fix_removes_what_is_told_after_a_reboot_too(shown: Any) -> None:
+    shown.down()
+    shown.stage.shared.rmdir()
+    (shown.config.runtime_dir / "control.ipc").write_text("")
+    assert rows(shown)["leftovers"].state == "warn"
+    assert "--fix: removed what" in shown.output("doctor", "--offline", "--fix")
+    assert rows(shown)["leftovers"].state == "ok"
+
+
+def test_instance_of_another_user_is_a_row_and_not_the_end(
+    shown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise HunterError("it belongs to user 999; ask as that user")
+
+    monkeypatch.setattr(doctor_module, "read", refuse)
+    found = rows(shown, code=5)
+    assert found["instance"].found == "it belongs to user 999; ask as that user"
+    assert found["python"].state == "ok"
+    assert "runtime dir" not in found, "what this user may do there says nothing"
+
+
 def test_fix_leaves_a_running_instance_alone(shown: Any) -> None:
     shown.up()
     shown.lock()

@@ -15,6 +15,7 @@ from hunter.cli.findings import (
     PortFact,
     ReachFact,
     RoomFact,
+    SecretFault,
     SkewSample,
 )
 
@@ -164,9 +165,11 @@ def test_disk(free: int, store_mb: int, state: str) -> None:
 def test_secrets() -> None:
     assert findings.secret_findings([], {}) == []
     assert only(findings.secret_findings(["alerts.webhook"], {})).state == OK
-    bad = only(findings.secret_findings(["x"], {"web.token_file": "others can read it: chmod"}))
-    assert bad.state == FAIL
-    unset = only(findings.secret_findings([], {"alerts.webhook": "the environment has no HOOK"}))
+    fault = SecretFault("/srv/environment/hook: permission denied", is_elsewhere=False)
+    bad = only(findings.secret_findings(["x"], {"alerts.webhook": fault}))
+    assert (bad.state, bad.cure) == (FAIL, "")
+    fault = SecretFault("the environment has no HOOK", is_elsewhere=True)
+    unset = only(findings.secret_findings([], {"alerts.webhook": fault}))
     assert unset.state == WARN
     assert "this shell need not" in unset.cure
 

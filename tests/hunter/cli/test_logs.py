@@ -43,7 +43,9 @@ def test_logs_of_an_actor_that_never_was(shown: Any) -> None:
 
 
 def test_logs_before_the_first_start_are_none(shown: Any) -> None:
-    assert shown.output("logs") == ""
+    result = shown.call("logs")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"no logs in {shown.config.log_dir} yet\n"
 
 
 def test_logs_traceback_stays_with_its_line(shown: Any) -> None:
@@ -184,6 +186,20 @@ def test_follower_of_a_file_that_goes_waits_for_the_next(shown: Any) -> None:
     assert not [name for name in os.listdir("/proc/self/fd") if is_open(name, path)]
 
 
+def test_follower_of_a_file_that_is_just_being_rotated_comes_back_to_it(
+    shown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise FileNotFoundError
+
+    with contextlib.closing(LogFollower(shown.config)) as follower:
+        shown.log("stream-0", "new")
+        with monkeypatch.context() as patch:
+            patch.setattr(logs_module.Path, "open", gone)
+            assert list(follower.poll()) == []
+        assert list(follower.poll()) == ["new"]
+
+
 def is_open(descriptor: str, path: Any) -> bool:
     with contextlib.suppress(OSError):
         return os.readlink(f"/proc/self/fd/{descriptor}").startswith(str(path))
@@ -206,4 +222,32 @@ def test_logs_followed_prints_what_comes(shown: Any, monkeypatch: pytest.MonkeyP
         "before",
         "came 1",
         "came 2",
+    ]
+
+
+def test_what_is_logged_while_the_files_are_read_is_followed_and_shown_once(
+    shown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown.log("stream-0", line(1, "before"))
+    read, show = logs_module.entries, logs_module._lines
+
+    def entries(*given: Any) -> Any:
+        shown.log("stream-0", line(2, "just before they are read"))
+        return read(*given)
+
+    def lines(*given: Any, **named: Any) -> Any:
+        yield from show(*given, **named)
+        shown.log("stream-0", line(3, "just after"))
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(logs_module, "entries", entries)
+    monkeypatch.setattr(logs_module, "_lines", lines)
+    monkeypatch.setattr(logs_module.clock, "sleep_s", interrupt)
+    output = shown.call("logs", "--follow").stdout
+    assert [text.split("INFO ")[1] for text in output.splitlines()] == [
+        "before",
+        "just before they are read",
+        "just after",
     ]

@@ -93,6 +93,12 @@ def test_book_table_fills_the_shorter_side(shown: Any) -> None:
     ]
 
 
+def test_book_that_nobody_writes_any_more_is_not_valid(shown: Any) -> None:
+    shown.put_book()
+    shown.stage.end_writer()
+    assert json.loads(shown.output("book", SWAP, "--json"))["valid"] is False
+
+
 def test_book_that_is_not_valid_says_so(shown: Any) -> None:
     shown.put_book()
     shown.put_book(valid=False)

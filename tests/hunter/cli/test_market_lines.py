@@ -53,6 +53,12 @@ def test_book_that_is_not_valid(shown: Any) -> None:
     assert lines(shown)[0].is_book_valid is False
 
 
+def test_book_that_nobody_writes_any_more_is_not_valid(shown: Any) -> None:
+    shown.put_book()
+    shown.stage.end_writer()
+    assert lines(shown)[0].is_book_valid is False
+
+
 def test_ring_that_cannot_be_read_has_a_line_all_the_same(
     shown: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

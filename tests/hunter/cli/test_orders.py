@@ -56,7 +56,7 @@ def holder(shown: Any) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
 def test_stop_of_what_does_not_run_is_fine(shown: Any) -> None:
     shown.stage.status.close()
     assert shown.output("stop") == (
-        'hunter "default" is not running; removed what a killed run had left in shared memory\n'
+        'hunter "default" is not running; removed what a killed run had left\n'
     )
     assert not shown.stage.shared.exists()
     assert shown.output("stop") == 'hunter "default" is not running\n'

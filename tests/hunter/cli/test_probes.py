@@ -118,8 +118,8 @@ def test_needs_grow_with_what_is_configured(config: Any, tmp_path: Path) -> None
     more = settings(tmp_path, "ring.capacity=65536")
     assert 0 < probes.need_bytes(config) < probes.need_bytes(more) < probes.memory_bytes(more)
     pair = settings(tmp_path, "stream.standby=true", "web.enabled=true")
-    assert (probes.stream_count(pair), probes.process_count(pair)) == (2, 5)
-    assert probes.process_count(config) == 3
+    assert (probes.stream_count(pair), probes.process_count(pair)) == (2, 6)
+    assert probes.process_count(config) == 4
 
 
 def test_room_says_what_would_fit(
@@ -200,19 +200,21 @@ def test_secrets_are_read_and_never_told(config: Any, tmp_path: Path) -> None:
     )
     good, faults = probes.secrets_read(wanted, {"LIST": "x://y"})
     assert good == ["alerts.apprise"]
-    assert f"chmod 600 {secret}" in faults["alerts.webhook"]
+    assert f"chmod 600 {secret}" in faults["alerts.webhook"].why
+    assert not faults["alerts.webhook"].is_elsewhere
     assert "abc" not in str(faults)
     secret.chmod(0o600)
     good, faults = probes.secrets_read(wanted, {})
     assert good == ["alerts.webhook"]
-    assert "the environment has no LIST" in faults["alerts.apprise"]
+    assert "the environment has no LIST" in faults["alerts.apprise"].why
+    assert faults["alerts.apprise"].is_elsewhere
 
 
 def test_token_that_others_can_read(config: Any, tmp_path: Path) -> None:
     config.runtime_dir.mkdir()
     config.token_path.write_text("x")
     config.token_path.chmod(0o644)
-    assert "others can read it" in probes.secrets_read(config, {})[1]["web.token_file"]
+    assert "others can read it" in probes.secrets_read(config, {})[1]["web.token_file"].why
     config.token_path.chmod(0o600)
     assert probes.secrets_read(config, {}) == (["web.token_file"], {})
 
@@ -227,12 +229,3 @@ def test_configuration_with_a_password_that_others_can_read(config: Any, tmp_pat
     assert probes.file_fault(with_password, tmp_path / "none") == ""
     path.chmod(0o600)
     assert probes.file_fault(with_password, path) == ""
-
-
-def test_leftovers_are_shared_memory_and_what_lies_in_the_runtime_directory(shown: Any) -> None:
-    (shown.config.runtime_dir / "control.ipc").write_text("")
-    (shown.config.runtime_dir / "server.limits").write_text("")
-    assert probes.leftover_paths(shown.config) == [
-        str(shown.stage.shared),
-        str(shown.config.runtime_dir / "control.ipc"),
-    ]

@@ -106,6 +106,13 @@ def test_user_unit_is_written_told_and_removed_without_systemd(machine: Machine)
     assert machine.orders() == []
 
 
+def test_status_of_what_is_not_installed_names_the_very_command(machine: Machine) -> None:
+    for words, told in ((("status", "--user"), " --user"), (("status", "--name", "none"), "")):
+        error = machine.call(*words).exception
+        assert isinstance(error, NotRunning)
+        assert str(error).endswith(f"is not there; install it: hunter service install{told}")
+
+
 def test_systemd_that_runs_is_told(with_systemd: Machine) -> None:
     assert "systemd has read it" in with_systemd.output("install", "--user")
     assert with_systemd.orders() == ["--user daemon-reload"]

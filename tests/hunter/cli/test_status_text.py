@@ -63,6 +63,19 @@ def test_companions_say_what_they_do(shown: Any) -> None:
     assert "store: nothing yet; 0 files, 0 kB" in lines
 
 
+def test_what_is_down_has_no_address_and_no_age(shown: Any) -> None:
+    shown.up()
+    report = read(shown.config)
+    report.web = WebDocument("http://127.0.0.1:8787", viewers=2)
+    assert "  up " in text(report).splitlines()[0]
+    report.actors[2].role, report.actors[2].pid = "web", 0
+    assert "page: does not run" in text(report).splitlines()
+    report.state, report.pid = "stopped", 0
+    head = text(report).splitlines()[0]
+    assert "no supervisor" in head
+    assert "  up " not in head
+
+
 def test_each_reason_has_its_next_step(shown: Any) -> None:
     shown.up()
     report = read(shown.config)

@@ -61,7 +61,16 @@ def test_look_is_the_report_and_the_newest_of_each_lane(shown: Any, watcher: Wat
     shown.put_book(valid=False)
     shown.show_feed("stale", lost=3)
     now = cells(watcher)
-    assert (now["BOOK"], now["BID"], now["FEEDS"], now["LOST"]) == ("resync", "-", "stale", "3")
+    assert (now["BOOK"], now["BID"], now["FEEDS"], now["LOST"]) == (
+        *("not valid", "-", "stale", "3"),
+    )
+
+
+def test_book_that_nobody_writes_any_more_is_not_valid(shown: Any, watcher: Watcher) -> None:
+    shown.up()
+    shown.put_book()
+    shown.stage.end_writer()
+    assert (cells(watcher)["BOOK"], cells(watcher)["BID"]) == ("not valid", "-")
 
 
 def test_rate_is_of_the_last_seconds(shown: Any) -> None:
@@ -112,6 +121,9 @@ def test_actors_have_a_cell_for_each_column(shown: Any, watcher: Watcher) -> Non
     assert (found["STATE"], found["RST"].text) == (("ready", "green"), "2")
     assert found["PID"].text == str(os.getpid())
     assert head_texts(watcher.look().report)[2] == "restarts 2"
+    report = watcher.look().report
+    report.pid = 0
+    assert not [text for text in head_texts(report) if text.startswith("up ")]
 
 
 def test_standby_says_so(shown: Any, watcher: Watcher) -> None:

@@ -106,6 +106,7 @@ def test_screen_follows_what_happens_and_says_what_is_wrong(market: Any) -> None
         assert not app.query_one("#reasons", Static).display
         market.show_feed("stale")
         await until(pilot, lambda: "trades: stale" in told(app, "reasons"))
+        assert "see: hunter logs stream-0" in told(app, "reasons"), "as in hunter status"
         assert told(app, "head").startswith("● degraded")
         market.down()
         await until(pilot, lambda: told(app, "head").startswith("● stopped"))

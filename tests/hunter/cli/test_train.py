@@ -56,6 +56,10 @@ def test_json_is_one_object_and_a_second_run_gives_the_same_file(
     assert said[0]["horizons"]["1000"][0]["expert"] == "queue"
 
 
+def test_help_shows_the_horizons_as_one_writes_them() -> None:
+    assert "[default: 1000,5000,10000]" in CliRunner().invoke(cli, ["train", "--help"]).stdout
+
+
 @pytest.mark.parametrize(
     ("words", "boundary_ns"),
     [

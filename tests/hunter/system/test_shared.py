@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 
 import pytest
 from fakes.actor_stage import SWAP, Stage
@@ -14,7 +15,7 @@ from hunter.ring.rows import Kind
 from hunter.ring.writer import RingWriter
 from hunter.status.block import SUPERVISOR
 from hunter.system.locks import LOCK_FILE
-from hunter.system.shared import Prepared, prepare, remove_leftovers
+from hunter.system.shared import Prepared, leftovers, prepare, remove_leftovers
 from hunter.system.wishes import keep_stopped
 from supervisor.lock import InstanceLock
 
@@ -65,10 +66,24 @@ def test_leftovers_of_a_killed_run_are_removed(stage: Stage, prepared: Prepared)
     for name in ("control.ipc", "ring-0.lock", LOCK_FILE, *foreign):
         (run / name).touch()
     keep_stopped(stage.config, {"brain-0"})
+    assert leftovers(stage.config) == [
+        stage.shared,
+        *(run / name for name in ("effective.json", "control.ipc", "ring-0.lock")),
+    ]
     assert remove_leftovers(stage.config)
     assert not stage.shared.exists()
     assert {path.name for path in run.iterdir()} == {LOCK_FILE, *foreign}
     assert not remove_leftovers(stage.config), "nothing is left to remove"
+
+
+def test_leftovers_of_a_run_before_a_reboot_are_found_and_removed(stage: Stage) -> None:
+    """Shared memory is gone then, a runtime directory on a disk is not."""
+    shutil.rmtree(stage.shared)
+    stale = stage.config.runtime_dir / "control.ipc"
+    stale.touch()
+    assert leftovers(stage.config) == [stale]
+    assert remove_leftovers(stage.config)
+    assert leftovers(stage.config) == []
 
 
 def test_leftovers_of_a_running_instance_are_not_touched(stage: Stage) -> None:
