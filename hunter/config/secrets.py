@@ -44,13 +44,18 @@ def read_secret(reference: str, base_dir: Path, variables: Mapping[str, str]) ->
         if not value:
             raise ConfigError(f"the environment has no {name}, which a secret was to come from")
         return value
-    path = base_dir / Path(reference.removeprefix("file:")).expanduser()
+    path = base_dir / reference.removeprefix("file:")
     try:
-        with open(path, "rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            raw = file.read(SECRET_BYTES_MAX + 1)
+        path = base_dir / Path(reference.removeprefix("file:")).expanduser()
+        with open(path, "rb", opener=_open_at_once) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            raw = file.read(SECRET_BYTES_MAX + 1) if stat.S_ISREG(mode) else b""
     except OSError as error:
         raise ConfigError(f"{path}, which holds a secret: {error.strerror}") from None
+    except (RuntimeError, ValueError):  # the home of nobody; a name that can be none
+        raise ConfigError(f"{path!r}, which holds a secret, can be no file") from None
+    if not stat.S_ISREG(mode):
+        raise ConfigError(f"{path}, which holds a secret, is no file")
     if mode & 0o077:
         raise ConfigError(f"{path} holds a secret and others can read it: chmod 600 {path}")
     try:
@@ -60,3 +65,8 @@ def read_secret(reference: str, base_dir: Path, variables: Mapping[str, str]) ->
     if not value or len(raw) > SECRET_BYTES_MAX:
         raise ConfigError(f"{path} is empty or too long for a secret")
     return value
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """A fifo would keep the start waiting for whoever writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK)

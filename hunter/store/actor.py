@@ -129,30 +129,52 @@ class StoreActor:
         end_ns = clock.monotonic_ns() + int(
             self._config.supervisor.stop_timeout_s * STOP_SHARE * 1e9
         )
+        self._wait_until_begun(end_ns)
         if self._begun:
-            if self._signals is not None:
-                self._signals.hurry()
-            while self._read(clock.monotonic_ns()) and clock.monotonic_ns() < end_ns:
-                pass
-            while not self._trouble and (now_ns := clock.monotonic_ns()) < end_ns:
-                self._give_all()
-                if not self._given:
-                    break
-                self._writing.wait(20)
-                self._take(now_ns)
+            self._drain(end_ns)
         left_s = max(0.1, (end_ns - clock.monotonic_ns()) / 1e9)
         is_over = self._writing.close(left_s)
+        self._take(clock.monotonic_ns())
         waiting = sum(lane.row_count for lane in self._lanes())
         if waiting:
             self._log.warning(
-                "%d rows were not written in time; a restart reads them again from the ring,"
-                " which hunter stop removes: raise supervisor.stop_timeout_s",
+                "%d rows were not written: %s; a restart reads them again from the ring,"
+                " which hunter stop removes",
                 waiting,
+                self._trouble or "there was no time for it, raise supervisor.stop_timeout_s",
             )
         if is_over:
             self._files.close()
         for ring in self._rings:
             ring.close()
+
+    def _wait_until_begun(self, end_ns: int) -> None:
+        """A stop soon after a start finds the directory not looked through yet."""
+        clock, writing = self._context.clock, self._writing
+        while not self._begun and writing.is_alive and not writing.trouble:
+            if writing.is_open:
+                self._begin()
+            elif clock.monotonic_ns() >= end_ns:
+                return
+            else:
+                writing.wait(20)
+
+    def _drain(self, end_ns: int) -> None:
+        """Whoever fills the rings has stopped: what they have now is the last there will be."""
+        clock = self._context.clock
+        self._trouble = ""  # it may be over; the first file tells
+        for ring in self._rings:
+            ring.look_at_all()
+        if self._signals is not None:
+            self._signals.hurry()
+        while not self._trouble and (now_ns := clock.monotonic_ns()) < end_ns:
+            backlog = self._read(now_ns)
+            self._give_all()
+            if not backlog:
+                if not self._given:
+                    return
+                self._writing.wait(20)
+            self._take(now_ns)
 
     def state(self) -> ActorState:
         if self._trouble or self._writing.trouble:

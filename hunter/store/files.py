@@ -23,7 +23,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from hunter.files import private_opener
 from hunter.ring.segment import WriterLease
@@ -41,6 +41,8 @@ _MARK: Final = b"hunter.store"
 MERGE_BYTES: Final = 16 << 20
 """Of rows in memory, while parts are merged; one row group of the file they become."""
 _READ_ROWS: Final = 8_192
+_NO_LINKS: Final = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
+"""What a file system says that has none."""
 
 
 class StoreFiles:
@@ -87,6 +89,10 @@ class StoreFiles:
             return None if found is None else int(found)
         except (pa.ArrowException, ValueError):
             return None
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            return None  # what the library says of damage
 
     def full_path(self, part: PartFile) -> Path:
         return self.directory / part.path
@@ -125,13 +131,24 @@ class StoreFiles:
         work = self.directory / WORK
         aside = work / "aside"
         for path in sorted(aside.glob("*/*/*")):
-            place = self.directory / path.relative_to(aside)
-            if not place.exists():
-                place.parent.mkdir(parents=True, exist_ok=True)
-                path.rename(place)
+            self._put_back(path.relative_to(aside))
         if work.exists():
             shutil.rmtree(work)
         work.mkdir(mode=0o700)
+
+    def _put_back(self, folder: Path) -> None:
+        """What was put aside, if nothing has its place."""
+        place, aside = self.directory / folder, self.directory / WORK / "aside" / folder
+        if aside.exists() and not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            aside.rename(place)
+
+    def _stay_open(self) -> None:
+        """Somebody may have removed everything, the lock among it."""
+        if self._lease is None or not (self.directory / LOCK).exists():
+            self.close()
+            if why := self.open():
+                raise OSError(errno.EAGAIN, why)
 
     def _scan(self) -> None:
         self._folders.clear()
@@ -171,13 +188,15 @@ class StoreFiles:
         """Make the part; the same one again, after an error, replaces itself. Its size is filled
         in. `source`: as of the ring's layout; merged parts have that of their newest.
         """
+        self._stay_open()
         draft = self.directory / WORK / part.name
         try:
-            draft.parent.mkdir(mode=0o700, exist_ok=True)  # somebody may have removed everything
-            with _writer(draft, part.folder.lane.table, source) as writer:
+            draft.parent.mkdir(mode=0o700, exist_ok=True)
+            with _writer(draft, part.folder.lane.table, source) as (writer, _):
                 writer.write_table(table)
             size = draft.stat().st_size
             path = self.full_path(part)
+            self._put_back(Path(part.folder.path))
             is_new_folder = not path.parent.exists()
             path.parent.mkdir(parents=True, exist_ok=True)
             draft.rename(path)
@@ -199,7 +218,8 @@ class StoreFiles:
     def merge(self, parts: Sequence[PartFile]) -> Iterator[None]:
         """Make one part of these, which are of one folder and in order; each step is a short one.
 
-        Parts that are written between two steps are kept as they are.
+        Parts that are written between two steps are kept as they are. Nothing changes when one of
+        these is damaged, or no store wrote it.
         """
         folder = parts[0].folder
         whole = merged(parts)
@@ -207,25 +227,31 @@ class StoreFiles:
         fresh = self.directory / WORK / "fresh" / folder.path
         if fresh.exists():
             shutil.rmtree(fresh)
-        fresh.mkdir(parents=True)
+        names = {part.name for part in parts}
         source = self.source_of(parts[-1])
         if source is None:
             raise OSError(errno.EIO, f"{parts[-1].path} is not the store's")
-        with _writer(fresh / whole.name, folder.lane.table, source) as writer:
-            for table in tables_of([self.full_path(part) for part in parts]):
-                writer.write_table(table)
-                yield
-        names = {part.name for part in parts}
-        with os.scandir(seen) as entries:
-            for entry in entries:
-                if entry.name not in names:
-                    os.link(entry.path, fresh / entry.name, follow_symlinks=False)
-        _sync_directory(fresh)
-        old = self._take_place(fresh, seen)
+        try:
+            fresh.mkdir(parents=True)
+            with _writer(fresh / whole.name, folder.lane.table, source) as (writer, file):
+                paths = [self.full_path(part) for part in parts]
+                for table in tables_of(paths, schema_of(folder.lane.table)):
+                    writer.write_table(table)
+                    # Piece by piece: all of a day at the end would keep new rows waiting.
+                    file.flush()
+                    os.fdatasync(file.fileno())
+                    yield
+            _carry_over(seen, fresh, names)
+            _sync_directory(fresh)
+            old = self._take_place(fresh, seen)
+        except OSError:
+            shutil.rmtree(fresh, ignore_errors=True)  # what is full is not to be filled by it
+            raise
         for part in parts:
             self._forget(part)
         self._add(whole._replace(size_bytes=(seen / whole.name).stat().st_size))
         self.merged_count += len(parts)
+        _rescue(old, seen, names)
         shutil.rmtree(old)
 
     def _take_place(self, fresh: Path, seen: Path) -> Path:
@@ -234,9 +260,15 @@ class StoreFiles:
             old = fresh
         else:
             old = self.directory / WORK / "aside" / seen.relative_to(self.directory)
+            if old.exists():
+                shutil.rmtree(old)  # of a merge before: `seen` is there, so it was replaced
             old.parent.mkdir(parents=True, exist_ok=True)
             seen.rename(old)
-            fresh.rename(seen)
+            try:
+                fresh.rename(seen)
+            except OSError:
+                old.rename(seen)
+                raise
         _sync_directory(seen.parent)
         return old
 
@@ -259,8 +291,36 @@ class StoreFiles:
         return is_ours
 
 
+def _carry_over(seen: Path, fresh: Path, names: set[str]) -> None:
+    """Whatever lies beside the parts of these names lies beside the merged one, too."""
+    with os.scandir(seen) as entries:
+        for entry in entries:
+            if entry.name in names:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                raise OSError(errno.ENOTEMPTY, f"{entry.path} is a folder: move it out of here")
+            try:
+                os.link(entry.path, fresh / entry.name, follow_symlinks=False)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                copy = shutil.copy2(entry.path, fresh / entry.name, follow_symlinks=False)
+                with open(copy, "rb") as file:
+                    os.fsync(file.fileno())
+
+
+def _rescue(old: Path, seen: Path, names: set[str]) -> None:
+    """What somebody put into the folder just before its merged one took its place."""
+    with os.scandir(old) as entries:
+        for entry in entries:
+            if entry.name not in names and not (seen / entry.name).exists():
+                os.rename(entry.path, seen / entry.name)
+
+
 @contextlib.contextmanager
-def _writer(path: Path, table: str, source: int) -> Iterator[pa.parquet.ParquetWriter]:
+def _writer(
+    path: Path, table: str, source: int
+) -> Iterator[tuple[pa.parquet.ParquetWriter, BinaryIO]]:
     """Parquet at `path`, written through to the disk at the end."""
     import pyarrow.parquet as pq
 
@@ -268,7 +328,7 @@ def _writer(path: Path, table: str, source: int) -> Iterator[pa.parquet.ParquetW
     with open(path, "wb", opener=private_opener) as file:
         writer = pq.ParquetWriter(file, schema, **encodings(table))
         try:
-            yield writer
+            yield writer, file
             writer.close()
         finally:
             writer.is_open = False  # or it would try once more whenever it is collected
@@ -276,26 +336,42 @@ def _writer(path: Path, table: str, source: int) -> Iterator[pa.parquet.ParquetW
         os.fsync(file.fileno())
 
 
-def tables_of(paths: Sequence[Path]) -> Iterator[pa.Table]:
-    """The rows of all files, in pieces of about MERGE_BYTES. A file that is no Parquet, or of other
-    columns, is an OSError too: it has to be looked at by somebody.
-    """
+@contextlib.contextmanager
+def opened_part(path: Path) -> Iterator[pa.parquet.ParquetFile]:
+    """A file to read; that it is damaged is an OSError, which names it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        why = f"{path} cannot be read: {error}; move it away"
+        raise OSError(errno.EIO, why) from error
+
+
+def tables_of(paths: Sequence[Path], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of all files, in pieces of about MERGE_BYTES. A file that is no Parquet, of other
+    columns, or that no store wrote is an OSError too: it has to be looked at by somebody.
+    """
+    import pyarrow as pa
 
     held: list[pa.RecordBatch] = []
     held_bytes = 0
     for path in paths:
-        try:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(_READ_ROWS):
-                    held.append(batch)
-                    held_bytes += batch.nbytes
-                    if held_bytes >= MERGE_BYTES:
-                        yield pa.Table.from_batches(held)
-                        held, held_bytes = [], 0
-        except (pa.ArrowException, ValueError) as error:
-            raise OSError(errno.EIO, f"{path} cannot be read: {error}") from error
+        with opened_part(path) as file:
+            if _MARK not in (file.metadata.metadata or {}):
+                raise OSError(errno.EIO, f"{path} is not the store's; move it away")
+            if not file.schema_arrow.equals(schema):
+                raise OSError(errno.EIO, f"{path} has other columns; move it away")
+            for batch in file.iter_batches(_READ_ROWS):
+                held.append(batch)
+                held_bytes += batch.nbytes
+                if held_bytes >= MERGE_BYTES:
+                    yield pa.Table.from_batches(held)
+                    held, held_bytes = [], 0
     if held:
         yield pa.Table.from_batches(held)
 

@@ -154,14 +154,16 @@ def parts_to_remove(
 ) -> list[PartFile]:
     """What is too old, or more than there is room for, oldest day first.
 
-    `kept`: those that say where a lane goes on. They stay, whatever the limits say.
+    `kept`: those that say where a lane goes on. They stay, whatever the limits say. Days are
+    counted from the newest one that is stored: a host's clock that jumps ahead removes nothing.
     """
     staying = set(kept)
     ordered = sorted(parts, key=lambda part: (part.folder.day, part.order))
     total_bytes = sum(part.size_bytes for part in ordered)
     first_day = 0
     if limits.retention_days:
-        first_day = day_of(now_wall_ns) - limits.retention_days + 1
+        newest_day = max((part.folder.day for part in ordered), default=0)
+        first_day = min(day_of(now_wall_ns), newest_day) - limits.retention_days + 1
     found = []
     for part in ordered:
         if part.folder.day >= first_day and total_bytes <= limits.budget_bytes:

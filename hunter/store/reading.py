@@ -180,6 +180,10 @@ class StoredRing:
             self._behind.update(place for place, now in enumerate(arrivals) if now != before[place])
         return [self.instruments[place] for place in self._behind]
 
+    def look_at_all(self) -> None:
+        """With the next `poll`: a writer that was killed may have left rows it did not tell of."""
+        self._behind.update(range(len(self.instruments)))
+
     def poll(self, now_ns: int) -> int:
         """Take in what there is; how many bytes."""
         self.changed()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hunter.market.bars import RESTART_AFTER_NS, BarTrade
 from hunter.ring.rows import Kind
-from hunter.store.files import StoreFiles
+from hunter.store.files import StoreFiles, opened_part
 from hunter.store.journal import has_at
 from hunter.store.parts import PartFile, Place, StoredLane
 from hunter.store.tables import rows_array
@@ -163,11 +163,9 @@ def _trades_after(files: StoreFiles, instrument: str, tail: TradeTail) -> tuple[
 
 def _trades_backwards(files: StoreFiles, instrument: str) -> Iterator[list[BarTrade]]:
     """Stored trades, the newest row group first."""
-    import pyarrow.parquet as pq
-
     count = 0
     for part in reversed(files.parts_of(StoredLane("trades", instrument))):
-        with pq.ParquetFile(files.full_path(part)) as file:
+        with opened_part(files.full_path(part)) as file:
             for group in reversed(range(file.num_row_groups)):
                 yield _bar_trades(file.read_row_group(group))
                 count += 1
@@ -185,13 +183,7 @@ def _bar_trades(table: pa.Table) -> list[BarTrade]:
 
 def _last_row(files: StoreFiles, part: PartFile, columns: list[str]) -> dict[str, Any]:
     """The newest row of a part; a damaged part is an OSError."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(files.full_path(part)) as file:
-            table = file.read_row_group(file.num_row_groups - 1, columns=columns)
-    except (pa.ArrowException, ValueError) as error:
-        raise OSError(f"{part.path} cannot be read: {error}; move it away") from error
+    with opened_part(files.full_path(part)) as file:
+        table = file.read_row_group(file.num_row_groups - 1, columns=columns)
     found: dict[str, Any] = table.slice(table.num_rows - 1).to_pylist()[0]
     return found

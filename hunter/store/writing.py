@@ -200,11 +200,19 @@ class WritingThread:
                 for _ in files.merge(found):
                     yield True
             except FileNotFoundError:
-                files.look_again()  # somebody else removes files here
+                trouble = self._look_again() or trouble
             except OSError as error:
                 trouble = f"not merged: {_why(error)}"
             yield True
         self.trouble = trouble
+
+    def _look_again(self) -> str:
+        """Somebody else removes files here; why it cannot be looked at what is left."""
+        try:
+            self._files.look_again()
+        except OSError as error:
+            return f"not looked through: {_why(error)}"
+        return ""
 
     def _tell(self) -> None:
         files = self._files

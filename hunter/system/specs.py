@@ -73,7 +73,8 @@ def _after(names: list[str], name: str, role: str) -> frozenset[str]:
     needed = set(names[: max(0, len(names) + 1 - together)])
     if role == "stream":
         needed |= {"exchange", name.removesuffix("b")} & set(names)
-    return frozenset(needed)
+    # It only looks on: a store that cannot begin must not hold up a market.
+    return frozenset(needed - {"store"})
 
 
 def _own_oom_score_adj() -> int:

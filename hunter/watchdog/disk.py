@@ -81,8 +81,8 @@ def rooms_of(places: Sequence[Path]) -> tuple[Room, ...]:
     """
     found: dict[int, Room] = {}
     for place in places:
-        there = next((each for each in (place, *place.parents) if each.exists()), place)
         try:
+            there = next((each for each in (place, *place.parents) if each.exists()), place)
             device, figures = os.stat(there).st_dev, os.statvfs(there)
         except OSError:
             continue

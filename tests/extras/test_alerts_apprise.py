@@ -37,8 +37,8 @@ def test_message_arrives_and_a_refusal_tells_no_address(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     way = f"{server.url.replace('http:', 'json:')}/{SECRET}"
-    apprise = Apprise([way], ORIGIN)
-    assert apprise.send(MESSAGE) == "1 told"
+    apprise = Apprise(way, 1, ORIGIN)
+    assert apprise.send(MESSAGE) == "told"
     (post,) = server.posts
     assert post.body["title"] == "hunter lab on srv1: critical"
     assert post.body["message"] == "- the disk is full"
@@ -50,4 +50,4 @@ def test_message_arrives_and_a_refusal_tells_no_address(
 
 def test_address_that_apprise_does_not_know_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"line 1 is no address that apprise knows"):
-        Apprise([f"nonsense://{SECRET}"], ORIGIN)
+        Apprise(f"nonsense://{SECRET}", 1, ORIGIN)

@@ -170,29 +170,28 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Service]]:
 def test_apprise_is_asked_for_each_address_and_its_log_is_silent(
     service: type[Service], caplog: pytest.LogCaptureFixture
 ) -> None:
-    apprise = Apprise(["mail://a", "chat://b"], ORIGIN)
-    assert apprise.send(MESSAGE) == "2 told"
+    mail, chat = Apprise("mail://a", 1, ORIGIN), Apprise("chat://b", 2, ORIGIN)
+    assert (mail.name, chat.name) == ("apprise-1", "apprise-2")
+    assert mail.send(MESSAGE) == chat.send(MESSAGE) == "told"
     assert service.told[0] == (
         "mail://a", "hunter lab on srv1: critical", "- the disk is full"
     )  # fmt: skip
     service.deaf = {"chat://b"}
-    with pytest.raises(NotDelivered, match=r"line 2 did not") as caught:
-        apprise.send(MESSAGE)
-    assert caught.value.is_final, "or the first one would get it again"
-    service.deaf = {"chat://b", "mail://a"}
-    with pytest.raises(NotDelivered, match=r"none of") as caught:
-        apprise.send(MESSAGE)
-    assert not caught.value.is_final
+    with pytest.raises(NotDelivered, match=r"did not take it") as caught:
+        chat.send(MESSAGE)
+    assert not caught.value.is_final, "it is tried again, and the other one is not"
+    assert mail.send(MESSAGE) == "told"
     assert "chat://" not in caplog.text
     with pytest.raises(ConfigError, match=r"^alerts.apprise: line 2 is no address"):
-        Apprise(["mail://a", "nonsense"], ORIGIN)
+        Apprise("nonsense", 2, ORIGIN)
 
 
 def test_apprise_addresses_are_lines_of_a_secret(service: type[Service], tmp_path: Path) -> None:
     del service
     section = AlertsSection(apprise="env:WAYS")
     made, redactor = make_channels(
-        section, tmp_path, {"WAYS": "mail://a-b\n\n chat://c-d\n"}, ORIGIN
+        section, tmp_path, {"WAYS": "mail://a-b\n\n chat://me@c-token/d\n"}, ORIGIN
     )
-    assert made[0].send(MESSAGE) == "2 told"
-    assert redactor.clean("chat://c-d") == "***"
+    assert [channel.name for channel in made] == ["apprise-1", "apprise-3"]
+    assert [channel.send(MESSAGE) for channel in made] == ["told", "told"]
+    assert redactor.clean("chat://me@c-token/d, or c-token") == "***, or ***"

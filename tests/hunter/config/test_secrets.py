@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,12 @@ def test_file_that_holds_no_secret_is_refused(tmp_path: Path) -> None:
     for text in ("", "\n", "a" * (SECRET_BYTES_MAX + 1)):
         with pytest.raises(ConfigError, match="empty or too long"):
             read_secret(kept(tmp_path, text), tmp_path, {})
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    with pytest.raises(ConfigError, match="is no file"):
+        read_secret("file:fifo", tmp_path, {})
+    for name in ("~nobody-of-that-name/x", "a\x00b"):
+        with pytest.raises(ConfigError, match="can be no file"):
+            read_secret(f"file:{name}", tmp_path, {})
     (tmp_path / "secret").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="no text"):
         read_secret("file:secret", tmp_path, {})

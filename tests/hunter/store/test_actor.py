@@ -13,6 +13,7 @@ from fakes.store_stage import NOON_NS, StoreStage, signal
 
 from hunter import extras
 from hunter.errors import HunterError, MissingExtra
+from hunter.ring import segment
 from hunter.status.page import ActorState
 from hunter.store import actor as actor_module
 from hunter.store.actor import StoreActor
@@ -124,6 +125,96 @@ def test_an_ordered_stop_leaves_nothing_waiting(make_stage: MakeStage) -> None:
     assert not stage.stage.log.having("not written")
 
 
+def test_a_stop_right_after_the_start_stores_what_the_ring_has(stage: StoreStage) -> None:
+    stage.trade(1, 2, 3)
+    actor = StoreActor(stage.stage.context("store"))
+    stage.actors.append(actor)
+    actor.on_start(stage.clock.monotonic_ns())
+    actor.on_stop()
+    assert stage.ids() == [1, 2, 3]
+
+
+def test_a_stop_takes_in_what_had_to_wait_in_the_ring(
+    make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actor_module, "HELD_BYTES_MAX", 40 * 64)
+    stage = make_stage("store.flush_s=600", 'store.tables=["trades"]')
+    actor = stage.start()
+    stage.trade(*range(1, 51))
+    actor.do_work(stage.clock.monotonic_ns())
+    stage.trade(*range(51, 101))
+    actor.do_work(stage.clock.monotonic_ns())
+    assert counts(actor).waiting == 50
+    actor.on_stop()
+    assert stage.ids() == list(range(1, 101))
+
+
+def test_a_stop_tries_the_disk_again_that_was_full(make_stage: MakeStage) -> None:
+    stage = make_stage('store.tables=["trades"]')
+    actor = stage.start()
+    stage.trade(*range(1, 500))
+    with file_size_limit(600):
+        actor.do_work(stage.clock.monotonic_ns())
+        stage.clock.skip(1_100)
+        run_until(actor, stage.clock, "told", lambda: actor.document().trouble)
+    actor.on_stop()
+    assert stage.ids() == list(range(1, 500))
+    assert not stage.stage.log.having("not written")
+
+
+def test_a_stop_on_a_full_disk_says_what_is_lost_and_why(make_stage: MakeStage) -> None:
+    stage = make_stage('store.tables=["trades"]')
+    actor = stage.start()
+    stage.trade(*range(1, 500))
+    with file_size_limit(600):
+        actor.on_stop()
+    (told,) = stage.stage.log.having("not written")
+    assert f"499 rows were not written: {stage.store_dir}: File too large" in told
+
+
+def test_what_is_written_at_the_very_end_is_not_told_as_lost(
+    make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = make_stage("supervisor.stop_timeout_s=0.2", 'store.tables=["trades"]')
+    actor = stage.start()
+    may_write = threading.Event()
+    write, close = StoreFiles.write, actor._writing.close
+
+    def late(*words: Any) -> Any:
+        may_write.wait(30)
+        return write(*words)
+
+    def closing(timeout_s: float) -> bool:
+        del timeout_s
+        may_write.set()
+        return close(10.0)
+
+    monkeypatch.setattr(StoreFiles, "write", late)
+    monkeypatch.setattr(actor._writing, "close", closing)
+    stage.trade(1, 2)
+    actor.on_stop()
+    assert stage.ids() == [1, 2]
+    assert (counts(actor).rows, counts(actor).waiting) == (2, 0)
+    assert not stage.stage.log.having("not written")
+
+
+def test_rows_that_a_killed_writer_did_not_tell_of_are_stored_at_a_stop(
+    stage: StoreStage,
+) -> None:
+    actor = stage.start()
+    stage.trade(1)
+    stage.flush(actor)
+    word = actor._rings[0].layout.arrival_word(0)
+    with segment.attach(stage.stage.ring_path(), writable=True) as shared:
+        before = shared.words[word]
+        stage.trade(2)
+        shared.words[word] = before
+    actor.do_work(stage.clock.monotonic_ns())
+    assert counts(actor).waiting == 0
+    actor.on_stop()
+    assert stage.ids() == [1, 2]
+
+
 def test_a_full_disk_is_told_and_what_waits_is_stored_later(make_stage: MakeStage) -> None:
     stage = make_stage('store.tables=["trades"]')
     actor = stage.start()
@@ -168,6 +259,25 @@ def test_a_disk_that_refuses_too_long_leaves_the_queueing_to_the_ring(
     assert counts(actor).lapped == 0
     assert len(stage.ids()) + counts(actor).dropped == 150
     run_until(actor, stage.clock, "told", lambda: stage.stage.log.having("went by unread"))
+
+
+@pytest.mark.parametrize("damage", ["cut", "scratched"])
+def test_a_damaged_part_is_told_and_ends_no_process(stage: StoreStage, damage: str) -> None:
+    stage.trade(*range(1, 400))
+    first = stage.start()
+    stage.flush(first)
+    stage.kill(first)
+    (path,) = stage.files()
+    whole = path.read_bytes()
+    cut, scratched = whole[:-20], whole[:4] + b"\xff" * 2_000 + whole[2_004:]
+    path.write_bytes(cut if damage == "cut" else scratched)
+    actor = StoreActor(stage.stage.context("store"))
+    stage.actors.append(actor)
+    actor.on_start(stage.clock.monotonic_ns())
+    run_until(actor, stage.clock, "told", lambda: actor.document().trouble)
+    assert actor.document().trouble.startswith(f"{path} cannot be read: ")
+    path.write_bytes(whole)
+    run_until(actor, stage.clock, "open", lambda: actor._begun)
 
 
 def test_counts_go_on_where_the_process_before_ended(stage: StoreStage) -> None:

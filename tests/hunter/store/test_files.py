@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -234,10 +235,99 @@ def test_a_damaged_part_is_an_error_and_nothing_is_lost(open_files: Any) -> None
     with pytest.raises(OSError, match="cannot be read"):
         merge_all(files)
     assert len(list(files.full_path(parts[0]).parent.iterdir())) == 2
-    files.full_path(parts[1]).write_bytes(b"PAR1 but no more")
+    files.full_path(parts[1]).write_bytes(b"PAR1" + bytes(200) + b"PAR1")
     with pytest.raises(OSError, match="not the store's") as error:
         merge_all(files)
     assert error.value.errno == errno.EIO
+
+
+@pytest.mark.parametrize("what", ["no mark", "other columns"])
+def test_what_no_store_of_this_kind_wrote_is_not_merged_away(open_files: Any, what: str) -> None:
+    files = open_files()
+    write(files, (1, 3), (8, 9))
+    table = table_of(4, 5)
+    if what == "other columns":
+        table = table.select(["open_ts_ns"]).replace_schema_metadata({b"hunter.store": b"7"})
+    path = files.full_path(part(4, 5))
+    pq.write_table(table, path)
+    files.look_again()
+    with pytest.raises(OSError, match=r"not the store's|has other columns") as error:
+        merge_all(files)
+    assert str(path) in str(error.value)
+    assert path.exists()
+    assert sorted(seen(files)) == [1, 2, 3, 4, 5, 8, 9]
+
+
+def test_merging_on_a_full_disk_leaves_nothing_behind(open_files: Any) -> None:
+    files = open_files()
+    write(files, (1, 300), (301, 900))
+    before = files.size_bytes
+    with file_size_limit(2_000), pytest.raises(OSError, match="too large"):
+        merge_all(files)
+    assert not [path for path in (files.directory / ".work").rglob("*") if path.is_file()]
+    assert seen(files) == list(range(1, 901))
+    merge_all(files)
+    assert seen(files) == list(range(1, 901))
+    assert files.file_count == 1
+    assert files.size_bytes < before
+
+
+def test_a_folder_that_finds_no_place_stays_where_it_was(open_files: Any, monkeypatch: Any) -> None:
+    files = open_files()
+    write(files, (1, 3), (4, 9))
+    rename = Path.rename
+
+    def refusing(path: Path, target: Path) -> Path:
+        if "fresh" in path.parts:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files_module, "exchange", lambda *_: False)
+        patch.setattr(Path, "rename", refusing)
+        with pytest.raises(OSError, match="No space"):
+            merge_all(files)
+    assert seen(files) == list(range(1, 10))
+    write(files, (10, 11))
+    assert seen(open_files()) == list(range(1, 12))
+
+
+def test_what_lies_beside_the_parts_is_there_after_a_merge(
+    open_files: Any, monkeypatch: Any
+) -> None:
+    files = open_files()
+    (one, _) = write(files, (1, 3), (4, 9))
+    folder = files.full_path(one).parent
+    (folder / "notes.txt").write_text("mine")
+    exchange = files_module.exchange
+
+    def late(fresh: Path, at: Path) -> bool:
+        (at / "late.txt").write_text("mine too")
+        return exchange(fresh, at)
+
+    def no_links(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(files_module, "exchange", late)
+    monkeypatch.setattr(files_module.os, "link", no_links)  # as on exFAT
+    merge_all(files)
+    assert files.file_count == 1
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "late.txt").read_text() == "mine too"
+    (folder / "more").mkdir()
+    write(files, (10, 11))
+    with pytest.raises(OSError, match="is a folder: move it"):
+        merge_all(files)
+
+
+def test_a_store_whose_directory_was_removed_begins_anew(open_files: Any) -> None:
+    files = open_files()
+    write(files, (1, 3))
+    shutil.rmtree(files.directory)
+    write(files, (4, 9))
+    assert seen(files) == list(range(4, 10))
+    assert files.file_count == 1
+    assert "another store writes to" in StoreFiles(files.directory).open()
 
 
 def test_only_what_a_store_wrote_is_removed(open_files: Any) -> None:

@@ -105,6 +105,12 @@ def test_days_before_the_retention_go_and_no_others() -> None:
     assert parts_to_remove(days, days[-1:], StoreLimits(0, 1_000), 200 * DAY_NS) == []
 
 
+def test_a_clock_that_jumps_ahead_removes_nothing() -> None:
+    days = [part(n, at_day(n)) for n in range(100, 104)]
+    assert parts_to_remove(days, days[-1:], StoreLimits(4, 1_000), 9_000 * DAY_NS) == []
+    assert parts_to_remove(days, days[-1:], StoreLimits(3, 1_000), 9_000 * DAY_NS) == days[:1]
+
+
 def test_above_the_budget_the_oldest_day_of_any_lane_goes_first() -> None:
     days = [part(n, at_day(n, name)) for n in (100, 101) for name in ("A-B", "C-D")]
     assert parts_to_remove(days, (), StoreLimits(0, 25), 101 * DAY_NS) == days[:2]

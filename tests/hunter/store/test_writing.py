@@ -147,3 +147,25 @@ def test_the_budget_is_kept_and_a_strangers_file_is_told(desk: Desk) -> None:
     desk.until("removed", lambda: desk.thread.tally.removed_count == 1)
     desk.until("told", lambda: desk.thread.strangers)
     assert stranger.read_bytes() == b"mine"
+
+
+def test_files_that_somebody_else_removes_do_not_end_the_thread(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused() -> None:
+        raise PermissionError(13, "Permission denied")
+
+    desk.thread.start()
+    for number in (1, 2):
+        desk.give(number, day=9)
+    desk.until("written", lambda: len(desk.done) == 2)
+    desk.files.full_path(desk.done[0].batch.part).unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.files, "look_again", refused)
+        desk.thread._care_due_ns = 0
+        desk.until("told", lambda: desk.thread.trouble)
+    assert desk.thread.trouble == "not looked through: Permission denied"
+    desk.clock.skip(61_000)
+    desk.until("looked again", lambda: desk.thread.tally.file_count == 1)
+    desk.give(3)
+    desk.until("written", lambda: len(desk.done) == 3)

@@ -58,6 +58,20 @@ def test_store_stops_last_and_companions_go_first_when_memory_ends(
     assert min(companions) > max(child.oom_score_adj for child in children[1:-1])
 
 
+def test_nobody_waits_for_the_store_to_begin(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(specs.os, "sched_getaffinity", lambda _: {0})
+    replace = msgspec.structs.replace
+    config = replace(
+        stage.config,
+        stream=replace(stage.config.stream, shards=9),
+        store=replace(stage.config.store, enabled=True),
+    )
+    found = waited_for(config, demo=True)
+    assert next(iter(found)) == "store"
+    assert not any("store" in needed for needed in found.values())
+    assert found["stream-5"] >= {"exchange", "stream-0"}
+
+
 def waited_for(config: Config, *, demo: bool) -> dict[str, set[str]]:
     return {child.name: set(child.after or ()) for child in child_specs(config, demo=demo)}
 

@@ -30,6 +30,11 @@ def test_each_file_system_is_one_room_and_a_place_to_come_is_its_parents(tmp_pat
     )
 
 
+def test_place_that_cannot_be_looked_at_is_left_out(tmp_path: Path) -> None:
+    rooms = rooms_of([tmp_path / ("x" * 300), tmp_path])
+    assert [room.place for room in rooms] == [tmp_path]
+
+
 def test_look_asks_now_and_then(tmp_path: Path) -> None:
     look = DiskLook([tmp_path])
     assert look.look(NOW_NS)
