@@ -22,11 +22,11 @@ from hunter.system.service import (
     is_ours,
     is_unchanged,
     plan_service,
+    stop_timeout_s,
     unit_name,
     unit_text,
 )
 from hunter.system.service_files import (
-    STOP_S,
     Systemd,
     complaints,
     install,
@@ -219,7 +219,7 @@ def uninstall(config_file: str | None, is_users: bool, name: str | None) -> None
     if not is_users and os.getuid() != 0:
         raise HunterError(f"{path} is the host's: sudo")
     if systemd.runs and is_ours(text) and is_unchanged(text):
-        systemd.control("disable", "--now", f"{unit}.service", timeout_s=STOP_S)
+        systemd.control("disable", "--now", f"{unit}.service", timeout_s=stop_timeout_s(text))
         click.echo(f"{unit} is stopped and disabled")
     remove(unit, systemd)
     if systemd.runs:

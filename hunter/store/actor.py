@@ -52,7 +52,7 @@ class StoreActor:
         config = context.config
         self._config = config
         self._flush_ns = config.store.flush_s * 1_000_000_000
-        self._files = StoreFiles(config.store_dir)
+        self._files = StoreFiles(config.store_dir, config.watchdog.disk_free_mb << 20)
         limits = StoreLimits(config.store.retention_days, config.store.budget_mb << 20)
         self._writing = WritingThread(self._files, limits, context.clock, self._open)
         self._rings: list[StoredRing] = []

@@ -46,10 +46,14 @@ _NO_LINKS: Final = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno
 
 
 class StoreFiles:
-    """`open` first. `parts` are all there are, by folder; `newest` those of each lane."""
+    """`open` first. `parts` are all there are, by folder; `newest` those of each lane.
 
-    def __init__(self, directory: Path) -> None:
+    `free_min_bytes`: below it nothing is written, for the journal may need the room.
+    """
+
+    def __init__(self, directory: Path, free_min_bytes: int = 0) -> None:
         self.directory = directory
+        self._free_min_bytes = free_min_bytes
         self._lease: WriterLease | None = None
         self._folders: dict[Folder, list[PartFile]] = {}
         self._newest: dict[StoredLane, PartFile] = {}
@@ -189,6 +193,7 @@ class StoreFiles:
         in. `source`: as of the ring's layout; merged parts have that of their newest.
         """
         self._stay_open()
+        self._leave_room()
         draft = self.directory / WORK / part.name
         try:
             draft.parent.mkdir(mode=0o700, exist_ok=True)
@@ -214,6 +219,13 @@ class StoreFiles:
             if is_new_folder:
                 _sync_directory(path.parent.parent)
         return written
+
+    def _leave_room(self) -> None:
+        found = os.statvfs(self.directory)
+        if found.f_bavail * found.f_frsize < self._free_min_bytes:
+            least_mb = self._free_min_bytes >> 20
+            reason = f"less than watchdog.disk_free_mb = {least_mb} is free, kept for the journal"
+            raise OSError(errno.ENOSPC, reason, str(self.directory))
 
     def merge(self, parts: Sequence[PartFile]) -> Iterator[None]:
         """Make one part of these, which are of one folder and in order; each step is a short one.

@@ -150,6 +150,12 @@ def _is_below(place: str, parent: str) -> bool:
     return PurePosixPath(place).is_relative_to(parent)
 
 
+def stop_timeout_s(text: str) -> int:
+    """How long systemd waits for the end of the unit with this text, and a little more."""
+    found = re.search(r"(?m)^TimeoutStopSec=(\d+)$", text)
+    return (int(found[1]) if found else 90) + STOP_SPARE_S
+
+
 def unit_text(plan: ServicePlan, preface: str = "") -> str:
     """The whole file; `preface`: comment lines above it."""
     body = "".join(f"{line}\n" for line in (*_head(plan), *_service(plan), *_tail(plan)))

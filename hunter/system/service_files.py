@@ -30,7 +30,6 @@ from hunter.system.service import (
 )
 
 CONTROL_S: Final = 30
-STOP_S: Final = 120
 UNIT_BYTES_MAX: Final = 1 << 20
 SHOWN: Final = ("LoadState", "ActiveState", "SubState", "UnitFileState", "MainPID", "StatusText")
 

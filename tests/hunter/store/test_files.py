@@ -355,3 +355,12 @@ def test_the_last_part_takes_its_folders_along_and_what_is_gone_is_gone(open_fil
     assert files.remove(one)
     assert not (files.directory / "candles" / "instrument=BTC-USDT").exists()
     assert files.removed_count == 0
+
+
+def test_nothing_is_written_when_the_room_is_kept_for_the_journal(tmp_path: Path) -> None:
+    files = StoreFiles(tmp_path / "store", free_min_bytes=1 << 62)
+    assert files.open() == ""
+    with pytest.raises(OSError, match=r"watchdog.disk_free_mb"):
+        files.write(part(1, 3), table_of(1, 2, 3), 7)
+    assert not list(files.directory.glob("**/*.parquet"))
+    files.close()

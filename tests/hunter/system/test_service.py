@@ -159,3 +159,9 @@ def test_unit_knows_whether_it_is_ours_and_unchanged() -> None:
     assert not service.is_unchanged(edited)
     assert not service.is_ours("[Service]\nExecStart=/bin/true\n")
     assert service.config_file_of("[Service]\n") == ""
+
+
+def test_uninstall_waits_as_long_as_the_unit_may_take_to_stop() -> None:
+    large = plan("stream.shards=4", "stream.standby=true", FOUR)
+    assert service.stop_timeout_s(unit_text(large)) > large.stop_s
+    assert service.stop_timeout_s("[Service]\n") > 90
