@@ -56,6 +56,9 @@ class Guard:
     def __init__(self, host: str, port: int, allowed_hosts: Iterable[str], token: str) -> None:
         self.port = port
         self._token = token.encode()
+        # Not the token itself: what it may be made of would have to be quoted in a cookie, and
+        # whoever reads a browser's jar has no more than that browser's access.
+        self.cookie_value = hmac.digest(self._token, b"hunter page cookie", "sha256").hex()
         own = bracketed(host)
         self.always_asks = _LOCAL_ADDRESS.fullmatch(own) is None
         """Whether the token is asked of everybody: who comes may be from anywhere."""
@@ -91,7 +94,8 @@ class Guard:
         scheme, _, bearer = _first(asked, "authorization").partition(" ")
         if scheme.lower() == "bearer" and self.is_token(bearer.strip()):
             return True
-        return any(self.is_token(value) for value in self._cookies(asked))
+        wanted = self.cookie_value.encode()
+        return any(hmac.compare_digest(each.encode(), wanted) for each in self._cookies(asked))
 
     def is_token(self, text: str) -> bool:
         """Takes as long for a wrong one that is nearly right."""

@@ -110,9 +110,17 @@ def test_elsewhere_everybody_needs_the_token() -> None:
 
 def test_cookie_of_this_port_is_as_good_as_the_header() -> None:
     there = guard("0.0.0.0")
-    assert status(there.refusal(asked(cookie=f"a=b; hunter-8787={TOKEN}; c=d"))) == 200
-    assert status(there.refusal(asked(cookie=f"hunter-8788={TOKEN}"))) == 401
-    assert status(there.refusal(asked(cookie="hunter-8787=wrong; hunter-8787="))) == 401
+    value = there.cookie_value
+    assert status(there.refusal(asked(cookie=f"a=b; hunter-8787={value}; c=d"))) == 200
+    assert status(there.refusal(asked(cookie=f"hunter-8788={value}"))) == 401
+    assert status(there.refusal(asked(cookie="hunter-8787=wrong; hunter-8787=\u00e9"))) == 401
+
+
+def test_cookie_is_plain_and_not_the_token() -> None:
+    odd = Guard("0.0.0.0", 8787, (), 'with blanks; "/+=" and more')
+    assert odd.cookie_value.isalnum()
+    assert odd.cookie_value != guard("0.0.0.0").cookie_value
+    assert status(guard("0.0.0.0").refusal(asked(cookie=f"hunter-8787={TOKEN}"))) == 401
 
 
 def test_token_in_the_address_is_no_token() -> None:
