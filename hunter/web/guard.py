@@ -22,6 +22,8 @@ _ORIGIN: Final = re.compile(r"(https?)://(.+)")
 _SCHEME_PORTS: Final = {"http": 80, "https": 443}
 # Says that somebody else asked whoever asks us.
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+# How an address of version 4 is written on a socket that takes both versions.
+_MAPPED: Final = "::ffff:"
 _LOCAL_ADDRESS: Final = re.compile(r"127\.[0-9.]+|localhost|\[::1\]")
 
 
@@ -118,7 +120,8 @@ class Guard:
 
     def _is_own(self, host: Authority, local_host: str) -> bool:
         """Own address, own port. An address cannot be made to mean us by a foreign name server."""
-        return host.port == self.port and host.host in self._own | {bracketed(local_host)}
+        own = self._own | {bracketed(local_host.removeprefix(_MAPPED))}
+        return host.port == self.port and host.host in own
 
     def _is_our_page(self, origin: str, host: Authority, asked: Asked) -> bool:
         found = _ORIGIN.fullmatch(origin.lower())
