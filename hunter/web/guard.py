@@ -21,7 +21,7 @@ _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::([
 _ORIGIN: Final = re.compile(r"(https?)://(.+)")
 _SCHEME_PORTS: Final = {"http": 80, "https": 443}
 # Says that somebody else asked whoever asks us.
-_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+_FORWARDED: Final = re.compile(r"forwarded|via|x-real-ip|x-client-ip|x-forwarded-.+")
 # How an address of version 4 is written on a socket that takes both versions.
 _MAPPED: Final = "::ffff:"
 _LOCAL_ADDRESS: Final = re.compile(r"127\.[0-9.]+|localhost|\[::1\]")
@@ -111,7 +111,7 @@ class Guard:
                     yield value
 
     def _asks_for_token(self, asked: Asked, host: Authority) -> bool:
-        if self.always_asks or any(name in asked.headers for name in _FORWARDED):
+        if self.always_asks or any(map(_FORWARDED.fullmatch, asked.headers)):
             return True
         return not self._is_own(host, asked.local_host)
 
