@@ -78,7 +78,8 @@ class Guard:
         host = authority(hosts[0], 80) if len(hosts) == 1 else None
         if host is None or not self._is_ours(host, asked.local_host):
             return Refusal(421, "not a host name of this page; see [web] allowed_hosts\n")
-        if origins and not (len(origins) == 1 and self._is_our_page(origins[0], host, asked)):
+        is_ours = not origins or (len(origins) == 1 and self._is_our_page(origins[0], host, asked))
+        if not is_ours or _is_embedded_elsewhere(asked):
             return Refusal(403, "another site's page may not ask\n")
         methods = ("GET", "HEAD", "POST") if asked.path == LOGIN_PATH else ("GET", "HEAD")
         if not asked.is_websocket and asked.method not in methods:
@@ -132,6 +133,14 @@ class Guard:
             return True
         # Another service on another port of an allowed name is another site.
         return page.host in self._allowed and page.port in (_SCHEME_PORTS[found[1]], host.port)
+
+
+def _is_embedded_elsewhere(asked: Asked) -> bool:
+    """Whether another site's page loads this as a picture, a script or the like: then a browser
+    tells no origin. Who follows a link from there, or types the address, goes somewhere.
+    """
+    is_foreign = _first(asked, "sec-fetch-site") in ("cross-site", "same-site")
+    return is_foreign and _first(asked, "sec-fetch-mode") == "no-cors"
 
 
 def authority(text: str, default_port: int) -> Authority | None:

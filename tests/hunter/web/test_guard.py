@@ -202,3 +202,18 @@ def test_is_wildcard() -> None:
         "0.0.0.0",
         "::",
     ]
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "expected"),
+    [
+        ("cross-site", "no-cors", 403),  # a picture or a script of ours in another site's page
+        ("same-site", "no-cors", 403),  # of a page on another port of localhost
+        ("same-origin", "no-cors", 200),
+        ("cross-site", "navigate", 200),  # somebody follows a link
+        ("none", "navigate", 200),
+    ],
+)
+def test_nothing_of_ours_goes_into_another_sites_page(site: str, mode: str, expected: int) -> None:
+    came = asked(sec_fetch_site=site, sec_fetch_mode=mode)
+    assert status(guard().refusal(came)) == expected
