@@ -72,6 +72,8 @@ class SignalShelf:
 
     def newest(self, market: MarketView) -> list[SignalView]:
         """All that are kept of an instrument, oldest first."""
+        if self._follower is None:
+            self.poll()
         return _placed(self._shelves.get(market.instrument, ()), market)
 
     def news(self, market: MarketView) -> list[SignalView]:
