@@ -17,8 +17,9 @@ const SEVERITIES = { info: "i", warning: "\u25b2", critical: "\u25a0" };
 
 export class Story {
   constructor() {
-    this.events = new Newest(LOG_MAX, (event) => `${event.at_ms} ${event.kind} ${event.subject} ${event.is_over}`);
-    this.timeline = new Newest(TIMELINE_MAX, (mark) => `${mark.at_ms} ${mark.actor} ${mark.what}`);
+    this.events = new Newest(LOG_MAX, (event) => `${event.at_ms} ${event.kind} ${event.subject} ${event.is_over} ${event.text}`);
+    // A start is known by its pid: when it was is reckoned anew by each process of the page
+    this.timeline = new Newest(TIMELINE_MAX, (mark) => `${mark.what === "restarted" ? mark.text : mark.at_ms} ${mark.actor} ${mark.what}`);
     this.actors = [];
     this.nowMs = 0;
     this.lines = new Map();
