@@ -71,6 +71,8 @@ class WebActor:
         if now_ns >= self._look_due_ns:
             self._look_due_ns = now_ns + LOOK_EVERY_NS
             self._snapshots.look()
+            if not self._viewers.open:
+                self._snapshots.forget_news()
             self._server.let_go()
             done += 1
         if self._viewers.open and now_ns >= self._news_due_ns:

@@ -112,6 +112,10 @@ class Snapshots:
         """Note what has happened; once a second also when nobody is there."""
         self._story.look(self.report(), self._clock.wall_ns())
 
+    def forget_news(self) -> None:
+        """Nobody is there to be told: who comes finds it in the history."""
+        self._story.forget_new()
+
     def news(self, instruments: Iterable[str]) -> dict[str, str]:
         """A `now` message for each of these, and on to the next: what it told is news no more."""
         wanted = set(instruments)

@@ -173,6 +173,18 @@ def test_who_comes_late_misses_nothing_and_has_nothing_twice(place: Place) -> No
         assert at_s == [1, 2, 3, 4, 5]
 
 
+def test_what_happened_while_nobody_looked_is_history(place: Place) -> None:
+    place.stage.die("brain-0", 50)
+    place.actor.do_work(place.stage.clock.monotonic_ns())
+    viewer = Viewer(SWAP)
+    place.actor._viewers.open.add(viewer)
+    place.actor.do_work(place.stage.clock.monotonic_ns())
+    history, now = (json.loads(text) for text in viewer._round[:2])
+    place.actor._viewers.open.clear()
+    assert [turn["actor"] for turn in history["timeline"]] == ["brain-0"]
+    assert now["timeline"] == []
+
+
 def test_page_that_changes_its_mind_all_the_time_costs_a_history_a_round(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
