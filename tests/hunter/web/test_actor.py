@@ -260,6 +260,33 @@ def test_who_says_nothing_is_let_go(place: Place, monkeypatch: pytest.MonkeyPatc
     assert found == [b""]
 
 
+def test_who_only_asks_and_takes_no_answer_is_let_go(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "UNSENT_BYTES_MAX", 256 << 10)
+    upgrade = (
+        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{place.port}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n"
+    )
+    pings = (b"\x89\xfd\0\0\0\0" + b"x" * 125) * 64
+
+    def ask_on() -> int:
+        """What could be sent until we were let go."""
+        sent_bytes = 0
+        with socket.create_connection(("127.0.0.1", place.port), timeout=10) as peer:
+            peer.sendall(upgrade.encode())
+            assert peer.recv(12) == b"HTTP/1.1 101"
+            while sent_bytes < 1 << 30:
+                try:
+                    sent_bytes += peer.send(pings)
+                except ConnectionError:
+                    break
+        return sent_bytes
+
+    assert 256 << 10 < place.during(ask_on) < 1 << 30
+
+
 def test_elsewhere_the_token_is_asked_for_and_where_it_is_is_told() -> None:
     place = Place('web.host="0.0.0.0"')
     try:
