@@ -24,6 +24,8 @@ SETTINGS = (
     'okx.instruments=["BTC-USDT-SWAP","ETH-USDT"]',
     "store.enabled=true",
     "store.flush_s=1",
+    "brain.warm_ms=1000",
+    "brain.interval_ms=100",
 )
 
 
@@ -51,7 +53,7 @@ def stored() -> Iterator[dict[str, dict[str, list[Any]]]]:
             return {table["table"]: table["rows"] for table in tables}
 
         wait_until("a bar", lambda: rows().get("candles", 0) >= 2, 75.0, 1.0)
-        wait_until("signals", lambda: rows().get("signals", 0) > 0, 20.0, 1.0)
+        wait_until("signals", lambda: rows().get("signals", 0) > 0, 60.0, 1.0)
         instance.command("stop")
         store = instance.config.store_dir
         before = os.getcwd()

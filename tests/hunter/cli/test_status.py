@@ -72,7 +72,8 @@ def test_status_shows_the_stages_that_have_counted_something(shown: Any) -> None
     (at,) = (number for number, line in enumerate(lines) if line.startswith("LATENCY"))
     assert lines[at].split() == ["LATENCY", "P50", "P99", "P99.9"]
     assert " ".join(lines[at + 1].split()) == "receive to brain 4.5 us 803 us 30 ms"
-    assert lines[at + 2].startswith("stream-0 ")
+    assert lines[at + 2 : at + 3] == [""]
+    assert lines[at + 3].startswith("stream-0 ")
 
 
 def test_status_degraded_says_why_and_exits_5(shown: Any) -> None:
