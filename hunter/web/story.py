@@ -96,9 +96,8 @@ class Story:
         """
         deaths = self._new_deaths()
         changes = self._tracker.look(report, now_wall_ns)
-        before = [] if self._has_looked else [death_event(each) for each in deaths]
+        self.events.add(events_of(deaths, changes, is_first=not self._has_looked))
         self._has_looked = True
-        self.events.add(before + [event_of(change) for change in changes])
         takeovers = [takeover_turn(each) for each in changes if each.kind == "takeover"]
         restarts = self._new_restarts(restarts_of(deaths, report, now_wall_ns))
         self.turns.add([death_turn(each) for each in deaths] + takeovers + restarts)
@@ -127,6 +126,21 @@ class Story:
         new = {start: at_ns for start, at_ns in starts.items() if start not in known}
         self._restarted.extend(new)
         return [restart_turn(start, at_ns) for start, at_ns in new.items()]
+
+
+def events_of(
+    deaths: list[DeathRecord], changes: list[Change], *, is_first: bool
+) -> list[EventView]:
+    """A death that we see is told as those on file are: then a page that has heard of it from two
+    processes, one after the other, has one line of it. A stop that was asked for is not: what to do
+    about it is in the change.
+    """
+    seen = set() if is_first else {each.actor for each in deaths if not each.asked}
+    told = [each for each in deaths if is_first or not each.asked]
+    rest = [
+        each for each in changes if each.kind != "actor" or each.is_over or each.subject not in seen
+    ]
+    return [death_event(each) for each in told] + [event_of(change) for change in rest]
 
 
 def restarts_of(

@@ -68,7 +68,20 @@ def test_death_and_restart_while_we_look(told: Told, web_stage: WebStage) -> Non
     kinds = {(event.kind, event.subject) for event in told.story.events.new}
     assert kinds == {("actor", "brain-0")}
     texts = [event.text for event in told.story.events.new]
-    assert not [text for text in texts if "12 s" in text], "told twice: by the file as well"
+    assert len(texts) == 2, "the end and the return, each once"
+    # the very line that another process of the page makes of the file
+    assert texts[0] == "brain-0 ended after 12 s: signal 9"
+    assert texts[1].startswith("brain-0 is ready again")
+
+
+def test_stop_that_was_asked_for_says_what_to_do(told: Told, web_stage: WebStage) -> None:
+    told.look()
+    told.story.forget_new()
+    web_stage.die("brain-0", 50, asked=True)
+    web_stage.child("brain-0", "brain", "stopped", wanted=False, exits={"asked": 1})
+    told.look()
+    texts = [event.text for event in told.story.events.new if event.kind == "actor"]
+    assert texts == ["brain-0 was stopped; start it: hunter restart brain-0"]
 
 
 def test_restarts_from_before_us_are_known_too(told: Told, web_stage: WebStage) -> None:
