@@ -3,7 +3,8 @@
 `FAMILIES` is the whole table of names, of which documentation and dashboards are made and checked;
 `samples` gives the values, `exposition` the text that is scraped. Names and units follow
 https://prometheus.io/docs/practices/naming/: seconds, bytes, and `_total` for what only grows. An
-instance that is stopped says that it is, and nothing of what it was.
+instance that was stopped says that it is, and nothing of what it was; of one that was killed there
+is what its pages still say.
 
 Pure. The page serves them at /metrics, `hunter check --format prometheus` prints them.
 """

@@ -20,7 +20,7 @@ from hunter.web.guard import Guard, bracketed, is_wildcard
 from hunter.web.listening import listen
 from hunter.web.server import PageServer
 from hunter.web.snapshot import Snapshots
-from hunter.web.viewers import Viewer, Viewers
+from hunter.web.viewers import Viewers
 
 NEWS_EVERY_NS: Final = 200_000_000
 LOOK_EVERY_NS: Final = 1_000_000_000
@@ -71,6 +71,8 @@ class WebActor:
         if now_ns >= self._look_due_ns:
             self._look_due_ns = now_ns + LOOK_EVERY_NS
             self._snapshots.look()
+            if not self._viewers.open:
+                self._snapshots.forget_news()
             self._server.let_go()
             done += 1
         if self._viewers.open and now_ns >= self._news_due_ns:
@@ -78,7 +80,7 @@ class WebActor:
             self._news_due_ns = (now_ns if is_late else self._news_due_ns) + NEWS_EVERY_NS
             self._tell(now_ns)
             done += 1
-        return done + self._welcome()
+        return done
 
     def wait(self, timeout_ms: int) -> None:
         self._loop.run_until_complete(asyncio.sleep(timeout_ms / 1000))
@@ -102,30 +104,22 @@ class WebActor:
         )
 
     def _tell(self, now_ns: int) -> None:
-        """One round for everybody who has taken the one before."""
-        messages = self._snapshots.news({viewer.instrument for viewer in self._viewers.open})
+        """One round for everybody who has taken the one before. Who has come, or has been passed
+        over, gets a history before the news: so also a slow one sees how it is, not only was.
+        """
+        viewers = self._viewers.open
+        waiting = {each.instrument for each in viewers if each.needs_history and each.is_free}
+        histories = {name: self._snapshots.history(name) for name in waiting}
+        messages = self._snapshots.news({viewer.instrument for viewer in viewers})
         latency: tuple[str, ...] = ()
         if now_ns >= self._latency_due_ns:
             self._latency_due_ns = now_ns + LATENCY_EVERY_NS
             latency = (self._snapshots.latency(),)
-        for viewer in self._viewers.open:
-            if viewer.needs_history:
-                continue
+        for viewer in viewers:
             if viewer.is_free:
-                viewer.give((messages[viewer.instrument], *latency))
-            else:
+                past = (histories[viewer.instrument],) if viewer.needs_history else ()
+                viewer.needs_history = False
+                viewer.give((*past, messages[viewer.instrument], *latency))
+            elif not viewer.needs_history:
                 viewer.needs_history = True
                 self._viewers.passed_over += 1
-
-    def _welcome(self) -> int:
-        """Histories for those who have come, or have been passed over and are free."""
-        waiting: list[Viewer] = [
-            viewer for viewer in self._viewers.open if viewer.needs_history and viewer.is_free
-        ]
-        made: dict[str, str] = {}
-        for viewer in waiting:
-            if viewer.instrument not in made:
-                made[viewer.instrument] = self._snapshots.history(viewer.instrument)
-            viewer.needs_history = False
-            viewer.give((made[viewer.instrument],))
-        return len(waiting)

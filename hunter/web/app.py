@@ -147,7 +147,7 @@ class Answers:
         response = RedirectResponse("/", 303)
         response.set_cookie(
             self._guard.cookie_name,
-            token,
+            self._guard.cookie_value,
             max_age=_LOGIN_DAYS * 86_400,
             # Behind a proxy that speaks TLS the browser says so; we do not see it otherwise.
             secure=request.headers.get("origin", "").startswith("https://"),

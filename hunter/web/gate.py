@@ -18,6 +18,7 @@ HEADERS: Final = {
     ),
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
+    b"cross-origin-resource-policy": b"same-origin",
     b"cache-control": b"no-store",
 }
 

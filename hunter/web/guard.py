@@ -21,7 +21,9 @@ _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::([
 _ORIGIN: Final = re.compile(r"(https?)://(.+)")
 _SCHEME_PORTS: Final = {"http": 80, "https": 443}
 # Says that somebody else asked whoever asks us.
-_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+_FORWARDED: Final = re.compile(r"forwarded|via|x-real-ip|x-client-ip|x-forwarded-.+")
+# How an address of version 4 is written on a socket that takes both versions.
+_MAPPED: Final = "::ffff:"
 _LOCAL_ADDRESS: Final = re.compile(r"127\.[0-9.]+|localhost|\[::1\]")
 
 
@@ -56,6 +58,9 @@ class Guard:
     def __init__(self, host: str, port: int, allowed_hosts: Iterable[str], token: str) -> None:
         self.port = port
         self._token = token.encode()
+        # Not the token itself: what it may be made of would have to be quoted in a cookie, and
+        # whoever reads a browser's jar has no more than that browser's access.
+        self.cookie_value = hmac.digest(self._token, b"hunter page cookie", "sha256").hex()
         own = bracketed(host)
         self.always_asks = _LOCAL_ADDRESS.fullmatch(own) is None
         """Whether the token is asked of everybody: who comes may be from anywhere."""
@@ -73,7 +78,8 @@ class Guard:
         host = authority(hosts[0], 80) if len(hosts) == 1 else None
         if host is None or not self._is_ours(host, asked.local_host):
             return Refusal(421, "not a host name of this page; see [web] allowed_hosts\n")
-        if origins and not (len(origins) == 1 and self._is_our_page(origins[0], host, asked)):
+        is_ours = not origins or (len(origins) == 1 and self._is_our_page(origins[0], host, asked))
+        if not is_ours or _is_embedded_elsewhere(asked):
             return Refusal(403, "another site's page may not ask\n")
         methods = ("GET", "HEAD", "POST") if asked.path == LOGIN_PATH else ("GET", "HEAD")
         if not asked.is_websocket and asked.method not in methods:
@@ -91,7 +97,8 @@ class Guard:
         scheme, _, bearer = _first(asked, "authorization").partition(" ")
         if scheme.lower() == "bearer" and self.is_token(bearer.strip()):
             return True
-        return any(self.is_token(value) for value in self._cookies(asked))
+        wanted = self.cookie_value.encode()
+        return any(hmac.compare_digest(each.encode(), wanted) for each in self._cookies(asked))
 
     def is_token(self, text: str) -> bool:
         """Takes as long for a wrong one that is nearly right."""
@@ -105,7 +112,7 @@ class Guard:
                     yield value
 
     def _asks_for_token(self, asked: Asked, host: Authority) -> bool:
-        if self.always_asks or any(name in asked.headers for name in _FORWARDED):
+        if self.always_asks or any(map(_FORWARDED.fullmatch, asked.headers)):
             return True
         return not self._is_own(host, asked.local_host)
 
@@ -114,7 +121,8 @@ class Guard:
 
     def _is_own(self, host: Authority, local_host: str) -> bool:
         """Own address, own port. An address cannot be made to mean us by a foreign name server."""
-        return host.port == self.port and host.host in self._own | {bracketed(local_host)}
+        own = self._own | {bracketed(local_host.removeprefix(_MAPPED))}
+        return host.port == self.port and host.host in own
 
     def _is_our_page(self, origin: str, host: Authority, asked: Asked) -> bool:
         found = _ORIGIN.fullmatch(origin.lower())
@@ -125,6 +133,14 @@ class Guard:
             return True
         # Another service on another port of an allowed name is another site.
         return page.host in self._allowed and page.port in (_SCHEME_PORTS[found[1]], host.port)
+
+
+def _is_embedded_elsewhere(asked: Asked) -> bool:
+    """Whether another site's page loads this as a picture, a script or the like: then a browser
+    tells no origin. Who follows a link from there, or types the address, goes somewhere.
+    """
+    is_foreign = _first(asked, "sec-fetch-site") in ("cross-site", "same-site")
+    return is_foreign and _first(asked, "sec-fetch-mode") == "no-cors"
 
 
 def authority(text: str, default_port: int) -> Authority | None:

@@ -21,6 +21,8 @@ PORTS_TRIED: Final = 10
 BACKLOG: Final = 64
 # Whoever takes nothing of what we sent, or is gone without a word, is let go after so long.
 _USER_TIMEOUT_MS: Final = 20_000
+# What a slow browser has not taken yet is old: the kernel would keep megabytes of it.
+_SEND_BUFFER_BYTES: Final = 128 << 10
 _LISTENS: Final = "0A"
 
 
@@ -56,7 +58,9 @@ def _bound(family: socket.AddressFamily, address: str, port: int) -> socket.sock
     made.setblocking(False)
     # Else the connections of a process that was killed hold the port for a minute.
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Both are handed on to every connection that is accepted.
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
     try:
         made.bind((address, port))
         made.listen(BACKLOG)

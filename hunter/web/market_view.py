@@ -75,9 +75,12 @@ class BookView(msgspec.Struct, frozen=True):
 
 
 class TradeMoment(msgspec.Struct, frozen=True):
-    """Of one trade: its price, and how far its reception lay behind the exchange's stamp."""
+    """Of one trade: its price, when it was received, and how far that lay behind the exchange's
+    stamp.
+    """
 
     price: float
+    received_ns: int
     behind_ns: int
 
 
@@ -124,8 +127,9 @@ class MarketView:
             if place < len(rows) and int(rows["sequence"][place]) == sequence:
                 row = rows[place]
                 was_live = not int(row["flags"]) & TradeFlag.BACKFILL
-                behind_ns = int(row["received_ts_ns"]) - int(row["exchange_ts_ns"])
-                found[sequence] = TradeMoment(float(row["price"]), behind_ns if was_live else 0)
+                received_ns = int(row["received_ts_ns"])
+                behind_ns = received_ns - int(row["exchange_ts_ns"]) if was_live else 0
+                found[sequence] = TradeMoment(float(row["price"]), received_ns, behind_ns)
         return found
 
     def quote(self, now_wall_ns: int) -> QuoteView | None:

@@ -1,7 +1,8 @@
 """uvicorn inside this process's own loop: our socket, nobody's signal handlers, a quiet log.
 
 Whoever connects and says nothing, or half a request, is let go: uvicorn waits for ever for a first
-request, and descriptors are finite.
+request, and descriptors are finite. So is whoever takes nothing and has much waiting: uvicorn
+answers each ping of a WebSocket, whether or not the answers before it have been taken.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from hunter.errors import HunterError
 
 CONNECTIONS_MAX: Final = 256
 REQUEST_WITHIN_S: Final = 10
+UNSENT_BYTES_MAX: Final = 8 << 20
 _SHUTDOWN_S: Final = 1
 _WS_BYTES_MAX: Final = 1_024
 _TOLD: Final = "Exception in ASGI application"
@@ -66,8 +68,11 @@ class PageServer:
             raise HunterError("the page's server ended by itself")
 
     def let_go(self) -> None:
-        """Once a second: end connections on which no request comes."""
+        """Once a second: end connections on which no request comes, or where too much waits."""
         connections = list(self._server.server_state.connections)
+        for connection in connections:
+            if connection.transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
+                connection.transport.abort()
         waiting = {each: self._waiting.get(each, 0) + 1 for each in connections if _waits(each)}
         patience_s = REQUEST_WITHIN_S if len(connections) < CONNECTIONS_MAX else 1
         for connection, seconds in waiting.items():

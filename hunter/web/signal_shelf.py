@@ -72,6 +72,8 @@ class SignalShelf:
 
     def newest(self, market: MarketView) -> list[SignalView]:
         """All that are kept of an instrument, oldest first."""
+        if self._follower is None:
+            self.poll()
         return _placed(self._shelves.get(market.instrument, ()), market)
 
     def news(self, market: MarketView) -> list[SignalView]:
@@ -93,13 +95,15 @@ def _put(shelves: dict[str, deque[_Shelved]], signal: Signal) -> None:
 
 
 def _placed(shelved: deque[_Shelved] | tuple[()], market: MarketView) -> list[SignalView]:
-    """Put each where its trade is, once: later the ring may have forgotten that trade."""
+    """Put each where its trade is, once: later the ring may have forgotten that trade. One that
+    was received after the decision is of another ring, which began to count anew.
+    """
     unplaced = [item for item in shelved if not item.is_placed and item.trade_sequence > 0]
     moments = market.moments([item.trade_sequence for item in unplaced])
     for item in unplaced:
         item.is_placed = True
         moment = moments.get(item.trade_sequence)
-        if moment is not None:
+        if moment is not None and moment.received_ns // _MS_NS <= item.view.at_ms:
             item.view.price = moment.price
             item.view.at_ms -= moment.behind_ns // _MS_NS
     return [item.view for item in shelved]

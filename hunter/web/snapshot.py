@@ -112,6 +112,10 @@ class Snapshots:
         """Note what has happened; once a second also when nobody is there."""
         self._story.look(self.report(), self._clock.wall_ns())
 
+    def forget_news(self) -> None:
+        """Nobody is there to be told: who comes finds it in the history."""
+        self._story.forget_new()
+
     def news(self, instruments: Iterable[str]) -> dict[str, str]:
         """A `now` message for each of these, and on to the next: what it told is news no more."""
         wanted = set(instruments)
@@ -183,12 +187,14 @@ class Snapshots:
 
 
 def shown_status(report: StatusReport, instrument: str) -> dict[str, Any]:
-    """What the page shows of a report. `feeds_count` is of all feeds."""
+    """What the page shows of a report. `feeds_count`, `_live` and `_lost` are of all feeds."""
     shown = {
         name: getattr(report, name) for name in report.__struct_fields__ if name not in _NOT_SHOWN
     }
     shown["feeds"] = shown_feeds(report.feeds, instrument)
     shown["feeds_count"] = len(report.feeds)
+    shown["feeds_live"] = sum(feed.state == "live" for feed in report.feeds)
+    shown["feeds_lost"] = sum(feed.lost for feed in report.feeds)
     if len(report.rings) > FEEDS_SHOWN_MAX:
         shown["rings"] = [ring for ring in report.rings if ring.instrument == instrument]
     return shown

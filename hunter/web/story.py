@@ -1,15 +1,16 @@
 """What has happened to the instance, for the page's log of events and its time line. Bounded.
 
-Deaths come from their records, which are there from before this process began; the rest from
-comparing one status report with the next. What is *new* has not been told to those who look yet;
-who comes gets all the rest first, and the new with everybody.
+Deaths, and the restarts after them, come from the records, which are there from before this process
+began, and from who is there now; the rest from comparing one status report with the next. What is
+*new* has not been told to those who look yet; who comes gets all the rest first, and the new with
+everybody.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -19,6 +20,7 @@ from hunter.status.shapes import StatusReport
 
 KEPT_MAX: Final = 200
 _MS_NS: Final = 1_000_000
+_S_NS: Final = 1_000_000_000
 
 
 class EventView(msgspec.Struct, frozen=True):
@@ -39,6 +41,13 @@ class TurnView(msgspec.Struct, frozen=True):
     actor: str
     what: str
     text: str
+
+
+class _Start(NamedTuple):
+    """One process of an actor."""
+
+    actor: str
+    pid: int
 
 
 Entry = TypeVar("Entry", EventView, TurnView)
@@ -78,7 +87,8 @@ class Story:
         self._tracker = ChangeTracker()
         self._deaths_stamp = (0, 0)
         self._death_ns = 0
-        self._restarts: dict[str, int] | None = None
+        self._has_looked = False
+        self._restarted: deque[_Start] = deque(maxlen=KEPT_MAX)
 
     def look(self, report: StatusReport, now_wall_ns: int) -> None:
         """Take in what has happened since the last look. The first one takes in what is on file,
@@ -86,11 +96,11 @@ class Story:
         """
         deaths = self._new_deaths()
         changes = self._tracker.look(report, now_wall_ns)
-        before = [] if self._restarts is not None else [death_event(each) for each in deaths]
-        self.events.add(before + [event_of(change) for change in changes])
+        self.events.add(events_of(deaths, changes, is_first=not self._has_looked))
+        self._has_looked = True
         takeovers = [takeover_turn(each) for each in changes if each.kind == "takeover"]
-        restarted = self._restarted(report, now_wall_ns // _MS_NS)
-        self.turns.add([death_turn(each) for each in deaths] + takeovers + restarted)
+        restarts = self._new_restarts(restarts_of(deaths, report, now_wall_ns))
+        self.turns.add([death_turn(each) for each in deaths] + takeovers + restarts)
 
     def forget_new(self) -> None:
         self.events.forget_new()
@@ -110,17 +120,44 @@ class Story:
             self._death_ns = max(each.at_ns for each in records)
         return records[-KEPT_MAX:]
 
-    def _restarted(self, report: StatusReport, at_ms: int) -> list[TurnView]:
-        known, self._restarts = self._restarts, {each.name: each.restarts for each in report.actors}
-        if known is None:
-            return []
-        return [
-            TurnView(
-                at_ms, each.name, "restarted", f"{each.name} was started again, pid {each.pid}"
-            )
-            for each in report.actors
-            if each.restarts > known.get(each.name, each.restarts)
-        ]
+    def _new_restarts(self, starts: dict[_Start, int]) -> list[TurnView]:
+        """Each once, whether who was started lives, or lived so short that nobody saw it."""
+        known = set(self._restarted)
+        new = {start: at_ns for start, at_ns in starts.items() if start not in known}
+        self._restarted.extend(new)
+        return [restart_turn(start, at_ns) for start, at_ns in new.items()]
+
+
+def events_of(
+    deaths: list[DeathRecord], changes: list[Change], *, is_first: bool
+) -> list[EventView]:
+    """A death that we see is told as those on file are: then a page that has heard of it from two
+    processes, one after the other, has one line of it. A stop that was asked for is not: what to do
+    about it is in the change.
+    """
+    seen = set() if is_first else {each.actor for each in deaths if not each.asked}
+    told = [each for each in deaths if is_first or not each.asked]
+    rest = [
+        each for each in changes if each.kind != "actor" or each.is_over or each.subject not in seen
+    ]
+    return [death_event(each) for each in told] + [event_of(change) for change in rest]
+
+
+def restarts_of(
+    deaths: list[DeathRecord], report: StatusReport, now_wall_ns: int
+) -> dict[_Start, int]:
+    """When each of these was started that was not the first of its name."""
+    former = {
+        _Start(each.actor, each.pid): each.at_ns - int(each.uptime_s * _S_NS)
+        for each in deaths
+        if each.restarts and each.pid
+    }
+    living = {
+        _Start(each.name, each.pid): now_wall_ns - int(each.uptime_s * _S_NS)
+        for each in report.actors
+        if each.restarts and each.pid
+    }
+    return former | living
 
 
 def event_of(change: Change) -> EventView:
@@ -138,6 +175,11 @@ def takeover_turn(change: Change) -> TurnView:
     return TurnView(change.at_ns // _MS_NS, change.subject, "takeover", change.text)
 
 
+def restart_turn(start: _Start, at_ns: int) -> TurnView:
+    text = f"{start.actor} was started again, pid {start.pid}"
+    return TurnView(at_ns // _MS_NS, start.actor, "restarted", text)
+
+
 def death_turn(record: DeathRecord) -> TurnView:
     """One death on the time line."""
     what = "stopped" if record.asked else "died"
@@ -145,10 +187,10 @@ def death_turn(record: DeathRecord) -> TurnView:
 
 
 def death_event(record: DeathRecord) -> EventView:
-    """One death in the log; it is over by the time that anybody reads this."""
+    """One death in the log. Not `is_over`: that says that something is well again."""
     severity = "info" if record.asked else "warning"
     at_ms, text = record.at_ns // _MS_NS, death_text(record)
-    return EventView(at_ms, "actor", severity, record.actor, text, is_over=True)
+    return EventView(at_ms, "actor", severity, record.actor, text)
 
 
 def death_text(record: DeathRecord) -> str:

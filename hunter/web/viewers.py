@@ -1,8 +1,8 @@
 """The pages that are open, and what each is sent.
 
 A viewer has room for one round of messages. One that has not taken the last round when the next is
-made is passed over, and gets a history, which is whole again, when it is free: so nobody waits for
-a slow one, nothing piles up, and no chart has a hole that it does not know of.
+made is passed over, and gets a history, which is whole again, with the news when it is free: so
+nobody waits for a slow one, nothing piles up, and no chart has a hole that it does not know of.
 """
 
 from __future__ import annotations

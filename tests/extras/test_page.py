@@ -250,6 +250,77 @@ def test_what_is_kept_has_a_limit(watched: WatchedPage) -> None:
     assert kept == [True, True, True, 39_999 * 50, True, None, 500]
 
 
+def test_events_of_one_moment_are_all_told_and_each_once(watched: WatchedPage) -> None:
+    kept = watched.page.evaluate(
+        """async () => {
+        const { Story } = await import('/static/story.js');
+        const story = new Story();
+        const gap = (text) => ({ at_ms: 7, kind: 'gap', subject: 'A', is_over: false, text });
+        const start = (at_ms, pid) => (
+          { at_ms, actor: 'a', what: 'restarted', text: `a was started again, pid ${pid}` });
+        const died = (at_ms) => ({ at_ms, actor: 'a', what: 'died', text: 'a ended' });
+        const told = { at_ms: 9, events: [gap('trades'), gap('books')] };
+        story.take({ ...told, timeline: [start(5, 1), died(6)] });
+        story.take({ ...told, timeline: [start(4, 1), start(8, 2), died(6), died(7)] });
+        return [story.events.items.length, story.timeline.items.length];
+        }"""
+    )
+    assert kept == [2, 4]
+
+
+def test_outage_is_told_whatever_the_viewers_clock_says(watched: WatchedPage) -> None:
+    told = watched.page.evaluate(
+        """async () => {
+        const { Story } = await import('/static/story.js');
+        const told = [];
+        for (const skewMs of [-3600_000, 0, 3600_000]) {
+          const serverMs = Date.now() + skewMs;
+          const story = new Story();
+          story.take({ at_ms: serverMs, events: [], timeline: [
+            { at_ms: serverMs - 60_000, actor: 'a', what: 'died', text: 'long ago' },
+            { at_ms: serverMs - 2_000, actor: 'a', what: 'died', text: 'a moment ago' }] });
+          const now = { at_ms: serverMs, status: { uptime_s: 1 } };
+          story.tellOutage(Date.now() - 5_000, Date.now(), now);
+          told.push([...document.querySelectorAll('#back-list span')].map(
+            (line) => line.textContent).join());
+        }
+        document.querySelector('#back').hidden = true;
+        return told;
+        }"""
+    )
+    assert told == ["a moment ago,hunter itself was started again"] * 3
+
+
+def test_chart_ends_now_or_where_the_trades_do(watched: WatchedPage) -> None:
+    ends = watched.page.evaluate(
+        """async () => {
+        const { Market } = await import('/static/market.js');
+        return [[900, 999], [900, 1005], [100, 200]].map((seconds) => {
+          const market = Object.create(Market.prototype);
+          Object.assign(market, { nowMs: 1000_000, chosenMs: 0 });
+          market.price = { t: seconds.map((at) => at * 1000) };
+          return [market.edgeMs, market.spanMs];
+        });
+        }"""
+    )
+    assert ends == [[1_000_000, 120_000], [1_005_000, 120_000], [200_000, 120_000]]
+
+
+def test_quote_without_one_side_has_no_price_there(watched: WatchedPage) -> None:
+    shown = watched.page.evaluate(
+        """async () => {
+        const { Market } = await import('/static/market.js');
+        const market = new Market();
+        market.quote = { bid: null, bid_size: 0, ask: 9, ask_size: 2, age_ms: 1 };
+        market.imbalance = -1;
+        market.render();
+        return ['bid', 'ask', 'spread'].map((id) => document.getElementById(id).textContent);
+        }"""
+    )
+    watched.page.reload()  # without the second pair of charts
+    assert shown == ["-", "9 \u00d7 2", "-"]
+
+
 # ---- deaths
 
 
@@ -269,7 +340,7 @@ def test_death_is_told_and_the_page_goes_on(
     watched.wait(told.format("timeline-list", f"{name} ended after"))
     watched.wait(told.format("timeline-list", f"{name} was started again"))
     # that it is ready again is told only when the page saw it while it was not
-    watched.wait(told.format("log", f"{name} ended: signal 9"))
+    watched.wait(told.format("log", f"{name} ended after"))
     if name == "stream-0":
         watched.wait(told.format("timeline-list", "stream-0b took over the writing"))
     watched.wait("document.querySelector('#state-word').textContent === 'running'")

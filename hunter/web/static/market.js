@@ -78,16 +78,24 @@ export class Market {
     this.digits = Math.max(this.digits, digitsOf(price));
   }
 
+  /** The right end of the charts: now; where nothing is traded any more, or the trades are of
+      another time (a replay, a clock that is behind), the last one. */
+  get edgeMs() {
+    const newest = this.price.t.at(-1) ?? this.nowMs;
+    const isInView = newest <= this.nowMs && this.nowMs - newest < (this.chosenMs || SPANS_MS.at(-1));
+    return isInView ? this.nowMs : newest;
+  }
+
   /** How much of the past is in view. */
   get spanMs() {
-    const reach = this.price.t.length ? this.nowMs - this.price.t[0] : 0;
+    const reach = this.price.t.length ? this.edgeMs - this.price.t[0] : 0;
     return this.chosenMs || (SPANS_MS.find((span) => span > reach) ?? SPANS_MS.at(-1));
   }
 
   // Charts
 
   #makeCharts() {
-    const range = () => [this.nowMs - this.spanMs, this.nowMs + this.spanMs / 60];
+    const range = () => [this.edgeMs - this.spanMs, this.edgeMs + this.spanMs / 60];
     const axis = (extra) => ({
       stroke: () => colours().muted,
       grid: { stroke: () => colours().grid, width: 1 },
@@ -272,7 +280,7 @@ export class Market {
   render() {
     this.priceChart.setData([this.price.t, this.price.v]);
     this.cvdChart.setData([this.cvd.t, this.cvd.v]);
-    const first = this.price.v.length ? this.price.at(this.nowMs - this.spanMs) ?? this.price.v[0] : 0;
+    const first = this.price.v.length ? this.price.at(this.edgeMs - this.spanMs) ?? this.price.v[0] : 0;
     const last = this.price.v.at(-1);
     setText(byId("last-price"), last === undefined ? "no trade yet" : fixed(last, this.digits));
     const change = last === undefined ? 0 : last / first - 1;
@@ -294,12 +302,13 @@ export class Market {
 
   #renderQuote() {
     const quote = this.quote;
-    setText(byId("bid"), quote ? `${fixed(quote.bid, this.digits)} \u00d7 ${rough(quote.bid_size)}` : "-");
-    setText(byId("ask"), quote ? `${fixed(quote.ask, this.digits)} \u00d7 ${rough(quote.ask_size)}` : "-");
-    const spread = quote ? quote.ask - quote.bid : null;
+    const [bid, ask] = [quote?.bid ?? null, quote?.ask ?? null]; // null too where a side is empty
+    setText(byId("bid"), bid === null ? "-" : `${fixed(bid, this.digits)} \u00d7 ${rough(quote.bid_size)}`);
+    setText(byId("ask"), ask === null ? "-" : `${fixed(ask, this.digits)} \u00d7 ${rough(quote.ask_size)}`);
+    const spread = bid === null || ask === null ? null : ask - bid;
     setText(
       byId("spread"),
-      quote ? `${fixed(spread, this.digits)} (${fixed((spread / quote.bid) * 10_000, 2)} bp)` : "-",
+      spread !== null ? `${fixed(spread, this.digits)} (${fixed((spread / quote.bid) * 10_000, 2)} bp)` : "-",
     );
     const value = this.imbalance;
     const gauge = byId("imbalance");

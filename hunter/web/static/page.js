@@ -72,7 +72,7 @@ class Page {
     const isOld = Date.now() - this.outage.backMs > RETELL_MS;
     const isTold = this.outage.isTold;
     if (!isTold || (!isOld && told.events.length + told.timeline.length > 0)) {
-      this.story.tellOutage(this.outage.lostMs, this.outage.backMs, told.status);
+      this.story.tellOutage(this.outage.lostMs, this.outage.backMs, told);
     }
     if (isOld || (isTold && byId("back").hidden)) this.outage = null; // the viewer has read it
     else this.outage.isTold = true;

@@ -17,8 +17,9 @@ const SEVERITIES = { info: "i", warning: "\u25b2", critical: "\u25a0" };
 
 export class Story {
   constructor() {
-    this.events = new Newest(LOG_MAX, (event) => `${event.at_ms} ${event.kind} ${event.subject} ${event.is_over}`);
-    this.timeline = new Newest(TIMELINE_MAX, (mark) => `${mark.at_ms} ${mark.actor} ${mark.what}`);
+    this.events = new Newest(LOG_MAX, (event) => `${event.at_ms} ${event.kind} ${event.subject} ${event.is_over} ${event.text}`);
+    // A start is known by its pid: when it was is reckoned anew by each process of the page
+    this.timeline = new Newest(TIMELINE_MAX, (mark) => `${mark.what === "restarted" ? mark.text : mark.at_ms} ${mark.actor} ${mark.what}`);
     this.actors = [];
     this.nowMs = 0;
     this.lines = new Map();
@@ -173,16 +174,17 @@ export class Story {
 
   // After a lost connection
 
-  /** What has happened since `lostMs`, for who was without news until `backMs`. */
-  tellOutage(lostMs, backMs, status) {
-    const since = lostMs - 1_500; // what took the connection away was just before
+  /** What has happened since `lostMs`, for who was without news until `backMs`. What is told has
+      the server's times, the viewer's clock may be another's: only how long ago is the same. */
+  tellOutage(lostMs, backMs, told) {
+    const since = told.at_ms - (Date.now() - lostMs) - 1_500; // what took it away was just before
     const found = [
       ...this.timeline.items.filter((mark) => mark.at_ms >= since)
         .map((mark) => [mark.at_ms, mark.text]),
       ...this.events.items.filter((event) => event.at_ms >= since)
         .map((event) => [event.at_ms, event.text]),
     ];
-    const startedMs = backMs - status.uptime_s * 1000;
+    const startedMs = told.at_ms - told.status.uptime_s * 1000;
     if (startedMs >= since) found.push([startedMs, "hunter itself was started again"]);
     found.sort((one, other) => one[0] - other[0]);
     const texts = [];
@@ -193,13 +195,13 @@ export class Story {
       byId("back-head"),
       `Connected again at ${clock(backMs)}, after ${duration((backMs - lostMs) / 1000)} without news`,
     );
-    const told = texts.slice(-TOLD_MAX).map(([at, text]) => {
+    const lines = texts.slice(-TOLD_MAX).map(([at, text]) => {
       const line = make("li");
       line.append(make("time", "", clock(at)), make("span", "", text));
       return line;
     });
-    if (!told.length) told.push(make("li", "", "Nothing is recorded of that time: hunter ran on"));
-    byId("back-list").replaceChildren(...told);
+    if (!lines.length) lines.push(make("li", "", "Nothing is recorded of that time: hunter ran on"));
+    byId("back-list").replaceChildren(...lines);
     setHidden(byId("back"), false);
   }
 }

@@ -68,7 +68,7 @@ export class System {
       (feed) => all || feed.instrument === instrument || feed.state !== "live" || feed.lost > 0,
     );
     this.feeds.update(wanted.slice(0, FEEDS_MAX), (feed) => `${feed.instrument} ${feed.channel}`);
-    const left = status.feeds.length - Math.min(wanted.length, FEEDS_MAX);
+    const left = status.feeds_count - Math.min(wanted.length, FEEDS_MAX);
     setText(byId("feeds-left"), left ? `${count(left)} more feeds are not listed` : "");
     setHidden(byId("all-feeds-choice"), new Set(status.feeds.map((feed) => feed.instrument)).size < 2);
     lines(byId("connections"), status.connections.slice(0, 40).map((connection) => {
@@ -92,11 +92,11 @@ export class System {
     const title = `${state} \u00b7 ${status.name} \u00b7 hunter`;
     if (document.title !== title) document.title = title;
     const restarts = status.actors.reduce((sum, actor) => sum + actor.restarts, 0);
-    const live = status.feeds.filter((feed) => feed.state === "live").length;
-    const lost = status.feeds.reduce((sum, feed) => sum + feed.lost, 0);
+    // Of many feeds only some come with the status: what counts them all comes beside them
+    const { feeds_count: feeds, feeds_live: live, feeds_lost: lost } = status;
     facts(byId("facts"), [
       ["up", duration(status.uptime_s)],
-      ["feeds live", `${live} of ${status.feeds.length}`, live < status.feeds.length ? "warn" : ""],
+      ["feeds live", `${count(live)} of ${count(feeds)}`, live < feeds ? "warn" : ""],
       ["lost", count(lost), lost ? "bad" : ""],
       ["signals", count(status.brain.signals)],
       ["restarts", count(restarts), restarts ? "warn" : ""],

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from fakes.actor_stage import SWAP, run_until, turn
-from fakes.web_stage import OTHER, WebStage
+from fakes.web_stage import OTHER, WebStage, made_signal
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -129,16 +129,74 @@ def test_viewer_who_was_passed_over_gets_a_history(place: Place) -> None:
     def take() -> None:
         viewer._round = ()
 
-    assert kinds_of_next_round() == ["history"]
-    assert kinds_of_next_round() == ["history"], "it has not taken that yet"
+    first = kinds_of_next_round()
+    assert first == ["history", "now", "latency"]
+    assert kinds_of_next_round() == first, "it has not taken that yet"
     assert (viewer.needs_history, place.actor._viewers.passed_over) == (True, 1)
-    assert kinds_of_next_round() == ["history"]
+    assert kinds_of_next_round() == first
     assert place.actor._viewers.passed_over == 1, "once for each time that it falls behind"
     take()
-    assert kinds_of_next_round() == ["history"]
+    assert kinds_of_next_round()[:2] == ["history", "now"], "how it was, and how it is"
     take()
     assert kinds_of_next_round()[0] == "now"
     place.actor._viewers.open.clear()
+
+
+def test_who_comes_late_misses_nothing_and_has_nothing_twice(place: Place) -> None:
+    clock, journal = place.stage.clock, place.stage.journal()
+    early, late = Viewer(SWAP), Viewer(SWAP)
+    heard: dict[Viewer, list[Any]] = {early: [], late: []}
+
+    def next_round(number: int) -> None:
+        place.stage.trades(1.0)
+        journal.append(made_signal(number))
+        clock.skip(250)
+        place.actor.do_work(clock.monotonic_ns())
+        for viewer in place.actor._viewers.open:
+            heard[viewer] += map(json.loads, viewer._round)
+            viewer._round = ()
+
+    place.actor._viewers.open.add(early)
+    for number in range(1, 4):
+        next_round(number)
+    place.actor._viewers.open.add(late)
+    for number in range(4, 6):
+        next_round(number)
+    place.actor._viewers.open.clear()
+    journal.close()
+    for told in heard.values():
+        markets = [each for each in told if each["type"] != "latency"]
+        assert [time for each in markets for time in each["price"]["t_ms"]] == [
+            1_000, 2_000, 3_000, 4_000, 5_000,
+        ]  # fmt: skip
+        at_s = [signal["at_ms"] // 1_000 for each in markets for signal in each["signals"]]
+        assert at_s == [1, 2, 3, 4, 5]
+
+
+def test_what_happened_while_nobody_looked_is_history(place: Place) -> None:
+    place.stage.die("brain-0", 50)
+    place.actor.do_work(place.stage.clock.monotonic_ns())
+    viewer = Viewer(SWAP)
+    place.actor._viewers.open.add(viewer)
+    place.actor.do_work(place.stage.clock.monotonic_ns())
+    history, now = (json.loads(text) for text in viewer._round[:2])
+    place.actor._viewers.open.clear()
+    assert [turn["actor"] for turn in history["timeline"]] == ["brain-0"]
+    assert now["timeline"] == []
+
+
+def test_page_that_changes_its_mind_all_the_time_costs_a_history_a_round(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, viewer, made = place.stage.clock, Viewer(SWAP), []
+    monkeypatch.setattr(place.actor._snapshots, "history", lambda name: made.append(name) or "{}")
+    place.actor._viewers.open.add(viewer)
+    for _ in range(30):
+        viewer.needs_history, viewer._round = True, ()
+        clock.skip(10)
+        place.actor.do_work(clock.monotonic_ns())
+    place.actor._viewers.open.clear()
+    assert 0 < len(made) <= 3
 
 
 def test_another_sites_page_gets_no_socket(place: Place) -> None:
@@ -200,6 +258,33 @@ def test_who_says_nothing_is_let_go(place: Place, monkeypatch: pytest.MonkeyPatc
         place.stage.clock.skip(200)
     client.join(10)
     assert found == [b""]
+
+
+def test_who_only_asks_and_takes_no_answer_is_let_go(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "UNSENT_BYTES_MAX", 256 << 10)
+    upgrade = (
+        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{place.port}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n"
+    )
+    pings = (b"\x89\xfd\0\0\0\0" + b"x" * 125) * 64
+
+    def ask_on() -> int:
+        """What could be sent until we were let go."""
+        sent_bytes = 0
+        with socket.create_connection(("127.0.0.1", place.port), timeout=10) as peer:
+            peer.sendall(upgrade.encode())
+            assert peer.recv(12) == b"HTTP/1.1 101"
+            while sent_bytes < 1 << 30:
+                try:
+                    sent_bytes += peer.send(pings)
+                except ConnectionError:
+                    break
+        return sent_bytes
+
+    assert 256 << 10 < place.during(ask_on) < 1 << 30
 
 
 def test_elsewhere_the_token_is_asked_for_and_where_it_is_is_told() -> None:

@@ -110,9 +110,17 @@ def test_elsewhere_everybody_needs_the_token() -> None:
 
 def test_cookie_of_this_port_is_as_good_as_the_header() -> None:
     there = guard("0.0.0.0")
-    assert status(there.refusal(asked(cookie=f"a=b; hunter-8787={TOKEN}; c=d"))) == 200
-    assert status(there.refusal(asked(cookie=f"hunter-8788={TOKEN}"))) == 401
-    assert status(there.refusal(asked(cookie="hunter-8787=wrong; hunter-8787="))) == 401
+    value = there.cookie_value
+    assert status(there.refusal(asked(cookie=f"a=b; hunter-8787={value}; c=d"))) == 200
+    assert status(there.refusal(asked(cookie=f"hunter-8788={value}"))) == 401
+    assert status(there.refusal(asked(cookie="hunter-8787=wrong; hunter-8787=\u00e9"))) == 401
+
+
+def test_cookie_is_plain_and_not_the_token() -> None:
+    odd = Guard("0.0.0.0", 8787, (), 'with blanks; "/+=" and more')
+    assert odd.cookie_value.isalnum()
+    assert odd.cookie_value != guard("0.0.0.0").cookie_value
+    assert status(guard("0.0.0.0").refusal(asked(cookie=f"hunter-8787={TOKEN}"))) == 401
 
 
 def test_token_in_the_address_is_no_token() -> None:
@@ -133,6 +141,8 @@ def test_own_address_is_the_one_the_connection_came_to() -> None:
     came = asked(host="192.168.1.5:8787", authorization=f"Bearer {TOKEN}")
     assert status(there.refusal(came._replace(local_host="192.168.1.5"))) == 200
     assert status(there.refusal(came._replace(local_host="192.168.1.6"))) == 421
+    # a socket of both versions writes an address of version 4 so
+    assert status(there.refusal(came._replace(local_host="::ffff:192.168.1.5"))) == 200
     # the wildcard is no address that one can ask for
     assert status(there.refusal(asked(host="0.0.0.0:8787"))) == 421
 
@@ -147,8 +157,12 @@ def test_allowed_host_needs_the_token_on_any_port() -> None:
 
 
 def test_whoever_comes_through_a_proxy_needs_the_token() -> None:
-    for name in ("forwarded", "x_forwarded_for", "x_forwarded_host", "x_real_ip"):
+    for name in (
+        "forwarded", "via", "x_forwarded_for", "x_forwarded_host", "x_forwarded_proto",
+        "x_forwarded_server", "x_real_ip", "x_client_ip",
+    ):  # fmt: skip
         assert status(guard().refusal(asked(**{name: "10.0.0.1"}))) == 401
+    assert status(guard().refusal(asked(x_other="10.0.0.1"))) == 200
 
 
 @pytest.mark.parametrize(
@@ -188,3 +202,18 @@ def test_is_wildcard() -> None:
         "0.0.0.0",
         "::",
     ]
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "expected"),
+    [
+        ("cross-site", "no-cors", 403),  # a picture or a script of ours in another site's page
+        ("same-site", "no-cors", 403),  # of a page on another port of localhost
+        ("same-origin", "no-cors", 200),
+        ("cross-site", "navigate", 200),  # somebody follows a link
+        ("none", "navigate", 200),
+    ],
+)
+def test_nothing_of_ours_goes_into_another_sites_page(site: str, mode: str, expected: int) -> None:
+    came = asked(sec_fetch_site=site, sec_fetch_mode=mode)
+    assert status(guard().refusal(came)) == expected

@@ -31,6 +31,8 @@ def test_listens_on_the_port_asked_for(taken: socket.socket) -> None:
             accepted, _ = found.accept()
             timeout_ms = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
             assert timeout_ms == 20_000, "who takes nothing is let go"
+            kept_bytes = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+            assert kept_bytes <= 512 << 10, "what is not taken does not grow old in the kernel"
             accepted.close()
             peer.close()
     with listen("127.0.0.1", port):

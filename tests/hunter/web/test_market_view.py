@@ -132,8 +132,8 @@ def test_moments_of_trades_that_there_still_are(web_stage: WebStage, instance: I
     web_stage.trades(1.0, 1.0, 1.0)
     view = MarketView(instance, SWAP)
     assert view.moments([1, 3, 9]) == {
-        1: TradeMoment(101.0, 5_000_000),
-        3: TradeMoment(103.0, 5_000_000),
+        1: TradeMoment(101.0, 1_005_000_000, 5_000_000),
+        3: TradeMoment(103.0, 3_005_000_000, 5_000_000),
     }
     assert view.moments([]) == {}
 
@@ -143,7 +143,7 @@ def test_backfilled_trade_says_nothing_about_clocks(
 ) -> None:
     web_stage.writer.put_trade(0, 900 * NS, (1, NS, 5.0, 1.0, 1, 1), 1)
     web_stage.writer.publish()
-    assert MarketView(instance, SWAP).moments([1]) == {1: TradeMoment(5.0, 0)}
+    assert MarketView(instance, SWAP).moments([1]) == {1: TradeMoment(5.0, 900 * NS, 0)}
 
 
 def test_ring_that_is_cut_short_gives_no_news(web_stage: WebStage, instance: Instance) -> None:

@@ -60,6 +60,16 @@ def test_signal_stands_at_its_trade(there: Shelf, web_stage: WebStage) -> None:
     assert there.shelf.newest(there.swap)[0].at_ms == 2_995, "moved once"
 
 
+def test_signal_of_another_ring_is_not_put_at_a_trade_of_this_one(
+    there: Shelf, web_stage: WebStage
+) -> None:
+    web_stage.trades(*[1.0] * 5)  # a ring of after a stop and a start: numbered from 1 again
+    there.journal.append(made_signal(4, trade_sequence=5))  # decided before that was received
+    there.shelf.poll()
+    (signal,) = there.shelf.newest(there.swap)
+    assert (signal.at_ms, signal.price) == (4_000, None)
+
+
 def test_kept_signals_are_limited(there: Shelf) -> None:
     for at_s in range(KEPT_MAX + 5):
         there.journal.append(made_signal(at_s))

@@ -93,7 +93,7 @@ def test_book_has_the_fields_of_the_command_line(snapshots: Snapshots, web_stage
 def test_status_in_now_is_the_status_report(snapshots: Snapshots) -> None:
     report = json.loads(msgspec.json.encode(snapshots.report()))
     shown = now_of(snapshots)["status"]
-    assert shown.pop("feeds_count") == len(report["feeds"])
+    assert [shown.pop(f"feeds_{name}") for name in ("count", "live", "lost")] == [2, 2, 0]
     assert shown == {name: report[name] for name in shown}
     assert report.keys() - shown.keys() == {"schema", "pid", "limits", "latency_us"}
 
@@ -150,6 +150,14 @@ def test_of_many_feeds_those_that_matter_are_shown() -> None:
     assert len(shown) == FEEDS_SHOWN_MAX
     assert {"I-200", "I-250", "I-299", "I-0"} <= set(shown)
     assert shown_feeds(feeds[:3], "I-299") == feeds[:3]
+
+
+def test_of_all_feeds_there_are_sums(snapshots: Snapshots) -> None:
+    report = snapshots.report()
+    report.feeds = [feed(f"I-{number}", lost=2) for number in range(299)] + [feed("I", "stale")]
+    shown = shown_status(report, OTHER)
+    assert len(shown["feeds"]) == FEEDS_SHOWN_MAX
+    assert [shown[f"feeds_{name}"] for name in ("count", "live", "lost")] == [300, 299, 598]
 
 
 def test_of_many_rings_the_one_that_is_looked_at_is_shown(snapshots: Snapshots) -> None:

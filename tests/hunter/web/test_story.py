@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -39,7 +40,7 @@ def test_what_is_on_file_is_known_from_the_first_look(told: Told, web_stage: Web
     assert told.turns() == [("brain-0", "died"), ("stream-0", "stopped")]
     event = told.story.events.new[0]
     assert (event.at_ms, event.kind, event.severity, event.is_over) == (
-        50_000, "actor", "warning", True,
+        50_000, "actor", "warning", False,
     )  # fmt: skip
     assert event.text == "brain-0 ended after 12 s: signal 9"
     assert told.story.events.new[1].text == (
@@ -67,7 +68,51 @@ def test_death_and_restart_while_we_look(told: Told, web_stage: WebStage) -> Non
     kinds = {(event.kind, event.subject) for event in told.story.events.new}
     assert kinds == {("actor", "brain-0")}
     texts = [event.text for event in told.story.events.new]
-    assert not [text for text in texts if "12 s" in text], "told twice: by the file as well"
+    assert len(texts) == 2, "the end and the return, each once"
+    # the very line that another process of the page makes of the file
+    assert texts[0] == "brain-0 ended after 12 s: signal 9"
+    assert texts[1].startswith("brain-0 is ready again")
+
+
+def test_stop_that_was_asked_for_says_what_to_do(told: Told, web_stage: WebStage) -> None:
+    told.look()
+    told.story.forget_new()
+    web_stage.die("brain-0", 50, asked=True)
+    web_stage.child("brain-0", "brain", "stopped", wanted=False, exits={"asked": 1})
+    told.look()
+    texts = [event.text for event in told.story.events.new if event.kind == "actor"]
+    assert texts == ["brain-0 was stopped; start it: hunter restart brain-0"]
+
+
+def test_restarts_from_before_us_are_known_too(told: Told, web_stage: WebStage) -> None:
+    web_stage.die("brain-0", 50)
+    web_stage.die("brain-0", 63, pid=8, restarts=1)  # started at 50.7 s
+    web_stage.child("brain-0", "brain", restarts=2, pid=os.getpid())
+    told.look()
+    assert told.turns() == [
+        ("brain-0", "died"),
+        ("brain-0", "restarted"),
+        ("brain-0", "died"),
+        ("brain-0", "restarted"),
+    ]
+    first, last = (turn for turn in told.story.turns.new if turn.what == "restarted")
+    assert (first.at_ms, first.text) == (50_700, "brain-0 was started again, pid 8")
+    assert last.text == f"brain-0 was started again, pid {os.getpid()}"
+    told.story.forget_new()
+    told.look()
+    assert told.turns() == []
+
+
+def test_restart_that_nobody_saw_alive_is_told_with_its_death(
+    told: Told, web_stage: WebStage
+) -> None:
+    told.look()
+    told.story.forget_new()
+    web_stage.die("brain-0", 50)
+    web_stage.die("brain-0", 63, pid=8, restarts=1)
+    web_stage.child("brain-0", "brain", "backoff", restarts=1, pid=0)
+    told.look()
+    assert [what for _, what in told.turns()] == ["died", "restarted", "died"]
 
 
 def test_takeover_is_on_the_time_line(told: Told, web_stage: WebStage) -> None:
