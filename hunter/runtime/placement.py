@@ -18,18 +18,23 @@ COMPANION_NICE: Final = 10
 
 
 class Placement(NamedTuple):
-    """No cores: any. `nice`: how far behind the data path it stands for a processor."""
+    """No cores: any but those of `avoided`. `nice`: how far behind the data path it stands."""
 
     cpus: tuple[int, ...] = ()
     busy_poll_ns: int = 0
     nice: int = 0
+    avoided: tuple[int, ...] = ()
 
 
 def placement(name: str, config: Config) -> Placement:
     """Of the actor of this instance name, such as stream-3b."""
     found = re.fullmatch(r"(stream|brain)-(\d+)(b?)", name)
     if found is None:
-        return Placement(nice=COMPANION_NICE if name in config.companions else 0)
+        if name not in config.companions:
+            return Placement()
+        # A core that was given to the data path is not for those who only look on.
+        theirs = (*parse_cpus(config.stream.cpus), *parse_cpus(config.brain.cpus))
+        return Placement(nice=COMPANION_NICE, avoided=theirs)
     section = config.stream if found[1] == "stream" else config.brain
     cpus = parse_cpus(section.cpus)
     if found[1] == "stream":
@@ -50,6 +55,13 @@ def give_way(nice: int) -> None:
     """Stand back by so much for the rest of this process's life."""
     if nice:
         os.nice(nice)
+
+
+def keep_off(avoided: tuple[int, ...], log: logging.Logger) -> None:
+    """Keep this process off these cores, if it is left any other."""
+    others = os.sched_getaffinity(0) - set(avoided)
+    if avoided and others:
+        pin(tuple(sorted(others)), log)
 
 
 def pin(cpus: tuple[int, ...], log: logging.Logger) -> None:

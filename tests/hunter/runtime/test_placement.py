@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from hunter.config import BrainSection, Config, StoreSection, StreamSection
-from hunter.runtime.placement import COMPANION_NICE, Placement, give_way, pin, placement
+from hunter.runtime.placement import COMPANION_NICE, Placement, give_way, keep_off, pin, placement
 
 
 @pytest.fixture
@@ -33,12 +33,12 @@ def test_cores_are_dealt_out_to_several_streams_and_all_given_to_one(
     name: str, shards: int, standby: bool, cpus: tuple[int, ...]
 ) -> None:
     section = StreamSection(shards=shards, standby=standby, cpus="4,2-3", busy_poll_us=7)
-    assert placement(name, Config(stream=section)) == (cpus, 7_000, 0)
+    assert placement(name, Config(stream=section)) == (cpus, 7_000, 0, ())
 
 
 def test_brain_has_all_cores_of_its_own() -> None:
     config = Config(stream=StreamSection(cpus="1"), brain=BrainSection(cpus="0,5", busy_poll_us=30))
-    assert placement("brain-0", config) == ((0, 5), 30_000, 0)
+    assert placement("brain-0", config) == ((0, 5), 30_000, 0, ())
 
 
 @pytest.mark.parametrize("name", ["watchdog", "simulator", "sample-0"])
@@ -51,6 +51,28 @@ def test_companions_stand_back_for_the_data_path() -> None:
     config = Config(store=StoreSection(enabled=True))
     assert placement("store", config) == Placement(nice=COMPANION_NICE)
     assert placement("store", Config()) == Placement()
+
+
+def test_companions_keep_off_the_cores_of_stream_and_brain() -> None:
+    config = Config(
+        stream=StreamSection(cpus="2-3"),
+        brain=BrainSection(cpus="1"),
+        store=StoreSection(enabled=True),
+    )
+    assert placement("store", config).avoided == (2, 3, 1)
+    assert placement("watchdog", config).avoided == ()
+
+
+def test_who_keeps_off_all_cores_runs_all_the_same(affinity: set[int]) -> None:
+    log = logging.getLogger("x")
+    keep_off(tuple(affinity), log)
+    assert os.sched_getaffinity(0) == affinity
+    keep_off((), log)
+    assert os.sched_getaffinity(0) == affinity
+    first = min(affinity)
+    if len(affinity) > 1:
+        keep_off((first,), log)
+        assert os.sched_getaffinity(0) == affinity - {first}
 
 
 def test_process_that_gives_way_is_nicer() -> None:
