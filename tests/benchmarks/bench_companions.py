@@ -1,13 +1,14 @@
 """What page, metrics, store and alerts cost stream and brain: latency with and without them.
 
     python tests/benchmarks/bench_companions.py [--rounds 8] [--seconds 8] [--rates 1000 5000]
-        [--only web store alerts] [--nice -15] [--json]
+        [--only web store alerts] [--nice -15] [--unpinned] [--json]
 
 One whole instance a run, started as a user starts it, with a load process of its own. The arms take
 turns (without, with, with, without, ...), so that a noisy minute meets both. `with` has all three
 companions, one viewer that reads the page's WebSocket, and /metrics asked for each second. The
 load and the viewer have the first core, hunter and its companions share the others: on two cores
-all of hunter is on one, which is the worst that can happen to it.
+all of hunter is on one, which is the worst that can happen to it. --unpinned leaves
+it to the kernel.
 
 Counted by hunter itself (1/16 precision), from the first message of the load to the last; one
 figure a run. Told are medians and the range over the runs, the median of the differences within a
@@ -315,6 +316,7 @@ def main() -> None:
         default=0,
         help="Of load, viewer and hunter alike: below 0 they go before whatever else runs here.",
     )
+    parser.add_argument("--unpinned", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--viewer", metavar="URL", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -322,7 +324,8 @@ def main() -> None:
         watch(options.viewer)
         return
     os.nice(options.nice)
-    cores = choose_cores()
+    everywhere = frozenset(os.sched_getaffinity(0))
+    cores = Cores(everywhere, everywhere) if options.unpinned else choose_cores()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with TemporaryDirectory(prefix="hunter-bench-") as home:
