@@ -8,27 +8,15 @@ from typing import Any
 
 import pytest
 from fakes.actor_stage import SWAP, Stage
+from fakes.signals import signal
 
 from hunter.access import Instance, following, journal_signals
 from hunter.signals import journal_reader
-from hunter.signals.decision import Decision
 from hunter.signals.journal import Journal
-from hunter.signals.signal import Signal, signal_of
+from hunter.signals.signal import Signal
 
 OTHER = "ETH-USDT-SWAP"
 LIMIT_S = 10.0
-
-
-def signal(boundary_ms: int, instrument: str = SWAP) -> Signal:
-    decision = Decision(
-        direction="up",
-        probability_up=0.75,
-        horizon_ms=5_000,
-        reason="because",
-        instrument=instrument,
-        boundary_ms=boundary_ms,
-    )
-    return signal_of(decision, "18c0ffee00000001", "up", "because", 1.0)
 
 
 def boundary(told: Signal) -> str:

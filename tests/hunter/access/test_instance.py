@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from fakes.actor_stage import SWAP, Stage
 from fakes.ring_rows import Feeder, make_ring
+from fakes.signals import signal
 
 import hunter
 from hunter.access import Instance, attach
@@ -21,25 +22,11 @@ from hunter.ring import segment
 from hunter.ring.layout import RingLayout, capacities_of
 from hunter.ring.rows import FIRST_ALIKE, ROW_BYTES, Kind
 from hunter.ring.writer import RingWriter
-from hunter.signals.decision import Decision
 from hunter.signals.journal import Journal
-from hunter.signals.signal import Signal, signal_of
 from hunter.system import ring_layout
 
 NOW = 1_790_000_000_000_000_000
 OTHER = "ETH-USDT-SWAP"
-
-
-def signal(boundary_ms: int, instrument: str = SWAP) -> Signal:
-    decision = Decision(
-        direction="up",
-        probability_up=0.75,
-        horizon_ms=5_000,
-        reason="because",
-        instrument=instrument,
-        boundary_ms=boundary_ms,
-    )
-    return signal_of(decision, "18c0ffee00000001", "up", "because", 1.0)
 
 
 @pytest.fixture
@@ -48,19 +35,6 @@ def stage() -> Iterator[Stage]:
     made.make_rings()
     yield made
     made.close()
-
-
-@pytest.fixture
-def writer(stage: Stage) -> Iterator[RingWriter]:
-    made = RingWriter(stage.ring_path(), NOW)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def instance(stage: Stage) -> Iterator[Instance]:
-    with Instance(stage.config) as made:
-        yield made
 
 
 def put_trades(writer: RingWriter, count: int) -> None:

@@ -26,19 +26,6 @@ def stage() -> Iterator[Stage]:
     made.close()
 
 
-@pytest.fixture
-def writer(stage: Stage) -> Iterator[RingWriter]:
-    made = RingWriter(stage.ring_path(), NOW)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def instance(stage: Stage) -> Iterator[Instance]:
-    with Instance(stage.config) as made:
-        yield made
-
-
 def put_trades(writer: RingWriter, seconds: int) -> None:
     for number in range(1, seconds + 1):
         at_ns = NOW + number * S
