@@ -40,6 +40,14 @@ class ToldEntry(msgspec.Struct, frozen=True):
     more: list[str]
 
 
+def split_stamp(line: str) -> tuple[str, str]:
+    """The stamp of a log line and what follows it; "" and the whole line when it has none."""
+    stamp = line[:STAMP_LENGTH]
+    if len(stamp) != STAMP_LENGTH or not stamp.endswith("Z") or stamp[4] != "-":
+        return "", line
+    return stamp, line[STAMP_LENGTH + 1 :]
+
+
 class Entry:
     """A line with a stamp, and those after it that have none."""
 
@@ -55,13 +63,11 @@ class Entry:
     @classmethod
     def of(cls, file_actor: str, line: str) -> Entry:
         """One line; `stamp` is "" when it has none."""
-        stamp = line[:STAMP_LENGTH]
-        if len(stamp) != STAMP_LENGTH or not stamp.endswith("Z") or stamp[4] != "-":
-            return cls(file_actor, "", "", line, line)
-        level, _, message = line[STAMP_LENGTH + 1 :].partition(" ")
+        stamp, rest = split_stamp(line)
+        level, _, message = rest.partition(" ")
         actor, _, text = message.partition(" ")
-        if level not in LEVELS:
-            return cls(file_actor, stamp, "", line[STAMP_LENGTH + 1 :], line)
+        if not stamp or level not in LEVELS:
+            return cls(file_actor, stamp, "", rest, line)
         return cls(actor, stamp, level, text, line)
 
     def told(self) -> ToldEntry:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from hunter.access import Instance, Lane
+from hunter.cli.logfilter import split_stamp
 from hunter.cli.market_lines import PACE_NS
 from hunter.cli.options import duration, size
 from hunter.cli.status import read
@@ -31,7 +32,6 @@ from hunter.text import printable
 LOG_TAIL_BYTES: Final = 32 << 10
 LOG_LINES_MAX: Final = 500
 SIGNALS_AT_FIRST: Final = 200
-_STAMP_LENGTH: Final = 24
 _PRICE: Final = place_of(Kind.TRADE, "price")
 _VALID: Final = place_of(Kind.BOOK, "valid")
 _BIDS: Final = place_of(Kind.BOOK, "bids")
@@ -199,9 +199,8 @@ def _tail(path: Path) -> list[LogLine]:
     whole = raw[: raw.rfind(b"\n") + 1].splitlines()
     lines, stamp = [], ""
     for line in whole[1 if start else 0 :]:  # the first one is cut
-        text = printable(line.decode("utf-8", "replace"))
-        if len(text) > _STAMP_LENGTH and text[_STAMP_LENGTH - 1] == "Z" and text[4] == "-":
-            stamp, text = text[:_STAMP_LENGTH], text[_STAMP_LENGTH + 1 :]
+        found, text = split_stamp(printable(line.decode("utf-8", "replace")))
+        stamp = found or stamp
         lines.append(LogLine(stamp, path.stem, text))
     return lines[-LOG_LINES_MAX:]
 

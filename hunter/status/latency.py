@@ -18,7 +18,7 @@ One writer, the page's process; anybody reads.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from hunter.status.histogram import COUNTERS, index_of, middle, percentiles
@@ -159,3 +159,14 @@ def added(counts: Sequence[StageCounts]) -> StageCounts:
         [sum(column) for column in zip(*(item.every for item in counts), strict=True)],
         [sum(column) for column in zip(*(item.recent for item in counts), strict=True)],
     )
+
+
+def counts_by_stage(pages: Mapping[str, Sequence[LatencyPlace]]) -> dict[Stage, StageCounts]:
+    """Every stage's counts over all processes of the role that counts it; `pages` are by role."""
+    found: dict[Stage, StageCounts] = {}
+    for role, stages in STAGES_OF.items():
+        kept = [Latencies(page) for page in pages.get(role, ())]
+        for stage in stages:
+            counts = [each.counts(stage) for each in kept]
+            found[stage] = added(counts) if counts else StageCounts([], [])
+    return found

@@ -29,8 +29,8 @@ from hunter.status.documents import (
     WebDocument,
     decode,
 )
-from hunter.status.latency import STAGES_OF, Latencies, Stage, StageCounts, added
-from hunter.status.page import ActorState, Beat, is_alive
+from hunter.status.latency import Stage, StageCounts, counts_by_stage
+from hunter.status.page import ActorState, Beat, Page, is_alive
 from hunter.status.reasons import (
     BEAT_LATE_MS,
     actor_reasons,
@@ -184,15 +184,10 @@ def _companions(status: StatusBlock, tree: SupervisorDocument) -> dict[str, Any]
 
 def _latencies(status: StatusBlock, tree: SupervisorDocument) -> dict[str, LatencyReport]:
     """Of all processes together: a stand-by counts nothing while it waits."""
-    found: dict[str, LatencyReport] = {}
-    for role, stages in STAGES_OF.items():
-        kept = [
-            Latencies(status.pages[child.name]) for child in tree.children if child.role == role
-        ]
-        for stage in stages:
-            counts = added([each.counts(stage) for each in kept]) if kept else StageCounts([], [])
-            found[stage.name.lower()] = _latency(counts)
-    return found
+    pages: dict[str, list[Page]] = {}
+    for child in tree.children:
+        pages.setdefault(child.role, []).append(status.pages[child.name])
+    return {stage.name.lower(): _latency(each) for stage, each in counts_by_stage(pages).items()}
 
 
 def _latency(counts: StageCounts) -> LatencyReport:

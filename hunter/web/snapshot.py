@@ -21,7 +21,8 @@ from hunter.clock import Clock, process_cpu_ns
 from hunter.config import Config
 from hunter.status import block
 from hunter.status.histogram import lowest
-from hunter.status.latency import STAGES_OF, Latencies, StageCounts, added
+from hunter.status.latency import StageCounts, counts_by_stage
+from hunter.status.page import Page
 from hunter.status.shapes import FeedReport, LatencyReport, StatusReport
 from hunter.web.market_view import BookView, CvdLine, MarketView, PriceLine, QuoteView
 from hunter.web.signal_shelf import SignalShelf, SignalView
@@ -147,14 +148,13 @@ class Snapshots:
     def latency(self) -> str:
         """Recent latencies of all stages."""
         report = self.report()
-        stages: dict[str, StageView] = {}
-        for role, found in STAGES_OF.items():
-            names = [actor.name for actor in report.actors if actor.role == role]
-            pages = [Latencies(self._block.pages[name]) for name in names]
-            for stage in found:
-                name = stage.name.lower()
-                counts = added([page.counts(stage) for page in pages]) if pages else None
-                stages[name] = stage_view(counts, report.latency_us[name])
+        pages: dict[str, list[Page]] = {}
+        for actor in report.actors:
+            pages.setdefault(actor.role, []).append(self._block.pages[actor.name])
+        stages = {
+            stage.name.lower(): stage_view(counts, report.latency_us[stage.name.lower()])
+            for stage, counts in counts_by_stage(pages).items()
+        }
         return _text(LatencyNow(stages))
 
     def close(self) -> None:
@@ -216,11 +216,11 @@ def shown_feeds(feeds: Sequence[FeedReport], instrument: str) -> Sequence[FeedRe
     return [feeds[place] for place in sorted(ranked[:FEEDS_SHOWN_MAX])]
 
 
-def stage_view(counts: StageCounts | None, report: LatencyReport) -> StageView:
+def stage_view(counts: StageCounts, report: LatencyReport) -> StageView:
     """At most BUCKETS_MAX buckets, each as wide as the next on a scale of logarithms, of those
     counters between the first and the last that has counted something.
     """
-    recent = counts.recent if counts else []
+    recent = counts.recent
     used = [index for index, count in enumerate(recent) if count]
     view = StageView([], [], report.p50, report.p99, report.p999)
     if not used:

@@ -7,14 +7,18 @@ from fakes.actor_stage import SWAP
 from hunter.signals.decision import Decision
 from hunter.signals.signal import Signal, signal_of
 
+RING = "18c0ffee00000001"
 
-def signal(boundary_ms: int, instrument: str = SWAP) -> Signal:
+
+def signal(boundary_ms: int, instrument: str = SWAP, ring_id: str = RING) -> Signal:
     decision = Decision(
         direction="up",
         probability_up=0.75,
         horizon_ms=5_000,
         reason="because",
         instrument=instrument,
+        features={"a": 1.0, "b": 2.0},
         boundary_ms=boundary_ms,
+        decided_ts_ns=boundary_ms * 1_000_000 + 1,
     )
-    return signal_of(decision, "18c0ffee00000001", "up", "because", 1.0)
+    return signal_of(decision, ring_id, "up", "because", 180.0)

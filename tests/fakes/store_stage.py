@@ -12,28 +12,11 @@ from fakes.stored import stored_files, stored_rows
 
 from hunter.ring.rows import TradeFlag
 from hunter.ring.writer import RingWriter
-from hunter.signals.decision import Decision
 from hunter.signals.journal import Journal
-from hunter.signals.signal import Signal, signal_of
 from hunter.store.actor import StoreActor
 
 DAY_NS = 86_400_000_000_000
 NOON_NS = 20_000 * DAY_NS + DAY_NS // 2  # 2024-10-04
-RING = "18c0ffee00000001"
-
-
-def signal(boundary_ms: int, instrument: str = SWAP, ring_id: str = RING) -> Signal:
-    decision = Decision(
-        direction="up",
-        probability_up=0.75,
-        horizon_ms=5_000,
-        reason="because",
-        instrument=instrument,
-        features={"a": 1.0, "b": 2.0},
-        boundary_ms=boundary_ms,
-        decided_ts_ns=boundary_ms * MS + 1,
-    )
-    return signal_of(decision, ring_id, "up", "because", 180.0)
 
 
 class StoreStage:

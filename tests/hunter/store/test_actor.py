@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from fakes.actor_stage import run_until
 from fakes.full_disk import file_size_limit
-from fakes.store_stage import NOON_NS, StoreStage, signal
+from fakes.signals import signal
+from fakes.store_stage import NOON_NS, StoreStage
 
 from hunter import extras
 from hunter.errors import HunterError, MissingExtra

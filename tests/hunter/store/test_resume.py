@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from fakes.ring_rows import Feeder, make_ring, ring_layout
-from fakes.store_stage import NOON_NS, RING, StoreStage, signal
+from fakes.signals import RING, signal
+from fakes.store_stage import NOON_NS, StoreStage
 
 from hunter.ring import segment
 from hunter.ring.reader import LaneReader

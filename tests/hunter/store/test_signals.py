@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fakes.store_stage import signal
+from fakes.signals import signal
 
 from hunter.signals.journal import Journal
 from hunter.signals.journal_reader import journal_path

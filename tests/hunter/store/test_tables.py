@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 from fakes.ring_rows import Feeder, levels, make_ring, numbers, ring_layout
-from fakes.store_stage import signal
+from fakes.signals import signal
 
 from hunter.market.bars import BarTrade, bars_of
 from hunter.market.contract import contract_of

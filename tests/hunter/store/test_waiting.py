@@ -3,7 +3,8 @@ from __future__ import annotations
 import struct
 
 import pytest
-from fakes.store_stage import DAY_NS, NOON_NS, RING, signal
+from fakes.signals import RING, signal
+from fakes.store_stage import DAY_NS, NOON_NS
 
 from hunter.market.bars import BarTrade, bars_of
 from hunter.market.contract import contract_of
