@@ -25,6 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fakes.instance import HunterInstance, Simulator, running, temporary_home, wait_until
+from fakes.soak_options import chosen_seed, killing_parser
 
 INSTRUMENT = "BTC-USDT-SWAP"
 WRITER = "stream"  # whichever stream process writes at the moment
@@ -34,17 +35,10 @@ SETTLE_S = 3.0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--kills", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--pause-s", type=float, default=1.0, help="mean pause between two kills")
-    parser.add_argument("--rate", type=float, default=200.0, help="trades a second")
+    parser = killing_parser(__doc__, pause_s=1.0, rate=200.0)
     parser.add_argument("--standby", action="store_true", help="with a hot standby of the stream")
     options = parser.parse_args()
-    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
-    print(f"seed {seed}", file=sys.stderr)
+    seed = chosen_seed(options.seed)
     with temporary_home() as home:
         result = soak(home, seed, options)
     print(json.dumps(result, indent=1))

@@ -13,7 +13,6 @@ when a check fails.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -26,6 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fakes.instance import HunterInstance, running, temporary_home, wait_until
+from fakes.soak_options import chosen_seed, parser_of
 from fakes.whole_tree import pids_of, wait_until_replaced, wait_until_running
 from soak.still_ring import (
     BRAIN,
@@ -50,16 +50,12 @@ PLAYED_S = 300.0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--live-kills", type=int, default=15)
-    parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--recording", type=Path, nargs="+", default=None)
     options = parser.parse_args()
-    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
-    print(f"seed {seed}", file=sys.stderr)
+    seed = chosen_seed(options.seed)
     dice = random.Random(seed)
     with temporary_home() as home:
         recordings = options.recording or sorted(CAPTURES.glob("*.jsonl.gz"))

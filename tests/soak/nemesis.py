@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import sys
 import time
 from pathlib import Path
@@ -26,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fakes.instance import temporary_home
 from fakes.nemesis_deaths import is_excused
 from fakes.nemesis_plan import WRITER, PlanOptions, make_plan, parse_plan, plan_text
+from fakes.soak_options import chosen_seed
 from soak.nemesis_canaries import CANARIES
 from soak.nemesis_run import carry_out, nemesis_of
 from soak.nemesis_trial import Unfit
@@ -36,8 +36,7 @@ LONG_KILLS = 1000  # in fewer no supervisor need live long enough to be seen to 
 
 def main() -> int:
     options = arguments().parse_args()
-    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
-    print(f"seed {seed}", file=sys.stderr, flush=True)
+    seed = chosen_seed(options.seed)
     wanted = PlanOptions(
         kills=options.kills,
         minutes=options.minutes,
