@@ -8,8 +8,8 @@ import re
 import textwrap
 
 from docs.generators.text import code, fields_of, paragraphs, table, type_words
+from hunter.access.lane import BookNow
 from hunter.cli import market
-from hunter.cli.market import BookObject
 from hunter.ring import rows
 from hunter.ring.rows import ROW_BYTES, Kind, numpy_dtype
 
@@ -44,7 +44,7 @@ def page() -> str:
     trades = [[code(name), _WORDS.get(name, "")] for name in _trade_fields()]
     books = [
         [code(name), type_words(kind), _WORDS.get(name, "")]
-        for name, kind in fields_of(BookObject).items()
+        for name, kind in fields_of(BookNow).items()
     ]
     parts = [
         _HEAD,

@@ -16,7 +16,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self, overload
 
 from hunter.access.following import journal_signals, journal_signals_async
 from hunter.access.lane import BarLane, BookLane, Found, Lane, is_written
@@ -237,12 +237,17 @@ class Instance:
         kind, value, multiplier = (rows[0][place] for place in _CONTRACT_FIELDS)
         return contract_of(instrument, int(kind), value, multiplier)
 
+    @overload
+    def lane(self, instrument: str, kind: Literal[Kind.BOOK]) -> BookLane: ...
+    @overload
+    def lane(self, instrument: str, kind: Kind) -> Lane: ...
     def lane(self, instrument: str, kind: Kind) -> Lane:
         """Rows of any kind; none, if no channel feeds them.
 
         Raises NotFound for an instrument that this instance does not stream.
         """
-        return Lane(lambda: self._lane(instrument, kind))
+        make = BookLane if kind is Kind.BOOK else Lane
+        return make(lambda: self._lane(instrument, kind))
 
     def _fed(self, instrument: str, kind: Kind, channel: str = "") -> Found:
         found = self._lane(instrument, kind)

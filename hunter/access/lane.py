@@ -7,16 +7,18 @@ call looks whether the ring it knows still is the one under its name, and takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+import msgspec
 
 from hunter.errors import HunterError, SegmentError
 from hunter.ring.adopt import unusable_text
 from hunter.ring.layout import WRITER_PID_WORD, RingLayout
 from hunter.ring.reader import LaneReader, Row
-from hunter.ring.rows import ROW_BYTES, Kind, numpy_dtype, place_of
+from hunter.ring.rows import BOOK_LEVELS, ROW_BYTES, Kind, numpy_dtype, place_of
 from hunter.ring.segment import Segment
 from hunter.status.page import process_start_ticks
 
@@ -188,16 +190,50 @@ class BookTop(NamedTuple):
     asks: np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
+class BookNow(msgspec.Struct, frozen=True):
+    """The public JSON of a book, `hunter book --json`: levels are [price, size], best first."""
+
+    instrument: str
+    valid: bool
+    seq_id: int
+    exchange_ts_ns: int
+    age_ms: float
+    bids: list[list[float]]
+    asks: list[list[float]]
+
+
 class BookLane(Lane):
     """Book tops."""
 
+    def now(self, now_wall_ns: int, depth: int = BOOK_LEVELS) -> BookNow | None:
+        """The book as it is now, its best `depth` levels a side, plain; None before the first. Not
+        valid: an update is missing, or nobody writes it any more. Needs no numpy.
+        """
+        rows = self.last_rows(1)
+        if not rows:
+            return None
+        found = self._held
+        _, _, seq_id, exchange_ts_ns, received_ts_ns, valid, bid_count, ask_count, _, *levels = (
+            rows[0]
+        )
+        bids, asks = levels[: 2 * BOOK_LEVELS], levels[2 * BOOK_LEVELS : 4 * BOOK_LEVELS]
+        return BookNow(
+            found.layout.instruments[found.index],
+            # the last book of a dead process looks as good as it did
+            bool(valid) and is_written(found.shared),
+            int(seq_id),
+            int(exchange_ts_ns),
+            round((now_wall_ns - int(received_ts_ns)) / 1e6, 1),
+            _levels(bids, min(int(bid_count), depth)),
+            _levels(asks, min(int(ask_count), depth)),
+        )
+
     def latest(self) -> BookTop | None:
-        """The book as it is now; None before the first."""
+        """The same as arrays."""
         rows = self.last(1)
         if not len(rows):
             return None
         row = rows[0]
-        # the last book of a dead process looks as good as it did
         valid = bool(row["valid"]) and is_written(self._held.shared)
         sides = []
         for name in ("bid", "ask"):
@@ -206,6 +242,10 @@ class BookLane(Lane):
             sides.append(levels)
         times = int(row["exchange_ts_ns"]), int(row["received_ts_ns"])
         return BookTop(valid, int(row["seq_id"]), *times, sides[0], sides[1])
+
+
+def _levels(flat: Sequence[float], count: int) -> list[list[float]]:
+    return [[flat[2 * i], flat[2 * i + 1]] for i in range(count)]
 
 
 class BarLane(Lane):

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from hunter.access import Instance
+from hunter.access.lane import BookNow
 from hunter.cli.logs import LogFollower, painted
 from hunter.cli.options import colour, duration
 from hunter.clock import SystemClock, local_clock_text
 from hunter.config import Config, shown_url
 from hunter.errors import HunterError
-from hunter.ring.rows import BOOK_LEVELS, Kind, place_of
+from hunter.ring.rows import Kind, place_of
 from hunter.signals.journal_reader import last_signals
 from hunter.status.report import StatusReport
 
@@ -28,9 +29,6 @@ MARKET_EVERY_NS: Final = 2_000_000_000
 INSTRUMENTS_SHOWN_MAX: Final = 6
 JOIN_S: Final = 1.0
 _PRICE: Final = place_of(Kind.TRADE, "price")
-_VALID: Final = place_of(Kind.BOOK, "valid")
-_BIDS: Final = place_of(Kind.BOOK, "bids")
-_ASKS: Final = _BIDS + 2 * BOOK_LEVELS
 
 
 class Console:
@@ -138,7 +136,7 @@ class Console:
         parts = [
             f"{name}  last {rows[0][_PRICE]:,}",
             f"{count:,} trades (+{rate:.0f}/s)",
-            _book(instance, name),
+            _book(instance.lane(name, Kind.BOOK).now(self._clock.wall_ns(), 1)),
         ]
         signals = last_signals(self._config.data_dir / "signals", 1, name)
         if signals:
@@ -147,14 +145,13 @@ class Console:
         return "  ".join(parts)
 
 
-def _book(instance: Instance, name: str) -> str:
-    rows = instance.lane(name, Kind.BOOK).last_rows(1)
-    if not rows:
+def _book(book: BookNow | None) -> str:
+    if book is None:
         return "no book"
-    row = rows[0]
-    if not row[_VALID] or not instance.is_written(name):
+    if not book.valid:
         return "book not valid"
-    return f"book {row[_BIDS]:,} x {row[_ASKS]:,} valid"
+    bid, ask = (side[0][0] if side else 0.0 for side in (book.bids, book.asks))
+    return f"book {bid:,} x {ask:,} valid"
 
 
 def _totals(report: StatusReport) -> str:

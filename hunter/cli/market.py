@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TypedDict
 
 import click
 import msgspec
@@ -85,57 +83,21 @@ def trade_object(instrument: str, row: Row) -> dict[str, int | float | str]:
 def book(instrument: str, config_file: str | None, depth: int, as_json: bool) -> None:
     """Order book of INSTRUMENT as the brain sees it: the best 20 levels a side."""
     with Instance(load_config(config_file)) as instance:
-        lane = instance.books(instrument)
-        item = book_object(instrument, lane.last_rows(1), depth)
-        # the last book of a dead process may look as good as it did
-        item["valid"] = item["valid"] and instance.is_written(instrument)
+        item = instance.books(instrument).now(SystemClock().wall_ns(), depth)
+    if item is None:
+        raise NotFound(f'no book of "{instrument}": subscribe to books, or wait for the first one')
     if as_json:
         click.echo(msgspec.json.encode(item))
         return
-    state = colour("valid", "green") if item["valid"] else colour("NOT VALID", "red")
-    click.echo(f"{instrument}  {state}  seq {item['seq_id']}  age {item['age_ms']:.0f} ms")
+    state = colour("valid", "green") if item.valid else colour("NOT VALID", "red")
+    click.echo(f"{instrument}  {state}  seq {item.seq_id}  age {item.age_ms:.0f} ms")
     lines = [["BID SIZE", "BID", "ASK", "ASK SIZE"]]
-    bids, asks = item["bids"], item["asks"]
+    bids, asks = item.bids, item.asks
     for level in range(max(len(bids), len(asks))):
         bid = bids[level] if level < len(bids) else [math.nan, math.nan]
         ask = asks[level] if level < len(asks) else [math.nan, math.nan]
         lines.append([_number(bid[1]), _number(bid[0]), _number(ask[0]), _number(ask[1])])
     click.echo("\n".join(table(lines, {0, 1, 2, 3})))
-
-
-class BookObject(TypedDict):
-    """The public JSON of a book; levels are [price, size], best first."""
-
-    instrument: str
-    valid: bool
-    seq_id: int
-    exchange_ts_ns: int
-    age_ms: float
-    bids: list[list[float]]
-    asks: list[list[float]]
-
-
-def book_object(instrument: str, rows: Sequence[Row], depth: int) -> BookObject:
-    """The newest book row in the words of the public JSON."""
-    if not rows:
-        raise NotFound(f'no book of "{instrument}": subscribe to books, or wait for the first one')
-    row = rows[-1]
-    bid_count, ask_count = int(row[6]), int(row[7])
-    levels = row[9:]
-    age_ms = (SystemClock().wall_ns() - int(row[4])) / 1e6
-    return {
-        "instrument": instrument,
-        "valid": bool(row[5]),
-        "seq_id": int(row[2]),
-        "exchange_ts_ns": int(row[3]),
-        "age_ms": round(age_ms, 1),
-        "bids": _levels(levels[: 2 * BOOK_LEVELS], min(bid_count, depth)),
-        "asks": _levels(levels[2 * BOOK_LEVELS :], min(ask_count, depth)),
-    }
-
-
-def _levels(flat: Sequence[float], count: int) -> list[list[float]]:
-    return [[flat[2 * i], flat[2 * i + 1]] for i in range(count)]
 
 
 def _number(value: float) -> str:

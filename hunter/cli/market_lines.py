@@ -21,7 +21,6 @@ PACE_ROWS: Final = 512
 SIGNALS_READ_MAX: Final = 200
 _RECEIVED: Final = place_of(Kind.TRADE, "received_ts_ns")
 _PRICE: Final = place_of(Kind.TRADE, "price")
-_VALID: Final = place_of(Kind.BOOK, "valid")
 
 
 class MarketLine(NamedTuple):
@@ -52,12 +51,10 @@ def _line(
 ) -> MarketLine:
     try:
         trades = instance.lane(name, Kind.TRADE).last_rows(PACE_ROWS)
-        books = instance.lane(name, Kind.BOOK).last_rows(1)
-        # the last book of a dead process looks as good as it did
-        is_valid = bool(books[0][_VALID]) and instance.is_written(name) if books else None
+        book = instance.lane(name, Kind.BOOK).now(now_ns, 1)
     except HunterError:  # a ring that somebody has cut short: the reasons say so
         return MarketLine(name)
-    line = MarketLine(name, is_book_valid=is_valid)
+    line = MarketLine(name, is_book_valid=book.valid if book else None)
     if trades:
         received = [int(row[_RECEIVED]) for row in trades]
         line = line._replace(

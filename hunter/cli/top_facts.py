@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from hunter.access import Instance, Lane
+from hunter.access.lane import BookLane
 from hunter.cli.logfilter import split_stamp
 from hunter.cli.market_lines import PACE_NS
 from hunter.cli.options import duration, size
@@ -23,7 +24,7 @@ from hunter.cli.status import read
 from hunter.clock import Clock, SystemClock
 from hunter.config import Config
 from hunter.errors import HunterError
-from hunter.ring.rows import BOOK_LEVELS, Kind, place_of
+from hunter.ring.rows import Kind, place_of
 from hunter.signals.journal_reader import JournalFollower, last_signals
 from hunter.signals.signal import Signal
 from hunter.status.report import FeedReport, StatusReport
@@ -33,9 +34,6 @@ LOG_TAIL_BYTES: Final = 32 << 10
 LOG_LINES_MAX: Final = 500
 SIGNALS_AT_FIRST: Final = 200
 _PRICE: Final = place_of(Kind.TRADE, "price")
-_VALID: Final = place_of(Kind.BOOK, "valid")
-_BIDS: Final = place_of(Kind.BOOK, "bids")
-_ASKS: Final = _BIDS + 2 * BOOK_LEVELS
 
 
 class TopCell(NamedTuple):
@@ -86,7 +84,7 @@ class Watcher:
         self._config = config
         self._clock: Clock = clock or SystemClock()
         self._instance: Instance | None = None
-        self._lanes: dict[tuple[str, Kind], Lane] = {}
+        self._lanes: dict[str, tuple[Lane, BookLane]] = {}
         self._counts: dict[str, deque[tuple[int, int]]] = {}
         self._logs = LogTails(config.log_dir)
         self._signals: dict[str, Signal] = {}
@@ -130,28 +128,26 @@ class Watcher:
         return list(found.values())
 
     def _facts(self, instance: Instance, name: str, feeds: list[FeedReport]) -> InstrumentFacts:
-        trades, books = (self._lane(instance, name, kind) for kind in (Kind.TRADE, Kind.BOOK))
-        newest, top = trades.last_rows(1), books.last_rows(1)
+        if name not in self._lanes:
+            lanes = instance.lane(name, Kind.TRADE), instance.lane(name, Kind.BOOK)
+            self._lanes[name] = lanes
+        trades, books = self._lanes[name]
+        newest, book = trades.last_rows(1), books.now(self._clock.wall_ns(), 1)
         ages = [feed.age_ms for feed in feeds if feed.age_ms is not None]
         unwell = [feed.state for feed in feeds if feed.state != "live"]
-        is_valid = bool(top and top[0][_VALID]) and instance.is_written(name)
+        is_valid = book is not None and book.valid
         return InstrumentFacts(
             name=name,
             state=unwell[0] if unwell else "live" if feeds else "-",
             price=newest[0][_PRICE] if newest else None,
             trades_per_s=self._rate(name, trades.sequence),
             age_ms=min(ages, default=None),
-            book="-" if not top else "valid" if is_valid else "not valid",
-            bid=top[0][_BIDS] or None if is_valid else None,
-            ask=top[0][_ASKS] or None if is_valid else None,
+            book="-" if book is None else "valid" if is_valid else "not valid",
+            bid=book.bids[0][0] if book and is_valid and book.bids else None,
+            ask=book.asks[0][0] if book and is_valid and book.asks else None,
             lost=sum(feed.lost for feed in feeds),
             signal=self._signals.get(name),
         )
-
-    def _lane(self, instance: Instance, name: str, kind: Kind) -> Lane:
-        if (name, kind) not in self._lanes:
-            self._lanes[name, kind] = instance.lane(name, kind)
-        return self._lanes[name, kind]
 
     def _rate(self, name: str, count: int) -> float:
         """Trades a second, over as long as in `hunter status`; that one looks once and has to read

@@ -12,17 +12,18 @@ CVD is bought minus sold volume since the view was begun: who opens the page fir
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from hunter.access import Instance
+from hunter.access.lane import BookNow
 from hunter.errors import NotFound, NotRunning, SegmentError
 from hunter.market.contract import SizeUnit
 from hunter.ring.reader import Row
-from hunter.ring.rows import BOOK_LEVELS, Kind, TradeFlag
+from hunter.ring.rows import Kind, TradeFlag
 from hunter.web.thinning import thinned
 
 HISTORY_POINTS_MAX: Final = 600
@@ -60,18 +61,6 @@ class QuoteView(msgspec.Struct, frozen=True):
         """(bid - ask) / (bid + ask) of the sizes, -1 to 1."""
         both = self.bid_size + self.ask_size
         return round((self.bid_size - self.ask_size) / both, 4) if both > 0 else None
-
-
-class BookView(msgspec.Struct, frozen=True):
-    """As `hunter book --json`: levels are [price, size], best first."""
-
-    instrument: str
-    valid: bool
-    seq_id: int
-    exchange_ts_ns: int
-    age_ms: float
-    bids: list[list[float]]
-    asks: list[list[float]]
 
 
 class TradeMoment(msgspec.Struct, frozen=True):
@@ -144,22 +133,12 @@ class MarketView:
         (bid, bid_size), (ask, ask_size) = book.bids[0], book.asks[0]
         return QuoteView(bid, bid_size, ask, ask_size, book.age_ms)
 
-    def book(self, now_wall_ns: int) -> BookView | None:
+    def book(self, now_wall_ns: int) -> BookNow | None:
         """The newest book; not valid when nobody writes it any more."""
-        row = self._newest(Kind.BOOK)
-        if row is None:
+        try:
+            return self._instance.lane(self.instrument, Kind.BOOK).now(now_wall_ns)
+        except (NotFound, NotRunning, SegmentError):
             return None
-        _, _, seq_id, exchange_ts_ns, received_ts_ns, valid, bid_count, ask_count, _, *levels = row
-        bids, asks = levels[: 2 * BOOK_LEVELS], levels[2 * BOOK_LEVELS : 4 * BOOK_LEVELS]
-        return BookView(
-            self.instrument,
-            bool(valid) and self._instance.is_written(self.instrument),
-            int(seq_id),
-            int(exchange_ts_ns),
-            _age_ms(received_ts_ns, now_wall_ns),
-            _levels(bids, int(bid_count)),
-            _levels(asks, int(ask_count)),
-        )
 
     def _take(self, rows: Rows) -> npt.NDArray[np.float64]:
         """Count new rows in; the CVD after each of them."""
@@ -207,10 +186,6 @@ def _lines(rows: Rows, cvd: npt.NDArray[np.float64], points_max: int) -> Lines:
         PriceLine(t_ms[at_price].tolist(), price[at_price].tolist()),
         CvdLine(t_ms[at_cvd].tolist(), np.round(cvd[at_cvd], 8).tolist()),
     )
-
-
-def _levels(flat: list[Any], count: int) -> list[list[float]]:
-    return [[flat[2 * i], flat[2 * i + 1]] for i in range(min(count, BOOK_LEVELS))]
 
 
 def _age_ms(then_ns: float, now_ns: int) -> float:

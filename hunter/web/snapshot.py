@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from hunter.access import Instance
+from hunter.access.lane import BookNow
 from hunter.clock import Clock, process_cpu_ns
 from hunter.config import Config
 from hunter.status import block
@@ -24,7 +25,7 @@ from hunter.status.histogram import lowest
 from hunter.status.latency import StageCounts, counts_by_stage
 from hunter.status.page import Page
 from hunter.status.shapes import FeedReport, LatencyReport, StatusReport
-from hunter.web.market_view import BookView, CvdLine, MarketView, PriceLine, QuoteView
+from hunter.web.market_view import CvdLine, MarketView, PriceLine, QuoteView
 from hunter.web.signal_shelf import SignalShelf, SignalView
 from hunter.web.story import EventView, Story, TurnView
 
@@ -61,7 +62,7 @@ class Now(msgspec.Struct, tag_field="type", tag="now"):
     price: PriceLine
     cvd: CvdLine
     quote: QuoteView | None
-    book: BookView | None
+    book: BookNow | None
     imbalance: float | None
     signals: list[SignalView]
     events: list[EventView]

@@ -116,7 +116,7 @@ def test_book_without_a_writer_is_not_valid(web_stage: WebStage, instance: Insta
     web_stage.writer.put_book(0, 5 * NS, 77, 4 * NS, ([99.0, 2.0], [101.0, 6.0]))
     web_stage.writer.publish()
     assert instance.is_written(SWAP)
-    instance.is_written = lambda _: False  # type: ignore[method-assign]
+    web_stage.end_writer()
     book = MarketView(instance, SWAP).book(6 * NS)
     assert book is not None
     assert not book.valid

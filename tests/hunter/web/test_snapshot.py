@@ -9,8 +9,7 @@ import pytest
 from fakes.actor_stage import SWAP
 from fakes.web_stage import NS, OTHER, WebStage, made_signal
 
-from hunter.cli.market import book_object
-from hunter.ring.rows import Kind
+from hunter.access import Instance
 from hunter.status.latency import Latencies, Stage, StageCounts
 from hunter.status.shapes import FeedReport, LatencyReport
 from hunter.web.snapshot import (
@@ -84,7 +83,10 @@ def test_now_says_what_is_new(snapshots: Snapshots, web_stage: WebStage) -> None
 def test_book_has_the_fields_of_the_command_line(snapshots: Snapshots, web_stage: WebStage) -> None:
     web_stage.writer.put_book(0, 5 * NS, 77, 4 * NS, ([99.0, 2.0], [101.0, 6.0]))
     web_stage.writer.publish()
-    told = book_object(SWAP, web_stage.rows(Kind.BOOK), 20)
+    with Instance(web_stage.config) as instance:
+        book = instance.books(SWAP).now(5 * NS)
+    told = json.loads(msgspec.json.encode(book))
+    assert (told["seq_id"], told["bids"], told["asks"]) == (77, [[99.0, 2.0]], [[101.0, 6.0]])
     shown = now_of(snapshots)["book"]
     assert shown.keys() == told.keys()
     assert all(shown[name] == value for name, value in told.items() if name != "age_ms")
