@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from fakes.instance import running
 
+from hunter.runtime.placement import COMPANION_NICE
+
 pytestmark = pytest.mark.system
 
 
@@ -32,3 +34,15 @@ def test_actors_run_on_their_cores_and_the_others_anywhere(home: Path) -> None:
         assert f"INFO stream-0 runs on cpus {first}\n" in instance.log("stream-0")
         for pid in (actors["watchdog"]["pid"], instance.supervisor_pid()):
             assert allowed(pid) == allowed(os.getpid())
+
+
+def test_companion_stands_back_and_keeps_off_the_data_paths_core(home: Path) -> None:
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        pytest.skip("needs two cores: on one there is nowhere to go")
+    settings = (f'stream.cpus="{cpus[-1]}"', f'brain.cpus="{cpus[-1]}"', "store.enabled=true")
+    with running(home, *settings) as (instance, _):
+        pids = {actor["name"]: actor["pid"] for actor in instance.status()["actors"]}
+        assert os.sched_getaffinity(pids["store"]) == set(cpus[:-1])
+        nice = {name: os.getpriority(os.PRIO_PROCESS, pids[name]) for name in pids}
+        assert nice["store"] == min(19, nice["stream-0"] + COMPANION_NICE)
