@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +39,7 @@ POLL_S: Final = 0.02
 STOP_GRACE_S: Final = 1.5
 BAD_CONFIGURATION: Final = f"exit {ConfigError.exit_code}"
 LOG_LINES_SHOWN: Final = 5
+REQUESTS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command()
@@ -127,6 +128,7 @@ def _start_detached(
     make_folders(config)
     path = log_path(config.log_dir, "supervisor")
     started_ns = SystemClock().monotonic_ns()
+    requests = _count_requests()
     with open(path, "ab", opener=private_opener) as log, tempfile.TemporaryFile() as given:
         # Not as arguments, which every user of the host can read as long as the process lives.
         given.write(msgspec.json.encode(overrides))
@@ -139,11 +141,26 @@ def _start_detached(
             stderr=log,
             start_new_session=True,
         )
-    try:
-        _await_ready(config, process, started_ns, wait_s, (path, before_bytes))
-    except KeyboardInterrupt:
-        _end(config, process)
-        raise
+    _await_ready(config, process, started_ns, wait_s, (path, before_bytes), requests)
+
+
+def _count_requests() -> list[int]:
+    """The requests to stop since now, in a list that grows; for the rest of this process's life.
+
+    Not exceptions: one of those between two lines leaves hunter running under a start that says
+    that it was interrupted. `_await_ready` looks, and before its "Ready" it stops listening.
+    """
+    requests: list[int] = []
+    for number in REQUESTS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, lambda received, _: requests.append(received))
+    return requests
+
+
+def _ignore_requests() -> None:
+    """What is ready runs on. A handler would not do: Python's own end takes those out."""
+    for number in REQUESTS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _await_ready(
@@ -152,9 +169,10 @@ def _await_ready(
     started_ns: int,
     wait_s: float,
     log_end: tuple[Path, int],
+    requests: list[int],
 ) -> None:
     path, before_bytes = log_end
-    while True:
+    while not requests:
         waited_s = (SystemClock().monotonic_ns() - started_ns) / 1e9
         code = process.poll()
         if code is not None:
@@ -164,6 +182,9 @@ def _await_ready(
             raise click.exceptions.Exit(code)
         report = read(config)
         if report.pid == process.pid and _all_ready(report):
+            _ignore_requests()
+            if requests:
+                break
             for line in _ready_lines(report):
                 click.echo(line)
             for reason in report.reasons:
@@ -175,8 +196,11 @@ def _await_ready(
             )
             return
         if waited_s > wait_s or _is_beyond_help(report):
-            _give_up(config, process, report, waited_s)
+            _give_up(config, process, report, waited_s, requests)
         clock.sleep_s(POLL_S)
+    _end(config, process, requests)
+    click.echo("hunter: interrupted; everything was stopped again", err=True)
+    raise KeyboardInterrupt
 
 
 def _echo_new_lines(path: Path, before_bytes: int) -> None:
@@ -215,7 +239,11 @@ def _ready_lines(report: StatusReport) -> list[str]:
 
 
 def _give_up(
-    config: Config, process: subprocess.Popen[bytes], report: StatusReport, wait_s: float
+    config: Config,
+    process: subprocess.Popen[bytes],
+    report: StatusReport,
+    wait_s: float,
+    requests: list[int],
 ) -> None:
     """Not ready in time: say who is not, with its last log lines, and leave nothing running."""
     late = _late(report)
@@ -226,21 +254,33 @@ def _give_up(
         path = log_path(config.log_dir, actor.name)
         for line in newest_lines([path], LOG_LINES_SHOWN) if path.is_file() else []:
             click.echo(f"      {printable(line)}", err=True)
-    _end(config, process)
+    _end(config, process, requests)
     if _is_beyond_help(report):
         raise ConfigError("bad configuration, see above; everything was stopped again")
     names = ", ".join(actor.name for actor in late) or "the supervisor"
     raise TimedOut(f"not ready within {wait_s:.0f} s: {names}; everything was stopped again")
 
 
-def _end(config: Config, process: subprocess.Popen[bytes]) -> None:
+def _end(config: Config, process: subprocess.Popen[bytes], requests: list[int]) -> None:
     """Politely, then at once; a supervisor that is killed could clear nothing away."""
-    for patience_s in (config.supervisor.stop_timeout_s + STOP_GRACE_S, STOP_GRACE_S):
-        process.terminate()  # a second request means: kill them all
-        try:
-            process.wait(patience_s)
-        except subprocess.TimeoutExpired:
-            continue
+    asked = len(requests)
+    process.terminate()
+    patience_s = config.supervisor.stop_timeout_s + STOP_GRACE_S
+    if _await_end(process, patience_s, lambda: len(requests) > asked):  # Ctrl-C once more
         return
-    process.kill()
-    process.wait()
+    process.terminate()  # a second request means: kill them all
+    if not _await_end(process, STOP_GRACE_S, lambda: False):
+        process.kill()
+        process.wait()
+
+
+def _await_end(
+    process: subprocess.Popen[bytes], patience_s: float, is_hurried: Callable[[], bool]
+) -> bool:
+    now_ns = SystemClock().monotonic_ns
+    until_ns = now_ns() + int(patience_s * 1e9)
+    while process.poll() is None:
+        if now_ns() >= until_ns or is_hurried():
+            return False
+        clock.sleep_s(POLL_S)
+    return True

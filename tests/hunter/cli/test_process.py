@@ -69,7 +69,7 @@ def test_start_that_gives_up_asks_twice_before_it_kills_the_supervisor(
     with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        process_module._end(config, process)
+        process_module._end(config, process, [])
         assert process.returncode == code
 
 
