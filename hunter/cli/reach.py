@@ -107,7 +107,6 @@ def reach_socket(
     except OSError as error:
         return ReachFact(shown, "resolving", error.strerror or str(error))
     connection.resolved(addresses)
-    phase = connection.phase
     while connection.phase not in (Phase.OPEN, Phase.CLOSED):
         now_ns = clock.monotonic_ns()
         if now_ns - started_ns > limit_ns:
@@ -115,7 +114,6 @@ def reach_socket(
             break
         if connection.phase is Phase.WAITING:
             connection.connect_next(now_ns)
-        phase = _reached(connection, phase)
         if connection.fileno() >= 0:
             poller = select.poll()
             poller.register(connection.fileno(), connection.poll_events())
@@ -125,13 +123,9 @@ def reach_socket(
     if connection.phase is Phase.OPEN:
         connection.abort("seen")
         return ReachFact(shown, "open", "", way, _told(connection.host, len(addresses)), took_ms)
-    phase = Phase.CONNECTING if phase is Phase.WAITING else phase
+    closed_in = connection.closed_in
+    phase = Phase.CONNECTING if closed_in is Phase.WAITING else closed_in
     return ReachFact(shown, phase.value, connection.reason, way, len(addresses), took_ms)
-
-
-def _reached(connection: Connection, before: Phase) -> Phase:
-    """How far it has got; that it is closed says nothing about where."""
-    return before if connection.phase is Phase.CLOSED else connection.phase
 
 
 def _told(host: str, count: int) -> int:

@@ -98,6 +98,8 @@ class Connection:
         self.has_more = False
         self.url = url
         self.phase = Phase.RESOLVING
+        # How far it had got when it was closed.
+        self.closed_in = Phase.RESOLVING
         self.reason = ""
         self.failure = Failure.LOST
         parts = urlsplit(url)
@@ -174,6 +176,7 @@ class Connection:
         """Drop the connection now, with a reset instead of a close handshake."""
         if self.phase is Phase.CLOSED:
             return
+        self.closed_in = self.phase
         self.phase = Phase.CLOSED
         self.has_more = False
         self.reason = printable(reason)  # the peer's own words may be in it

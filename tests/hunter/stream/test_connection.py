@@ -23,7 +23,7 @@ from hunter.stream.connection import (
     BinaryFrame,
 )
 from hunter.stream.phases import Failure, Phase
-from hunter.stream.resolver import Address
+from hunter.stream.resolver import Address, look_up
 
 Connect = Callable[..., Client]
 
@@ -56,6 +56,22 @@ def test_connection_refused_says_where(connect: Connect) -> None:
     assert client.until_closed() == f"cannot connect to 127.0.0.1:{port}: Connection refused"
     assert client.connection.failure is Failure.UNREACHABLE
     assert client.connection.fileno() == -1
+
+
+def test_connection_that_opens_and_ends_in_one_step_says_how_far_it_got(
+    peer: Peer, connect: Connect
+) -> None:
+    """Found by a test run on a busy machine: told that it was refused while connecting."""
+    client = connect(peer.url)
+    connection = client.connection
+    connection.resolved(look_up(connection.host, connection.port))
+    connection.connect_next(client.now_ns)
+    peer.accept()
+    peer.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+    assert select.select([connection.fileno()], [], [], 10)[0], "the answer is there"
+    assert connection.phase is Phase.CONNECTING
+    connection.step(client.now_ns)
+    assert (connection.phase, connection.closed_in) == (Phase.CLOSED, Phase.HANDSHAKE)
 
 
 def test_connection_to_silent_server_gives_up_in_time(peer: Peer, connect: Connect) -> None:
