@@ -117,21 +117,56 @@ def test_signals_tell_their_reason_to_keys_and_to_the_pointer(watched: WatchedPa
     assert re.search(r"p\(up\) \d+ %, confidence \d+ %, within 5.0 s", told)
     assert len(watched.text("#tip-reason")) > 10
     assert watched.text("#signal-said").endswith(watched.text("#tip-reason"))
-    told_at = tip.bounding_box()
     watched.page.keyboard.press("Escape")
     assert tip.is_hidden()
-    chart = watched.page.locator("#price-chart .u-over").bounding_box()
-    beside = [told_at["y"] - 22, told_at["y"] + told_at["height"] + 22]  # the tip hides no signal
-    for y in (y for y in beside if chart["y"] < y < chart["y"] + chart["height"]):
-        for x in range(int(chart["x"] + chart["width"]), int(chart["x"]), -8):
-            watched.page.mouse.move(x, y)
-            if tip.is_visible():
-                break
-        if tip.is_visible():
-            break
+    point_at_a_signal(watched)
     assert "p(up)" in watched.text("#signal-tip")
     assert re.search(NUMBER, watched.text("#price-readout"))
     watched.page.mouse.move(5, 5)
+
+
+def point_at_a_signal(watched: WatchedPage) -> None:
+    """Where the newest is, its tip says to the keys; prices move on meanwhile, so tried again."""
+    tip = watched.page.locator("#signal-tip")
+    for _ in range(20):
+        watched.page.keyboard.press("End")
+        told = tip.bounding_box()
+        watched.page.keyboard.press("Escape")
+        chart = watched.page.locator("#price-chart .u-over").bounding_box()
+        right = int(chart["x"] + chart["width"])
+        for y in (told["y"] - 22, told["y"] + told["height"] + 22):  # the tip hides no signal
+            for x in range(right - 4, right - 120, -8):
+                watched.page.mouse.move(x, y)
+                if tip.is_visible():
+                    return
+    raise AssertionError("no signal could be pointed at")
+
+
+def test_signal_chosen_by_keys_stays_under_a_pointer_at_rest(watched: WatchedPage) -> None:
+    chart = watched.page.locator("#price-chart .u-over").bounding_box()
+    watched.page.mouse.move(chart["x"] + 20, chart["y"] + 3)
+    watched.page.focus("#price-chart")
+    watched.page.keyboard.press("End")
+    chosen = watched.text("#tip-head")
+    newest = "document.querySelector('#signals li').innerText"
+    first = watched.page.evaluate(newest)
+    watched.wait(f"{newest} !== {first!r}")  # drawn anew since
+    assert watched.page.locator("#signal-tip").is_visible()
+    assert watched.text("#tip-head") == chosen
+    watched.page.mouse.move(chart["x"] + 40, chart["y"] + 3)
+    assert watched.page.locator("#signal-tip").is_hidden()
+    watched.page.mouse.move(5, 5)
+
+
+def test_signal_of_another_instrument_is_not_told_any_more(watched: WatchedPage) -> None:
+    watched.page.focus("#price-chart")
+    watched.page.keyboard.press("End")
+    assert watched.page.locator("#signal-tip").is_visible()
+    watched.page.keyboard.press("2")
+    watched.wait("document.querySelector('#feeds').innerText.includes('ETH-USDT-SWAP trades')")
+    watched.wait("document.querySelector('#signal-tip').hidden")
+    watched.page.keyboard.press("1")
+    watched.wait("document.querySelector('#feeds').innerText.includes('BTC-USDT-SWAP trades')")
 
 
 def test_another_instrument_by_key_and_by_chooser(watched: WatchedPage) -> None:

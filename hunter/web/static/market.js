@@ -44,6 +44,8 @@ export class Market {
     this.nowMs = 0;
     this.chosenMs = 0; // 0: as much as there is
     this.pointed = null; // the signal under the pointer or chosen with the arrow keys
+    this.isByKeys = false;
+    this.pointer = ""; // where it was on the chart
     this.listed = -1;
     this.#makeCharts();
     this.#listen();
@@ -58,8 +60,9 @@ export class Market {
     this.cvdUnit = told.cvd_unit;
     this.digits = 0;
     for (const price of told.price.price.slice(-50)) this.#seeDigits(price);
-    this.book = this.quote = this.imbalance = this.pointed = null;
+    this.book = this.quote = this.imbalance = null;
     this.nowMs = told.at_ms;
+    this.#point(null); // one of what was there before
   }
 
   takeNow(told) {
@@ -202,12 +205,17 @@ export class Market {
 
   #pointAt(chart) {
     const { left, top } = chart.cursor;
+    this.#readout(left < 0 ? null : chart.posToVal(left, "x"));
+    // Also called when new data moves the chart under a pointer at rest, or one that is elsewhere:
+    // what the keys have chosen stays until the pointer moves.
+    const place = `${left} ${top}`;
+    const isAtRest = place === this.pointer;
+    this.pointer = place;
+    if (this.isByKeys && (isAtRest || left < 0)) return;
     if (left < 0) {
-      if (this.pointed && document.activeElement !== byId("price-chart")) this.#point(null);
-      this.#readout(null);
+      this.#point(null);
       return;
     }
-    this.#readout(chart.posToVal(left, "x"));
     let nearest = null;
     let distance = NEAR_PX;
     for (const signal of this.signals.items) {
@@ -226,7 +234,8 @@ export class Market {
     );
   }
 
-  #point(signal) {
+  #point(signal, isByKeys = false) {
+    this.isByKeys = isByKeys;
     if (signal === this.pointed) return;
     this.pointed = signal;
     this.#showTip();
@@ -264,7 +273,7 @@ export class Market {
       if (!seen.length) return;
       const from = this.pointed ? seen.indexOf(this.pointed) : seen.length;
       const to = Math.max(0, Math.min(seen.length - 1, from + steps[event.key]));
-      this.#point(seen[to]);
+      this.#point(seen[to], true);
       setText(byId("signal-said"), `${seen[to].direction} ${clock(seen[to].at_ms)}, ${odds(seen[to])}. ${seen[to].reason}`);
     });
     place.addEventListener("blur", () => this.#point(null));
