@@ -98,8 +98,18 @@ class HunterInstance:
         return done
 
     def start(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        overrides = [word for setting in self.settings for word in ("--set", setting)]
-        return self.command("start", "-d", *overrides, *words, check=check)
+        return self.command("start", "-d", *self._overrides(), *words, check=check)
+
+    def begin(self) -> subprocess.Popen[bytes]:
+        """`start -d`, which the caller waits for."""
+        return subprocess.Popen(
+            [*HUNTER, "start", "-d", *self._overrides(), "-c", str(self.config_file)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+
+    def _overrides(self) -> list[str]:
+        return [word for setting in self.settings for word in ("--set", setting)]
 
     def status(self) -> Any:
         return json.loads(self.command("status", "--json", check=False).stdout)

@@ -293,36 +293,45 @@ def test_p12_interrupt_after_ready_was_said_comes_too_late(home: Path) -> None:
             stderr=subprocess.DEVNULL,
         )
         assert process.stdout is not None
-        with process, process.stdout as lines:
-            while not lines.readline().startswith(b"Ready in"):
-                assert process.poll() is None
-            while process.poll() is None:  # until it is gone, its interpreter's own end included
-                process.send_signal(kind)
-        assert process.returncode == 0, kind
-        instance.command("status")
-        instance.stop()
+        try:
+            with process, process.stdout as lines:
+                while not lines.readline().startswith(b"Ready in"):
+                    assert process.poll() is None
+                while process.poll() is None:  # also while its interpreter comes to its end
+                    process.send_signal(kind)
+            assert process.returncode == 0, kind
+            assert instance.status()["state"] == "running"
+        finally:
+            instance.stop()
 
 
 def test_p12_second_interrupt_of_a_detached_start_stops_at_once(home: Path) -> None:
-    """Nobody listens where the exchange should be, so that it is not ready; and one is deaf."""
-    settings = ['okx.public_url="ws://127.0.0.1:9/ws/v5/public"', "supervisor.stop_timeout_s=30"]
-    instance = HunterInstance(home, settings, None)
-    with subprocess.Popen(
-        [*HUNTER, "start", "-d", "-c", str(instance.config_file)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    ) as process:
-        wait_until("the brain", lambda: (instance.actor("brain-0") or {}).get("state") == "ready")
-        pids = instance.tree_pids()
-        os.kill(int(instance.actor("brain-0")["pid"]), signal.SIGSTOP)
-        process.send_signal(signal.SIGINT)
-        wait_until("stopping", lambda: instance.status()["state"] == "stopping")
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=10)[1]
-    assert process.returncode == 130
-    assert b"interrupted; everything was stopped again" in said
-    assert all(map(is_gone, pids))
-    assert leftovers(instance) == []
+    """Nobody listens at one of the two addresses, so that it does not get ready; one is deaf."""
+    failing_brains.put_beside(home)
+    failing_brains.tell(home, "deaf")
+    settings = (
+        failing_brains.KIND,
+        'okx.channels=["trades", "candle1m"]',
+        'okx.business_url="ws://127.0.0.1:9/ws/v5/business"',
+        "supervisor.stop_timeout_s=30",
+    )
+    exchange = Simulator(*SIM)
+    instance = HunterInstance(home, settings, exchange.port)
+    try:
+        with instance.begin() as process:
+            wait_until("deafness", lambda: not (home / failing_brains.FAULT).exists())
+            pids = instance.tree_pids()
+            process.send_signal(signal.SIGINT)
+            wait_until("stopping", lambda: instance.status()["state"] == "stopping")
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=10)[1]
+        assert process.returncode == 130
+        assert b"interrupted; everything was stopped again" in said
+        assert all(map(is_gone, pids))
+        assert leftovers(instance) == []
+    finally:
+        instance.stop()
+        exchange.stop()
 
 
 def leftovers(instance: HunterInstance) -> list[object]:
