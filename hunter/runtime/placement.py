@@ -51,12 +51,6 @@ def _dealt(cpus: tuple[int, ...], number: int, process_count: int) -> tuple[int,
     return cpus if process_count == 1 or not cpus else (cpus[number % len(cpus)],)
 
 
-def give_way(nice: int) -> None:
-    """Stand back by so much for the rest of this process's life."""
-    if nice:
-        os.nice(nice)
-
-
 def keep_off(avoided: tuple[int, ...], log: logging.Logger) -> None:
     """Keep this process off these cores, if it is left any other."""
     others = os.sched_getaffinity(0) - set(avoided)

@@ -23,10 +23,11 @@ from hunter.config import load_effective
 from hunter.errors import HunterError
 from hunter.ring.segment import shared_dir
 from hunter.runtime.actor import Actor, Context
+from hunter.runtime.background import stand_back
 from hunter.runtime.garbage import Garbage
 from hunter.runtime.idle import IdleStrategy
 from hunter.runtime.logs import log_path, start_logging
-from hunter.runtime.placement import give_way, keep_off, pin, placement
+from hunter.runtime.placement import keep_off, pin, placement
 from hunter.status import block, documents
 from hunter.status.page import ActorState, Page, process_start_ticks
 from hunter.status.usage import UsageMeter
@@ -62,7 +63,7 @@ def run_process(make: Callable[[Context], Actor]) -> None:
         placed = placement(name, config)  # before there are threads, which inherit it
         pin(placed.cpus, log)
         keep_off(placed.avoided, log)
-        give_way(placed.nice)
+        stand_back(placed.nice)
         page = block.attach(directory, writable=True).pages[name]
         context = Context(name, config, SystemClock(), page, directory, log)
         Runner(context, make, lambda: handler.errors).run()

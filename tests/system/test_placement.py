@@ -46,3 +46,5 @@ def test_companion_stands_back_and_keeps_off_the_data_paths_core(home: Path) -> 
         assert os.sched_getaffinity(pids["store"]) == set(cpus[:-1])
         nice = {name: os.getpriority(os.PRIO_PROCESS, pids[name]) for name in pids}
         assert nice["store"] == min(19, nice["stream-0"] + COMPANION_NICE)
+        assert os.sched_getscheduler(pids["store"]) == os.SCHED_BATCH
+        assert os.sched_getscheduler(pids["stream-0"]) == os.sched_getscheduler(0)

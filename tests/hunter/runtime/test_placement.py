@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from hunter.config import BrainSection, Config, StoreSection, StreamSection
-from hunter.runtime.placement import COMPANION_NICE, Placement, give_way, keep_off, pin, placement
+from hunter.runtime.placement import COMPANION_NICE, Placement, keep_off, pin, placement
 
 
 @pytest.fixture
@@ -73,18 +73,6 @@ def test_who_keeps_off_all_cores_runs_all_the_same(affinity: set[int]) -> None:
     if len(affinity) > 1:
         keep_off((first,), log)
         assert os.sched_getaffinity(0) == affinity - {first}
-
-
-def test_process_that_gives_way_is_nicer() -> None:
-    reader, writer = os.pipe()
-    if not (pid := os.fork()):
-        give_way(COMPANION_NICE)
-        os.write(writer, bytes([os.nice(0) & 0xFF]))
-        os._exit(0)
-    os.waitpid(pid, 0)
-    assert os.read(reader, 1)[0] == min(19, os.nice(0) + COMPANION_NICE)
-    os.close(reader)
-    os.close(writer)
 
 
 def test_nothing_named_is_nothing_pinned(
