@@ -10,7 +10,9 @@ from hunter.signals.signal import Signal, signal_of
 RING = "18c0ffee00000001"
 
 
-def signal(boundary_ms: int, instrument: str = SWAP, ring_id: str = RING) -> Signal:
+def signal(
+    boundary_ms: int, instrument: str = SWAP, ring_id: str = RING, trade_sequence: int = 0
+) -> Signal:
     decision = Decision(
         direction="up",
         probability_up=0.75,
@@ -19,6 +21,7 @@ def signal(boundary_ms: int, instrument: str = SWAP, ring_id: str = RING) -> Sig
         instrument=instrument,
         features={"a": 1.0, "b": 2.0},
         boundary_ms=boundary_ms,
+        trade_sequence=trade_sequence,
         decided_ts_ns=boundary_ms * 1_000_000 + 1,
     )
     return signal_of(decision, ring_id, "up", "because", 180.0)

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 from fakes.actor_stage import SWAP, Stage
+from fakes.signals import signal
 
 from hunter.ring.writer import RingWriter
-from hunter.signals.decision import Decision
 from hunter.signals.journal import Journal
-from hunter.signals.signal import Signal, signal_of
+from hunter.signals.signal import Signal
 from hunter.status.block import SUPERVISOR
 from hunter.status.deaths import DeathLog, DeathRecord
 from hunter.status.documents import ChildDocument, FeedDocument, StreamDocument, SupervisorDocument
@@ -82,14 +82,4 @@ class WebStage(Stage):
 
 
 def made_signal(at_s: int, trade_sequence: int = 0, instrument: str = SWAP) -> Signal:
-    decision = Decision(
-        direction="up",
-        probability_up=0.75,
-        horizon_ms=5_000,
-        reason="because",
-        instrument=instrument,
-        boundary_ms=at_s * 1_000,
-        trade_sequence=trade_sequence,
-        decided_ts_ns=at_s * NS,
-    )
-    return signal_of(decision, "18c0ffee00000001", "up", "because", 1.0)
+    return signal(at_s * 1_000, instrument, trade_sequence=trade_sequence)
