@@ -36,9 +36,10 @@ def stand_back(nice: int) -> None:
     _weigh_group(nice)
     with contextlib.suppress(PermissionError):  # by a sandbox's rules
         os.nice(nice)
-        if os.sched_getscheduler(0) == os.SCHED_OTHER:  # not what an administrator has chosen
+        if os.sched_getscheduler(0) != os.SCHED_OTHER:
+            return  # an administrator has chosen
+        if not _take_short_turns():
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-            _shorten_turns()
 
 
 def _weigh_group(nice: int) -> None:
@@ -53,11 +54,11 @@ def _weigh_group(nice: int) -> None:
             return
 
 
-def _shorten_turns() -> None:
+def _take_short_turns() -> bool:
+    """As SCHED_BATCH; whether the kernel took it."""
     number = _SCHED_SETATTR.get(platform.machine())
     if number is None:
-        return
+        return False
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     wish = _SCHED_ATTR.pack(_SCHED_ATTR.size, os.SCHED_BATCH, 0, nice, 0, TURN_NS, 0, 0)
-    with contextlib.suppress(AttributeError):  # a C library without syscall()
-        ctypes.CDLL(None).syscall(ctypes.c_long(number), 0, wish, 0)
+    return bool(ctypes.CDLL(None).syscall(ctypes.c_long(number), 0, wish, 0) == 0)

@@ -21,7 +21,10 @@ NICE = 10
 SCHED_GETATTR = {"x86_64": 315, "aarch64": 275}
 PROGRAM = """
 import json, os, sys
+from hunter.runtime import background
 from hunter.runtime.background import stand_back
+if sys.argv[2] == "vax":
+    background.platform.machine = lambda: "vax"
 if sys.argv[2] == "idle":
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 stand_back(int(sys.argv[1]))
@@ -101,10 +104,14 @@ def test_group_is_asked_again_when_the_kernel_is_busy(monkeypatch: pytest.Monkey
     assert busy.asked < 0, "not for ever"
 
 
-def test_host_without_groups_and_unknown_machine_are_no_reason_to_fail(
+def test_machine_of_an_unknown_kind_still_takes_the_core_from_nobody() -> None:
+    nice, policy, _, turn = stood_back(NICE, "vax")
+    assert (nice, policy) == (min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICE), os.SCHED_BATCH)
+    assert turn != TURN_NS
+
+
+def test_host_without_groups_is_no_reason_to_fail(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(background, "_AUTOGROUP", tmp_path / "none" / "autogroup")
     background._weigh_group(NICE)
-    monkeypatch.setattr(background.platform, "machine", lambda: "vax")
-    background._shorten_turns()
